@@ -1,0 +1,61 @@
+/* Features: the one function. value = feature(definition version, accepted events of the entity, T).
+ *
+ *     reduce    an event's fields -> a row: the columns that the view's features need, and a bit
+ *               for each `where`                                                (at ingest)
+ *     evaluate  the rows of one entity, newest first, and T -> values, statuses (at read)
+ *
+ * 1. Pure: no IO, no clock, no order of arrival. The same rows and T give the same bits.
+ * 2. Rows are self-contained: evaluate never needs the event again.
+ *
+ * Thread: a view_plan is immutable, any number of readers; a reducer belongs to one thread. */
+#ifndef ASOF_FEATURES_FEATURES_H
+#define ASOF_FEATURES_FEATURES_H
+
+#include "base/arena.h"
+#include "model/answer.h"
+
+/* What registry/ asks about expressions and aggregations. */
+const struct definition_checks *features_checks(void);
+
+struct view_plan;
+
+/* Compiles what both sides share. The definition is borrowed for the life of the plan. Owned by the
+ * caller. Never fails for a definition that passed features_checks(). */
+struct view_plan *view_plan_create(const struct view_definition *view);
+void view_plan_destroy(struct view_plan **plan);
+
+struct reducer;
+
+/* Compiles the expressions of the view into one prepared statement. The plan is borrowed for the
+ * life of the reducer. INVALID: an expression that features_checks() would refuse. */
+MUST_USE enum status reducer_create(const struct view_plan *plan, struct reducer **out,
+                                    struct error *err);
+void reducer_destroy(struct reducer **reducer);
+
+/* Reduces one event. fields are the values of view->fields, in that order, VALUE_NULL where absent.
+ * Appends the row to row; *digest is equal for two events when the view can't tell them apart.
+ * NOT_FOUND: the view's `where` is not true, nothing was appended.
+ * INVALID: an expression failed on these values (err). */
+MUST_USE enum status reducer_reduce(struct reducer *reducer, const struct value *fields,
+                                    struct buffer *row, uint64_t *digest, struct error *err);
+
+/* One event of an entity's timeline, as the storage has it. */
+struct timeline_event {
+    int64_t time_us;
+    struct bytes identity; /* event id, or log position; orders events of equal time, bytewise */
+    struct bytes row;      /* borrowed until the next step back */
+};
+
+/* Steps to the next older event. NOT_FOUND: no more. Else a failure with err. */
+typedef enum status (*timeline_back_fn)(void *timeline, struct timeline_event *event,
+                                        struct error *err);
+
+/* Answers the question from the timeline, which begins at the newest event at or before the T that
+ * counts (question->t_us, minus 1 us where exclusive). The answer is in the arena. Events of equal
+ * time and identity are one: the greatest of them by the view's fields.
+ * CORRUPT: a row is not one of this view; failures of back are passed on. */
+MUST_USE enum status features_evaluate(const struct view_plan *plan, const struct question *question,
+                                       timeline_back_fn back, void *timeline, struct arena *arena,
+                                       struct answer *answer, struct error *err);
+
+#endif

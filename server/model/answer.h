@@ -1,0 +1,48 @@
+/* Question and answer: what every door asks and every door tells.
+ * Lifetimes: a question borrows from its request; an answer from the arena it was made in, and from
+ * the registry snapshot. Thread: any. */
+#ifndef ASOF_MODEL_ANSWER_H
+#define ASOF_MODEL_ANSWER_H
+
+#include "model/definition.h"
+
+/* The first that holds, in this order. */
+enum feature_status {
+    FEATURE_OUT_OF_HISTORY, /* T lies before what is kept */
+    FEATURE_OVERFLOW,       /* the type can't hold the result */
+    FEATURE_EXPIRED,        /* older than its TTL */
+    FEATURE_NOT_FOUND,      /* the newest event by T lies in no window of the view */
+    FEATURE_NULL,           /* the value is NULL (a default may stand in) */
+    FEATURE_PRESENT,
+};
+
+/* The moment of a lookup. */
+struct moment {
+    bool is_now;       /* T is the view's own clock */
+    int64_t t_us;      /* where not is_now */
+    bool is_exclusive; /* look up at T - 1 us, in everything */
+};
+
+struct question {
+    const struct view_definition *view;
+    struct bytes entity;      /* encoded, see entity.h */
+    const uint32_t *features; /* indexes into view->features, repeats allowed; NULL: all */
+    size_t features_count;
+    int64_t t_us;      /* T, resolved */
+    bool is_exclusive;
+};
+
+struct answer {
+    int64_t t_us;          /* the T that was asked, also with exclusive */
+    bool has_event_time;   /* false where not_found */
+    int64_t event_time_us; /* of the entity's newest event in this view by T */
+    bool is_found;         /* the entity is not `not_found` */
+    const struct value *values;          /* as many as were asked; defaults stand in */
+    const enum feature_status *statuses; /* the same */
+    size_t count;
+};
+
+/* "present", "not_found", ... */
+const char *feature_status_name(enum feature_status status);
+
+#endif

@@ -1,0 +1,152 @@
+/* Definition: what an engineer registers, parsed and resolved. Plain data, immutable once made; all
+ * memory belongs to the arena of whoever made it (a registry snapshot).
+ *
+ * A view_definition is resolved and stands alone: it repeats what it needs of its source and entity,
+ * so that a version goes on computing the same when these change. Thread: any. */
+#ifndef ASOF_MODEL_DEFINITION_H
+#define ASOF_MODEL_DEFINITION_H
+
+#include <sys/types.h>
+
+#include "base/status.h"
+#include "model/value.h"
+
+enum {
+    NAME_SIZE_MAX = 64,
+    SOURCE_FIELDS_MAX = 256,
+    ENTITY_KEYS_MAX = 8,
+    VIEW_FEATURES_MAX = 512,
+    EXPRESSION_SIZE_MAX = 4096,
+    LAST_WINDOW_COUNT_MAX = 1000,
+};
+
+/* How an event writes a timestamp; the value itself is always in microseconds. */
+enum time_unit { TIME_RFC3339, TIME_SECONDS, TIME_MILLISECONDS, TIME_MICROSECONDS, TIME_NANOSECONDS };
+
+struct field_definition {
+    struct bytes name;
+    struct type type;
+    enum time_unit unit; /* of a timestamp */
+};
+
+/* description, owner and tags: they mean nothing to a value and make no new version. */
+struct annotations {
+    struct bytes description; /* empty: none */
+    struct bytes owner;       /* empty: none */
+    const struct bytes *tags; /* tags_count pairs: key, value, key, value ... */
+    size_t tags_count;
+};
+
+enum source_clock { CLOCK_WALL, CLOCK_EVENT };
+enum durability { DURABILITY_FSYNC, DURABILITY_OS };
+
+#define DURATION_NONE INT64_C(-1) /* no limit was set */
+
+struct source_definition {
+    struct bytes name;
+    struct annotations annotations;
+    const struct field_definition *fields; /* in the order of the file */
+    size_t fields_count;
+    size_t event_time_field; /* index into fields */
+    ssize_t event_id_field;  /* index into fields, or -1 */
+    enum source_clock clock;
+    enum durability durability;
+    int64_t retention_us; /* of raw events, or DURATION_NONE: forever */
+    int64_t ahead_max_us; /* or DURATION_NONE */
+};
+
+struct entity_definition {
+    struct bytes name;
+    struct annotations annotations;
+    const struct bytes *keys; /* names of fields that a source of a view of it must have */
+    size_t keys_count;
+};
+
+enum window_kind { WINDOW_SLIDING, WINDOW_HOPPING, WINDOW_TUMBLING, WINDOW_SESSION, WINDOW_LAST, WINDOW_FOREVER };
+
+struct window {
+    enum window_kind kind;
+    int64_t size_us;   /* sliding, hopping, tumbling; the gap of a session */
+    int64_t step_us;   /* hopping */
+    int64_t offset_us; /* tumbling, 0 <= offset < size */
+    uint32_t count;    /* last */
+};
+
+enum argument_kind {
+    ARGUMENT_NONE,       /* count: '*', or `true` for time_since_* and duration */
+    ARGUMENT_FIELD,      /* a field by itself: keeps its type */
+    ARGUMENT_EXPRESSION, /* SQL; a double unless `type:` says otherwise */
+};
+
+struct feature_definition {
+    struct bytes name;
+    struct annotations annotations;
+    struct bytes aggregation; /* "count", "sum", ... */
+    enum argument_kind argument_kind;
+    struct bytes argument;      /* the field's name or the expression */
+    struct type argument_type;  /* of the field, or of the expression's result */
+    struct bytes where;         /* empty: none */
+    struct window window;
+    struct type type;           /* of the result */
+    struct value default_value; /* of that type; VALUE_NULL: none */
+};
+
+struct view_definition {
+    struct bytes name;
+    uint32_t version; /* from 1 */
+    struct annotations annotations;
+    struct bytes source; /* name */
+    struct bytes entity; /* name */
+    /* The fields of the source that this view uses (event time, event id, keys, all that its
+     * expressions and arguments name), in the source's order. */
+    const struct field_definition *fields;
+    size_t fields_count;
+    size_t event_time_field; /* index into fields */
+    ssize_t event_id_field;  /* index into fields, or -1 */
+    const size_t *key_fields; /* keys_count indexes into fields: string or int ones */
+    size_t keys_count;
+    struct bytes where; /* empty: none */
+    int64_t history_us; /* or DURATION_NONE: everything */
+    const struct feature_definition *features; /* in the order of the file */
+    size_t features_count;
+};
+
+enum feature_part { FEATURE_AGGREGATION, FEATURE_ARGUMENT, FEATURE_WINDOW, FEATURE_TYPE };
+
+/* What the parser of definitions asks of those who compute; filled in by features/. So that
+ * registry/ need not know SQL or aggregations. */
+struct definition_checks {
+    const char *const *aggregation_names; /* ended by NULL */
+
+    /* Checks an SQL expression over fields and sets used[i] for each field that it names (leaves the
+     * others). INVALID: err has a sentence, *error_offset the byte of the expression it is about. */
+    enum status (*check_expression)(struct bytes expression, const struct field_definition *fields,
+                                    size_t fields_count, bool *used, size_t *error_offset,
+                                    struct error *err);
+
+    /* Checks that aggregation, argument and window fit each other; argument_kind and argument_type
+     * are set. Fills feature->type. INVALID: err, and which part of the feature is wrong. */
+    enum status (*check_feature)(struct feature_definition *feature, enum feature_part *wrong,
+                                 struct error *err);
+};
+
+/* Appends as it is typed: "5m", "7d step 1h", "tumbling(1d, offset 6h)", "session(30m)", "last(5)",
+ * "forever". */
+void window_append_text(const struct window *window, struct buffer *out);
+
+/* Parses what window_append_text writes. INVALID: err says what would be right. */
+MUST_USE enum status window_parse(struct bytes text, struct window *out, struct error *err);
+
+/* "[a-z][a-z0-9_]*", at most NAME_SIZE_MAX bytes. */
+bool name_is_valid(struct bytes name);
+
+/* The name of a field's type as it is typed: "decimal(2)", "timestamp_ms". */
+const char *field_type_name(const struct field_definition *field, char text[TYPE_TEXT_SIZE]);
+
+/* The field of that name, or -1. */
+ssize_t field_find(const struct field_definition *fields, size_t fields_count, struct bytes name);
+
+/* The feature of that name, or -1. */
+ssize_t feature_find(const struct view_definition *view, struct bytes name);
+
+#endif

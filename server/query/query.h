@@ -1,0 +1,62 @@
+/* Query: from a question to an answer: names, versions, moments, statuses. The life of a read is
+ * told in query.c.
+ *
+ * Thread: the one that owns it. Reads storage, changes nothing. */
+#ifndef ASOF_QUERY_QUERY_H
+#define ASOF_QUERY_QUERY_H
+
+#include "base/arena.h"
+#include "model/answer.h"
+#include "registry/registry.h"
+#include "storage/storage.h"
+
+struct query;
+
+/* Tells `now` by a source's own clock. */
+struct source_clocks {
+    int64_t (*now_us)(void *context, struct bytes source);
+    void *context; /* borrowed */
+};
+
+/* storage is borrowed for its life. Owned by the caller. */
+struct query *query_create(struct storage *storage, struct source_clocks clocks);
+void query_destroy(struct query **query);
+
+/* Reads by this snapshot from now on; borrowed until the next call. Targets found before are void. */
+void query_use(struct query *query, const struct registry *registry);
+
+/* A timeline that a key names: "view:entity", "view@2:entity". */
+struct target {
+    const struct view_definition *view;
+    const struct view_version *version;
+    struct bytes entity; /* encoded, in the arena of the call that found it */
+    void *plan;          /* query's own */
+};
+
+/* Finds what key names. NOT_FOUND: outside all views (err says so). UNAVAILABLE: the view is being
+ * filled and not shown yet. INVALID: not an entity of this view (wrong number of keys, no int). */
+MUST_USE enum status query_find(struct query *query, struct bytes key, struct arena *arena,
+                                struct target *target, struct error *err);
+
+/* The T that moment means for the view. */
+int64_t query_moment_us(const struct query *query, const struct view_definition *view,
+                        struct moment moment);
+
+/* Reads the features (indexes into target->view->features; NULL: all) as of moment, into the arena.
+ * Where T is out of history every status says so and every value is NULL. IO, CORRUPT: err. */
+MUST_USE enum status query_read(struct query *query, const struct target *target,
+                                const uint32_t *features, size_t features_count,
+                                struct moment moment, struct arena *arena, struct answer *answer,
+                                struct error *err);
+
+/* Takes the key of an entity that is found as of the moment; borrowed for the call. */
+typedef void (*scan_emit_fn)(void *context, struct bytes key);
+
+/* Goes on through the entities of all active views, in the order of their names and keys, behind
+ * position (empty: from the start), examining at most examined_max of them; calls emit for those not
+ * `not_found`. Leaves in position where to go on, empty at the end. */
+MUST_USE enum status query_scan(struct query *query, struct buffer *position, size_t examined_max,
+                                struct moment moment, scan_emit_fn emit, void *context,
+                                struct error *err);
+
+#endif

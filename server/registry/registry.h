@@ -1,0 +1,123 @@
+/* Registry: the definitions in force, as an immutable snapshot that is a function of stored rows.
+ *
+ * 1. A snapshot never changes. What changes definitions makes rows; the rows are committed by the
+ *    caller in one batch; a new snapshot is loaded from all rows.
+ * 2. A view version, once made, keeps its number, its table and its meaning for ever.
+ * 3. Nothing of a set of files is planned when one of them has a mistake.
+ *
+ * Rows, keys and values in text (JSON, which the same YAML parser reads back):
+ *     source/NAME        {"id": 3, "definition": {...}}            as typed, canonical
+ *     entity/NAME        {"definition": {...}}
+ *     view/NAME          {"active": 2}                             0: none yet
+ *     view/NAME@2        {"table": 17, "state": "filling", "definition": {...}, "resolved": {...}}
+ *
+ * Thread: a snapshot, any number of readers; the functions, any. No IO. */
+#ifndef ASOF_REGISTRY_REGISTRY_H
+#define ASOF_REGISTRY_REGISTRY_H
+
+#include "base/arena.h"
+#include "model/definition.h"
+
+enum {
+    DEFINITION_FILES_MAX = 1000,
+    DEFINITION_FILE_SIZE_MAX = 1024 * 1024,
+};
+
+enum version_state {
+    VERSION_FILLING, /* written by ingestion from some moment on, not yet filled from the log */
+    VERSION_LIVE,
+};
+
+struct view_version {
+    uint32_t table_id; /* of its timeline in storage; never used again */
+    enum version_state state;
+    const struct view_definition *definition; /* resolved */
+};
+
+struct view {
+    struct bytes name;
+    uint32_t active; /* the number of the version that `view` reads; 0: none is live yet */
+    const struct view_version *versions; /* ascending by definition->version */
+    size_t versions_count;
+};
+
+struct source {
+    uint32_t id; /* of its log in storage; never used again */
+    const struct source_definition *definition;
+};
+
+struct registry {
+    const struct source *sources; /* each list sorted by name */
+    size_t sources_count;
+    const struct entity_definition *entities;
+    size_t entities_count;
+    const struct view *views;
+    size_t views_count;
+    uint32_t next_id; /* the smallest number that no table and no source has */
+    struct arena *arena; /* owned: all of the above */
+};
+
+struct registry_row {
+    struct bytes key;
+    struct bytes value;
+};
+
+struct definition_file {
+    struct bytes name; /* as the user typed it, for messages */
+    struct bytes text;
+};
+
+enum change_kind { CHANGE_NEW, CHANGE_CHANGED, CHANGE_DESCRIBED, CHANGE_UNCHANGED };
+
+/* What applying the files means for one definition. DESCRIBED: only annotations differ. */
+struct change {
+    enum change_kind kind;
+    const char *noun;   /* "source", "entity", "view" */
+    struct bytes name;
+    uint32_t version;   /* of a view: the one that it then has; else 0 */
+    struct bytes detail; /* one line for people: "window of payments_5m: 5m -> 10m"; may be empty */
+};
+
+struct registry_plan {
+    const struct change *changes; /* sources, entities, views; by name */
+    size_t changes_count;
+    const struct registry_row *rows; /* to write, in one batch */
+    size_t rows_count;
+};
+
+/* Loads a snapshot from all stored rows; none gives the empty registry. Owned by the caller.
+ * CORRUPT: a row is not what was written. */
+MUST_USE enum status registry_load(const struct registry_row *rows, size_t rows_count,
+                                   const struct definition_checks *checks,
+                                   struct registry **out, struct error *err);
+
+/* Frees the snapshot; accepts NULL and leaves NULL behind. */
+void registry_destroy(struct registry **registry);
+
+/* Parses the files, checks them together with what is registered, and says what would change. New
+ * view versions are FILLING in the rows. All of plan is in the arena.
+ * INVALID: err is "FILE:LINE:COLUMN: what was found; what would be right". LIMIT: too many, too long. */
+MUST_USE enum status registry_plan(const struct registry *registry,
+                                   const struct definition_file *files, size_t files_count,
+                                   const struct definition_checks *checks, struct arena *arena,
+                                   struct registry_plan *plan, struct error *err);
+
+/* The rows that make a FILLING version LIVE and the active one of its view, in the arena. */
+void registry_plan_live(const struct registry *registry, const struct view *view,
+                        const struct view_version *version, struct arena *arena,
+                        struct registry_plan *plan);
+
+const struct source *registry_find_source(const struct registry *registry, struct bytes name);
+const struct entity_definition *registry_find_entity(const struct registry *registry, struct bytes name);
+const struct view *registry_find_view(const struct registry *registry, struct bytes name);
+
+/* Version number of the view, 0 for the active one; NULL where there is none. */
+const struct view_version *view_find_version(const struct view *view, uint32_t number);
+
+/* Appends JSON for programs and for `asof`: everything in short, or one definition by name (of a
+ * source, an entity or a view, "view@2" too) in full. NOT_FOUND: err lists near names. */
+void registry_list_json(const struct registry *registry, struct buffer *out);
+MUST_USE enum status registry_describe_json(const struct registry *registry, struct bytes name,
+                                            struct buffer *out, struct error *err);
+
+#endif

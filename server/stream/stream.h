@@ -1,0 +1,134 @@
+/* Stream: the one writer. Events from the embedded log's doors become rows of timelines, each
+ * exactly once; definitions become versions, filled from the log. The life of an event is told in
+ * ingest.c.
+ *
+ * 1. An event is accepted when its batch was committed, never before.
+ * 2. A push is accepted whole or not at all.
+ * 3. What was acknowledged survives kill -9 (durability os) and power loss (durability fsync).
+ *
+ * Thread: the one that owns it. */
+#ifndef ASOF_STREAM_STREAM_H
+#define ASOF_STREAM_STREAM_H
+
+#include "base/arena.h"
+#include "registry/registry.h"
+#include "storage/storage.h"
+
+enum {
+    PUSH_EVENTS_MAX = 100 * 1000,       /* of one call */
+    EVENT_SIZE_MAX = 1024 * 1024,       /* of one event's text */
+    EVENT_DEPTH_MAX = 64,               /* of nested JSON */
+    EVENT_KEYS_MAX = 1024,              /* of one event's object */
+    BATCH_SIZE_MAX = 32 * 1024 * 1024,  /* of one commit: push says AGAIN when it is passed */
+};
+
+struct stream;
+
+/* Is told of each new snapshot before it is used; the old one is freed when it returns. */
+typedef void (*registry_changed_fn)(void *context, const struct registry *registry);
+
+/* Loads definitions and the state of sources from storage (borrowed for its life), and goes on with
+ * fills that a stop interrupted. Calls changed once before it returns. Owned by the caller. */
+MUST_USE enum status stream_open(struct storage *storage, registry_changed_fn changed, void *context,
+                                 struct stream **out, struct error *err);
+
+/* Drops what is not committed. Accepts NULL and leaves NULL behind. */
+void stream_close(struct stream **stream);
+
+/* The snapshot in force; borrowed until the next apply or step. */
+const struct registry *stream_registry(const struct stream *stream);
+
+/* `now` by the source's clock: the wall clock, or the largest accepted event time (TIME_MIN_US
+ * before the first). */
+int64_t stream_now_us(void *stream, struct bytes source);
+
+enum event_format {
+    EVENT_JSON,  /* text is a JSON object */
+    EVENT_PAIRS, /* pairs of field name and text, as XADD brings them */
+};
+
+struct push_event {
+    enum event_format format;
+    struct bytes text;         /* EVENT_JSON */
+    const struct bytes *pairs; /* EVENT_PAIRS: pairs_count times name and text */
+    size_t pairs_count;
+};
+
+struct push {
+    struct bytes source; /* name */
+    const struct push_event *events;
+    size_t events_count;
+    /* A producer that repeats its last push after a broken connection counts once: a push whose
+     * sequence is not above the last accepted one of that producer is acknowledged without effect. */
+    struct bytes producer; /* empty: none; at most NAME_SIZE_MAX bytes */
+    uint64_t producer_sequence;
+};
+
+struct push_result {
+    size_t events_count;     /* acknowledged after the commit, duplicates too */
+    uint64_t last_sequence;  /* of the last event in the source's log */
+    int64_t last_time_us;    /* its event time */
+};
+
+/* Decodes and adds the push to the open batch; everything is copied. What it returns must not be
+ * told to anybody before stream_commit returned OK.
+ * NOT_FOUND: no such source. INVALID: err is "event 3: ..." (from 1), nothing of the push is taken.
+ * LIMIT: too many or too long. AGAIN: commit first, then push again. */
+MUST_USE enum status stream_push(struct stream *stream, const struct push *push,
+                                 struct push_result *result, struct error *err);
+
+/* Whether there is something to commit. */
+bool stream_is_dirty(const struct stream *stream);
+
+/* Writes the open batch at once and syncs it where a source in it says fsync. On failure nothing of
+ * the batch is accepted and the batch is empty. */
+MUST_USE enum status stream_commit(struct stream *stream, struct error *err);
+
+/* Plans the files against the snapshot; changes nothing. */
+MUST_USE enum status stream_plan(struct stream *stream, const struct definition_file *files,
+                                 size_t files_count, struct arena *arena,
+                                 struct registry_plan *plan, struct error *err);
+
+/* The same and does it, durably; commits the open batch first. New versions without events to read
+ * are live when it returns; the others are filled by stream_step. */
+MUST_USE enum status stream_apply(struct stream *stream, const struct definition_file *files,
+                                  size_t files_count, struct arena *arena,
+                                  struct registry_plan *plan, struct error *err);
+
+/* How far a filling version is. */
+struct fill_progress {
+    struct bytes view;
+    uint32_t version;
+    uint64_t events_done;
+    uint64_t events_total; /* in the log when it was asked */
+};
+
+/* The fills that are not done: writes at most progress_max of them, returns how many. */
+size_t stream_fills(const struct stream *stream, struct fill_progress *progress,
+                    size_t progress_max);
+
+/* Does a bounded piece of the oldest fill. Returns whether there is more to do. A failure is logged
+ * and tried again later. */
+bool stream_step(struct stream *stream);
+
+/* Deletes raw events beyond their source's retention; a bounded piece. Call it now and then. */
+void stream_trim(struct stream *stream);
+
+#define STREAM_COUNTERS(X)                                                                         \
+    X(events_accepted_total, "Events acknowledged, duplicates too.")                               \
+    X(events_refused_total, "Events of refused pushes that were named in the refusal.")            \
+    X(events_null_key_total, "Events skipped by a view because a key of its entity was NULL.")     \
+    X(events_filtered_total, "Events that a view's where did not take.")                           \
+    X(events_mismatched_total, "Events that an older version of a view can't decode.")             \
+    X(batches_committed_total, "Write batches committed.")                                         \
+    X(pushes_repeated_total, "Pushes acknowledged again for a producer that repeated them.")
+
+struct stream_counters {
+#define STREAM_COUNTER_FIELD(name, help) uint64_t name;
+    STREAM_COUNTERS(STREAM_COUNTER_FIELD)
+#undef STREAM_COUNTER_FIELD
+};
+
+const struct stream_counters *stream_counters(const struct stream *stream);
+
+#endif
