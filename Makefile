@@ -1,9 +1,9 @@
 # asof: build, test, demo. `make help` lists the targets.
 
 BUILD ?= build
+V ?= 0
 PREFIX ?= /usr/local
 CC = gcc
-PKGS = libevent_core libhiredis yaml-0.1 yajl sqlite3 jemalloc libxxhash
 
 WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wcast-qual -Wformat=2 -Wundef -Wvla -Wno-missing-field-initializers
@@ -29,27 +29,33 @@ SERVER_SOURCES = $(filter-out server/main.c,$(wildcard server/*/*.c))
 CLIENT_SOURCES = $(wildcard client/*.c)
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c))
 FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+Q = $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@echo "  $(1)")
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 all: $(BUILD)/asofd $(BUILD)/asof ## build/asofd and build/asof
 
 $(BUILD)/asofd: $(call object,server/main.c) $(BUILD)/server.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 
 # The command needs base and model of the server: texts of times, numbers and names.
 $(BUILD)/asof: $(call object,$(CLIENT_SOURCES)) $(BUILD)/server.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(CLIENT_LIBS) -lxxhash
+	$(call say,LD $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CLIENT_LIBS) -lxxhash
 
 $(BUILD)/server.a: $(call object,$(SERVER_SOURCES))
-	rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC $<)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/server.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(SERVER_LIBS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(SERVER_LIBS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

@@ -34,10 +34,9 @@ void reducer_destroy(struct reducer **reducer);
 
 /* Reduces one event. fields are the values of view->fields, in that order, VALUE_NULL where absent.
  * Appends the row to row; *digest is equal for two events when the view can't tell them apart.
- * NOT_FOUND: the view's `where` is not true, nothing was appended.
- * INVALID: an expression failed on these values (err). */
-MUST_USE enum status reducer_reduce(struct reducer *reducer, const struct value *fields,
-                                    struct buffer *row, uint64_t *digest, struct error *err);
+ * false: the view's `where` is not true, nothing was appended. */
+MUST_USE bool reducer_reduce(struct reducer *reducer, const struct value *fields,
+                             struct buffer *row, uint64_t *digest);
 
 /* One event of an entity's timeline, as the storage has it. */
 struct timeline_event {

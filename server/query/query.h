@@ -11,6 +11,7 @@
 #include "storage/storage.h"
 
 struct query;
+struct view_plan;
 
 /* Tells `now` by a source's own clock. */
 struct source_clocks {
@@ -30,7 +31,7 @@ struct target {
     const struct view_definition *view;
     const struct view_version *version;
     struct bytes entity; /* encoded, in the arena of the call that found it */
-    void *plan;          /* query's own */
+    const struct view_plan *plan;
 };
 
 /* Finds what key names. NOT_FOUND: outside all views (err says so). UNAVAILABLE: the view is being

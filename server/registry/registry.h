@@ -21,6 +21,7 @@
 enum {
     DEFINITION_FILES_MAX = 1000,
     DEFINITION_FILE_SIZE_MAX = 1024 * 1024,
+    DEFINITION_FILES_SIZE_MAX = 16 * 1024 * 1024, /* of one call */
 };
 
 enum version_state {

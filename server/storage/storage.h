@@ -56,9 +56,11 @@ void batch_put_log(struct batch *batch, struct storage *storage, uint32_t source
 void batch_delete_log(struct batch *batch, struct storage *storage, uint32_t source_id,
                       uint64_t first_sequence);
 
-/* Marks where the batch is, and goes back there: what was put in between is gone. */
+/* Marks where the batch is. Each mark is ended once: by going back to it (what was put since is gone),
+ * or by keeping what was put. */
 void batch_mark(struct batch *batch);
 void batch_undo_to_mark(struct batch *batch);
+void batch_forget_mark(struct batch *batch);
 
 /* Writes the batch; with sync it is on disk when this returns. The batch is left as it is. */
 MUST_USE enum status storage_write(struct storage *storage, struct batch *batch, bool sync,

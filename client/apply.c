@@ -1,0 +1,201 @@
+/* asof apply, asof plan. */
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/time_text.h"
+#include "command.h"
+#include "connection.h"
+#include "definitions.h"
+#include "interrupt.h"
+#include "json.h"
+#include "output.h"
+#include "progress.h"
+#include "table.h"
+#include "text.h"
+
+enum { ARENA_CHUNK_SIZE = 256 * 1024, POLL_EVERY_US = 100 * 1000, LABEL_SIZE = 96 };
+
+/* The fills that belong to this apply, as one poll shows them. */
+struct fills {
+    size_t count;
+    uint64_t events_done;
+    uint64_t events_total;
+    char label[LABEL_SIZE]; /* of the first of them */
+};
+
+static enum status ask_changes(struct connection *connection, const char *request,
+                               const struct run *run, struct arena *arena, struct buffer *reply,
+                               struct error *err)
+{
+    struct definitions definitions;
+    enum status status = definitions_read(run->words, run->words_count, arena, &definitions, err);
+    if (status != STATUS_OK)
+        return status;
+    size_t count = 1 + 2 * definitions.files_count;
+    struct bytes *words = ARENA_NEW_ARRAY(arena, count, struct bytes);
+    words[0] = bytes_of_text(request);
+    memcpy(words + 1, definitions.words, (count - 1) * sizeof(*words));
+    return connection_ask(connection, words, count, reply, err);
+}
+
+static enum style style_of(const char *change)
+{
+    if (strcmp(change, "new") == 0)
+        return STYLE_GREEN;
+    return strcmp(change, "unchanged") == 0 ? STYLE_DIM : STYLE_YELLOW;
+}
+
+static void print_changes(const struct run *run, yajl_val changes)
+{
+    static const struct table_column columns[] = {
+        {"CHANGE", false}, {"KIND", false}, {"NAME", false}, {"DETAIL", false}};
+    struct table *table = table_create(columns, sizeof(columns) / sizeof(columns[0]));
+    struct buffer name = {0};
+
+    for (size_t i = 0; i < json_count(changes, "changes"); i++) {
+        yajl_val change = json_item(changes, "changes", i);
+        int64_t version = json_number(change, "version");
+        buffer_reset(&name, SIZE_MAX);
+        buffer_append_text(&name, json_text(change, "name"));
+        if (version > 0)
+            buffer_format(&name, "@%" PRId64, version);
+        table_add_style(table, json_text(change, "change"), style_of(json_text(change, "change")));
+        table_add_text(table, json_text(change, "noun"));
+        table_add(table, buffer_bytes(&name));
+        table_add_text(table, json_text(change, "detail"));
+    }
+    output_table(run, table, 0);
+    buffer_fini(&name);
+    table_destroy(&table);
+}
+
+/* Whether the version is one that these changes made. */
+static bool is_made_by(yajl_val changes, yajl_val fill)
+{
+    for (size_t i = 0; i < json_count(changes, "changes"); i++) {
+        yajl_val change = json_item(changes, "changes", i);
+        const char *kind = json_text(change, "change");
+        bool is_made = strcmp(kind, "new") == 0 || strcmp(kind, "changed") == 0;
+        if (is_made && strcmp(json_text(change, "noun"), "view") == 0 &&
+            strcmp(json_text(change, "name"), json_text(fill, "view")) == 0 &&
+            json_number(change, "version") == json_number(fill, "version"))
+            return true;
+    }
+    return false;
+}
+
+static enum status poll_fills(struct connection *connection, yajl_val changes, struct fills *fills,
+                              struct error *err)
+{
+    struct bytes request = bytes_of_text("ASOF.FILLS");
+    struct buffer reply = {0};
+    yajl_val list = NULL;
+    *fills = (struct fills){0};
+
+    enum status status = connection_ask(connection, &request, 1, &reply, err);
+    if (status == STATUS_OK)
+        status = json_parse(buffer_bytes(&reply), &list, err);
+    size_t count = YAJL_IS_ARRAY(list) ? list->u.array.len : 0;
+    for (size_t i = 0; i < count; i++) {
+        yajl_val fill = list->u.array.values[i];
+        if (!is_made_by(changes, fill))
+            continue;
+        if (fills->count++ == 0)
+            snprintf(fills->label, sizeof(fills->label), "filling %s@%" PRId64,
+                     json_text(fill, "view"), json_number(fill, "version"));
+        fills->events_done += (uint64_t)json_number(fill, "events_done");
+        fills->events_total += (uint64_t)json_number(fill, "events_total");
+    }
+    buffer_fini(&reply);
+    yajl_tree_free(list);
+    return status;
+}
+
+/* A fill that is over leaves the list; for the sum of what is done, it counts as it was seen last. */
+static void show_fills(struct progress *progress, const struct fills *fills, uint64_t total_at_start,
+                       int64_t elapsed_us)
+{
+    uint64_t total = fills->events_total > total_at_start ? fills->events_total : total_at_start;
+    uint64_t left = fills->events_total - fills->events_done;
+    struct progress_state state = {
+        .label = fills->label,
+        .events_done = left < total ? total - left : 0,
+        .fraction = total > 0 ? (double)(total - left) / (double)total : -1,
+        .elapsed_us = elapsed_us,
+    };
+    progress_show(progress, &state, clock_mono_us());
+}
+
+static enum exit_code wait_for_fills(const struct run *run, struct connection *connection,
+                                     yajl_val changes, struct error *err)
+{
+    struct progress progress = {.terminal = &run->err};
+    struct fills fills = {0};
+    char span[TEXT_SPAN_SIZE], total_text[TEXT_COUNT_SIZE];
+    int64_t start_us = clock_mono_us();
+    uint64_t total = 0;
+    enum status status = STATUS_OK;
+
+    interrupt_catch();
+    while (!interrupt_came()) {
+        status = poll_fills(connection, changes, &fills, err);
+        if (status != STATUS_OK || fills.count == 0)
+            break;
+        total = fills.events_total > total ? fills.events_total : total;
+        show_fills(&progress, &fills, total, clock_mono_us() - start_us);
+        interrupt_sleep(POLL_EVERY_US);
+    }
+    progress_clear(&progress);
+    if (status != STATUS_OK)
+        return exit_of(error_prefix(err, status, "applied; while it waited for the fill"));
+    if (fills.count > 0) {
+        error_set(err, STATUS_CANCELLED,
+                  "applied; the fill goes on in the server, and the new version is shown when it is "
+                  "done (`asof list`)");
+        return EXIT_FAILED;
+    }
+    if (total > 0 && !run->options->is_json)
+        printf("filled from %s events in %s\n", text_count(total, total_text),
+               text_span(clock_mono_us() - start_us, span));
+    return EXIT_DONE;
+}
+
+static enum exit_code change(const struct run *run, const char *request, bool is_waiting,
+                             struct error *err)
+{
+    struct connection *connection = NULL;
+    struct arena *arena = arena_create(ARENA_CHUNK_SIZE);
+    struct buffer reply = {0};
+    yajl_val changes = NULL;
+
+    enum status status = connection_open(run->options->server, &connection, err);
+    if (status == STATUS_OK)
+        status = ask_changes(connection, request, run, arena, &reply, err);
+    if (status == STATUS_OK)
+        status = json_parse(buffer_bytes(&reply), &changes, err);
+    enum exit_code code = exit_of(status);
+    if (code == EXIT_DONE) {
+        if (run->options->is_json)
+            output_line(buffer_bytes(&reply));
+        else
+            print_changes(run, changes);
+        fflush(stdout);
+        if (is_waiting)
+            code = wait_for_fills(run, connection, changes, err);
+    }
+    yajl_tree_free(changes);
+    buffer_fini(&reply);
+    arena_destroy(&arena);
+    connection_close(&connection);
+    return code;
+}
+
+enum exit_code command_apply(const struct run *run, struct error *err)
+{
+    return change(run, "ASOF.APPLY", !run->options->is_no_wait, err);
+}
+
+enum exit_code command_plan(const struct run *run, struct error *err)
+{
+    return change(run, "ASOF.PLAN", false, err);
+}

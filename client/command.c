@@ -1,0 +1,200 @@
+/* The table of commands and of their options: what --help shows and what parsing accepts. */
+#include "command.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/suggest.h"
+#include "pusher.h"
+
+enum { BATCH_EVENTS_PRESET = 1000, IN_FLIGHT_PRESET = 4, RETRY_S_PRESET = 60, RETRY_S_MAX = 86400 };
+
+#define FLAG(option_name, field, text)                                                             \
+    {                                                                                              \
+        .name = (option_name), .kind = OPTION_FLAG, .offset = offsetof(struct options, field),     \
+        .help = (text)                                                                             \
+    }
+#define TEXT(option_name, value_name, field, text)                                                 \
+    {                                                                                              \
+        .name = (option_name), .value = (value_name), .kind = OPTION_TEXT,                         \
+        .offset = offsetof(struct options, field), .help = (text)                                  \
+    }
+#define NUMBER(option_name, value_name, field, low, high, usual, text)                             \
+    {                                                                                              \
+        .name = (option_name), .value = (value_name), .kind = OPTION_NUMBER,                       \
+        .offset = offsetof(struct options, field), .minimum = (low), .maximum = (high),            \
+        .preset = (usual), .help = (text)                                                          \
+    }
+#define TABLE(rows)                                                                                \
+    {                                                                                              \
+        .options = (rows), .count = sizeof(rows) / sizeof((rows)[0])                               \
+    }
+
+static const struct option common_options[] = {
+    TEXT("server", "HOST:PORT", server,
+         "the server's Redis port (else ASOF_SERVER, else 127.0.0.1:6390)"),
+    FLAG("json", is_json, "print JSON, for programs"),
+    FLAG("help", is_help, "print this"),
+};
+
+static const struct option apply_options[] = {
+    FLAG("no-wait", is_no_wait, "don't wait until new versions are filled"),
+};
+
+static const struct option get_options[] = {
+    TEXT("features", "A,B", features, "only these features, in this order"),
+    TEXT("at", "T", at, "as of T: now, RFC 3339, or microseconds since 1970"),
+    FLAG("exclusive", is_exclusive, "without the events at T itself (the lookup at T - 1 us)"),
+};
+
+static const struct option push_options[] = {
+    TEXT("format", "FORMAT", format, "ndjson or csv (default: by the file's suffix, else ndjson)"),
+    TEXT("rejects", "FILE", rejects, "write what is refused there and go on"),
+    NUMBER("batch", "N", batch_events, 1, PUSHER_BATCH_EVENTS_MAX, BATCH_EVENTS_PRESET,
+           "events of one push"),
+    NUMBER("in-flight", "N", in_flight, 1, PUSHER_LANES_MAX, IN_FLIGHT_PRESET,
+           "pushes under way at a time"),
+    NUMBER("retry", "SECONDS", retry_s, 0, RETRY_S_MAX, RETRY_S_PRESET,
+           "how long to wait for a server that went away"),
+};
+
+const struct option_table command_common_options = TABLE(common_options);
+
+const struct command command_table[] = {
+    {
+        .name = "apply",
+        .words = "FILE|DIR...",
+        .summary = "Register sources, entities and views",
+        .text = "Reads definitions (YAML) from files, from the *.yaml and *.yml files of\n"
+                "directories, or from standard input (-), registers all of them or none, and says\n"
+                "what is new, changed, described (only texts differ) or unchanged. A changed view\n"
+                "gets a new version; then it waits until new versions are filled from the events\n"
+                "that the server has.\n",
+        .words_min = 1,
+        .words_max = SIZE_MAX,
+        .options = TABLE(apply_options),
+        .examples = "  asof apply examples/flights\n"
+                    "  asof apply payments.yaml views.yaml\n"
+                    "  generate-views | asof apply -\n",
+        .run = command_apply,
+    },
+    {
+        .name = "plan",
+        .words = "FILE|DIR...",
+        .summary = "Say what apply would do, without doing it",
+        .text = "Checks the definitions against what is registered and changes nothing.\n",
+        .words_min = 1,
+        .words_max = SIZE_MAX,
+        .examples = "  asof plan examples/flights\n"
+                    "  asof plan views.yaml --json\n",
+        .run = command_plan,
+    },
+    {
+        .name = "list",
+        .words = "",
+        .summary = "List sources, entities and views",
+        .text = "One table each, with the versions of every view.\n",
+        .examples = "  asof list\n"
+                    "  asof list --json | jq '.views[].name'\n",
+        .run = command_list,
+    },
+    {
+        .name = "describe",
+        .words = "NAME",
+        .summary = "Show one source, entity or view in full",
+        .text = "NAME is a source, an entity, a view (its active version) or a version (view@2).\n",
+        .words_min = 1,
+        .words_max = 1,
+        .examples = "  asof describe card_payments\n"
+                    "  asof describe card_payments@1 --json\n",
+        .run = command_describe,
+    },
+    {
+        .name = "get",
+        .words = "VIEW ENTITY...",
+        .summary = "Read features, now or as of a past moment",
+        .text = "VIEW is a view (its active version) or a version (view@2). The keys of a composite\n"
+                "ENTITY are joined by '|'. In tables, '-' stands for NULL.\n",
+        .words_min = 2,
+        .words_max = SIZE_MAX,
+        .options = TABLE(get_options),
+        .examples = "  asof get card_payments c42\n"
+                    "  asof get card_payments c42 c43 --features payments_5m,amount_avg_7d\n"
+                    "  asof get card_payments@1 c42 --at 2026-01-31T12:00:00Z --exclusive\n"
+                    "  asof get store_sales 'acme|7' --json\n",
+        .run = command_get,
+    },
+    {
+        .name = "push",
+        .words = "SOURCE [FILE|-]",
+        .summary = "Send events from NDJSON or CSV",
+        .text = "NDJSON has one JSON object a line. CSV (RFC 4180) begins with a line of column\n"
+                "names; columns that are no field of the source are ignored; an empty cell is NULL,\n"
+                "\"\" the empty string. Without FILE it reads standard input.\n"
+                "\n"
+                "It stops at the first event that the server refuses and says what is in; with\n"
+                "--rejects it goes on and writes {\"line\":N,\"reason\":\"...\",\"event\":\"...\"} for each.\n"
+                "When the server goes away it connects again and sends again what was not\n"
+                "acknowledged; nothing counts twice. With --in-flight 1 nothing behind an event that\n"
+                "was refused is ever taken before it is known.\n",
+        .words_min = 1,
+        .words_max = 2,
+        .options = TABLE(push_options),
+        .examples = "  asof push payments payments.ndjson\n"
+                    "  asof push departures departures.csv --rejects rejects.ndjson\n"
+                    "  tail -f app.ndjson | asof push payments\n",
+        .run = command_push,
+    },
+    {
+        .name = "help",
+        .words = "[COMMAND]",
+        .summary = "Explain a command",
+        .text = "The same as `asof COMMAND --help`.\n",
+        .words_max = 1,
+        .examples = "  asof help push\n",
+        .run = command_help,
+    },
+    {
+        .name = "version",
+        .words = "",
+        .summary = "Print the version of this command",
+        .text = "Says nothing about the server.\n",
+        .examples = "  asof version\n",
+        .run = command_version,
+    },
+};
+
+const size_t command_table_count = sizeof(command_table) / sizeof(command_table[0]);
+
+const struct command *command_find(const char *name, struct error *err)
+{
+    char hint[SUGGEST_TEXT_SIZE];
+    struct suggest suggest = {.name = bytes_of_text(name)};
+    for (size_t i = 0; i < command_table_count; i++) {
+        if (bytes_equal_text(suggest.name, command_table[i].name))
+            return &command_table[i];
+        suggest_consider(&suggest, bytes_of_text(command_table[i].name));
+    }
+    error_set(err, STATUS_INVALID, "unknown command '%s'%s", name, suggest_text(&suggest, hint));
+    return NULL;
+}
+
+enum exit_code exit_of(enum status status)
+{
+    switch (status) {
+    case STATUS_OK:
+        return EXIT_DONE;
+    case STATUS_NOT_FOUND:
+        return EXIT_NOT_FOUND;
+    case STATUS_UNAVAILABLE:
+        return EXIT_UNREACHABLE;
+    case STATUS_AGAIN:
+    case STATUS_INVALID:
+    case STATUS_LIMIT:
+    case STATUS_IO:
+    case STATUS_CORRUPT:
+    case STATUS_CANCELLED:
+        return EXIT_FAILED;
+    }
+    return EXIT_FAILED;
+}

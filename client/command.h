@@ -1,0 +1,87 @@
+/* Command: what `asof` can be asked to do. main.c holds the table of all; a command is one function
+ * that gets its parsed options and words, does its work and says how it ended.
+ *
+ * A command prints its result on standard output and leaves the sentence of a failure in err, which
+ * main prints once. Thread: the main one. */
+#ifndef ASOF_CLIENT_COMMAND_H
+#define ASOF_CLIENT_COMMAND_H
+
+#include <stdint.h>
+
+#include "base/status.h"
+#include "option.h"
+#include "terminal.h"
+
+/* Settled for scripts: never renumbered. */
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_NOT_FOUND = 3,
+    EXIT_UNREACHABLE = 4,
+};
+
+struct options {
+    /* of every command */
+    const char *server;
+    bool is_json;
+    bool is_help;
+    /* of some */
+    bool is_no_wait;
+    const char *features;
+    const char *at;
+    bool is_exclusive;
+    const char *format;
+    const char *rejects;
+    int64_t batch_events;
+    int64_t in_flight;
+    int64_t retry_s;
+};
+
+struct run {
+    const struct options *options;
+    const char *const *words; /* what is no option, behind the command's name */
+    size_t words_count;
+    struct terminal out;
+    struct terminal err;
+};
+
+typedef enum exit_code (*command_fn)(const struct run *run, struct error *err);
+
+struct command {
+    const char *name;
+    const char *words;   /* as the usage line shows them: "VIEW ENTITY..." */
+    const char *summary; /* one line */
+    const char *text;    /* what --help says beyond the options */
+    const char *examples;
+    size_t words_min;
+    size_t words_max;
+    struct option_table options; /* its own */
+    command_fn run;
+};
+
+/* The command of that name; NULL: none, err says which is near. */
+const struct command *command_find(const char *name, struct error *err);
+
+/* How a failure of the work below a command ends the process. */
+enum exit_code exit_of(enum status status);
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+enum exit_code command_apply(const struct run *run, struct error *err);
+enum exit_code command_plan(const struct run *run, struct error *err);
+enum exit_code command_list(const struct run *run, struct error *err);
+enum exit_code command_describe(const struct run *run, struct error *err);
+enum exit_code command_get(const struct run *run, struct error *err);
+enum exit_code command_push(const struct run *run, struct error *err);
+
+enum exit_code command_help(const struct run *run, struct error *err);
+enum exit_code command_version(const struct run *run, struct error *err);
+
+extern const struct command command_table[];
+extern const size_t command_table_count;
+
+/* The options that every command has. */
+extern const struct option_table command_common_options;
+
+#endif

@@ -1,0 +1,112 @@
+/* asof list. */
+#include "command.h"
+#include "connection.h"
+#include "json.h"
+#include "output.h"
+
+static void print_heading(const struct run *run, const char *title)
+{
+    printf("%s%s%s\n", terminal_begin(&run->out, STYLE_BOLD), title, terminal_end(&run->out));
+}
+
+static void add_keys(struct table *table, yajl_val entity)
+{
+    struct buffer text = {0};
+    json_append_joined(entity, "keys", &text);
+    table_add(table, buffer_bytes(&text));
+    buffer_fini(&text);
+}
+
+static void add_versions(struct table *table, yajl_val view)
+{
+    struct buffer text = {0};
+    output_append_versions(view, &text);
+    table_add(table, buffer_bytes(&text));
+    buffer_fini(&text);
+}
+
+static void print_sources(const struct run *run, yajl_val list)
+{
+    static const struct table_column columns[] = {
+        {"NAME", false}, {"FIELDS", true}, {"CLOCK", false}, {"DESCRIPTION", false}};
+    struct table *table = table_create(columns, COUNT_OF(columns));
+    for (size_t i = 0; i < json_count(list, "sources"); i++) {
+        yajl_val source = json_item(list, "sources", i);
+        table_add_text(table, json_text(source, "name"));
+        table_add_text(table, json_text(source, "fields"));
+        table_add_text(table, json_text(source, "clock"));
+        table_add_text(table, json_text(source, "description"));
+    }
+    print_heading(run, "Sources");
+    output_table(run, table, 2);
+    table_destroy(&table);
+}
+
+static void print_entities(const struct run *run, yajl_val list)
+{
+    static const struct table_column columns[] = {
+        {"NAME", false}, {"KEYS", false}, {"DESCRIPTION", false}};
+    struct table *table = table_create(columns, COUNT_OF(columns));
+    for (size_t i = 0; i < json_count(list, "entities"); i++) {
+        yajl_val entity = json_item(list, "entities", i);
+        table_add_text(table, json_text(entity, "name"));
+        add_keys(table, entity);
+        table_add_text(table, json_text(entity, "description"));
+    }
+    print_heading(run, "\nEntities");
+    output_table(run, table, 2);
+    table_destroy(&table);
+}
+
+static void print_views(const struct run *run, yajl_val list)
+{
+    static const struct table_column columns[] = {
+        {"NAME", false},    {"VERSIONS", false}, {"SOURCE", false},
+        {"ENTITY", false},  {"FEATURES", true},  {"DESCRIPTION", false}};
+    struct table *table = table_create(columns, COUNT_OF(columns));
+    for (size_t i = 0; i < json_count(list, "views"); i++) {
+        yajl_val view = json_item(list, "views", i);
+        table_add_text(table, json_text(view, "name"));
+        add_versions(table, view);
+        table_add_text(table, json_text(view, "source"));
+        table_add_text(table, json_text(view, "entity"));
+        table_add_text(table, json_text(view, "features"));
+        table_add_text(table, json_text(view, "description"));
+    }
+    print_heading(run, "\nViews");
+    output_table(run, table, 2);
+    table_destroy(&table);
+}
+
+static bool is_empty(yajl_val list)
+{
+    return json_count(list, "sources") == 0 && json_count(list, "entities") == 0 &&
+           json_count(list, "views") == 0;
+}
+
+enum exit_code command_list(const struct run *run, struct error *err)
+{
+    struct connection *connection = NULL;
+    struct bytes request = bytes_of_text("ASOF.LIST");
+    struct buffer reply = {0};
+    yajl_val list = NULL;
+
+    enum status status = connection_open(run->options->server, &connection, err);
+    if (status == STATUS_OK)
+        status = connection_ask(connection, &request, 1, &reply, err);
+    if (status == STATUS_OK)
+        status = json_parse(buffer_bytes(&reply), &list, err);
+    if (status == STATUS_OK && run->options->is_json) {
+        output_line(buffer_bytes(&reply));
+    } else if (status == STATUS_OK && is_empty(list)) {
+        printf("nothing is registered yet; begin with: asof apply FILE\n");
+    } else if (status == STATUS_OK) {
+        print_sources(run, list);
+        print_entities(run, list);
+        print_views(run, list);
+    }
+    yajl_tree_free(list);
+    buffer_fini(&reply);
+    connection_close(&connection);
+    return exit_of(status);
+}

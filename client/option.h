@@ -1,0 +1,48 @@
+/* Option: one row of a table is one option; parsing and --help both come from the table.
+ *
+ * Accepted: --name, --name VALUE, --name=VALUE, -h for --help; `--` ends options; `-` is a word.
+ * Thread: any. */
+#ifndef ASOF_CLIENT_OPTION_H
+#define ASOF_CLIENT_OPTION_H
+
+#include "base/buffer.h"
+#include "base/status.h"
+
+enum option_kind {
+    OPTION_FLAG,   /* bool */
+    OPTION_TEXT,   /* const char *, borrowed from argv */
+    OPTION_NUMBER, /* int64_t, minimum..maximum */
+};
+
+struct option {
+    const char *name;  /* without the dashes */
+    const char *value; /* how --help calls the value; NULL for a flag */
+    enum option_kind kind;
+    size_t offset; /* of what it sets, in the struct of options */
+    int64_t minimum;
+    int64_t maximum;
+    int64_t preset; /* of a number */
+    const char *help;
+};
+
+struct option_table {
+    const struct option *options;
+    size_t count;
+};
+
+/* Sets all numbers of the table to their presets. */
+void option_set_presets(const struct option_table *table, void *options);
+
+/* Reads argv[*index], which begins with '-', and its value; moves *index behind them. INVALID: no
+ * such option (err says which is near), a value missing, too much or wrong. */
+MUST_USE enum status option_read(const struct option_table *tables, size_t tables_count,
+                                 char *const *argv, size_t argc, size_t *index, void *options,
+                                 struct error *err);
+
+/* Whether the argument is one for option_read. */
+bool option_is(const char *argument);
+
+/* Appends a line or more per option, for --help. */
+void option_append_help(const struct option_table *table, struct buffer *out);
+
+#endif

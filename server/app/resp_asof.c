@@ -1,0 +1,215 @@
+/* What Redis has no command for: moments, statuses, definitions. Programs read JSON, people use
+ * `asof`. */
+#include "app/resp_call.h"
+
+/* ---- moments and features ---- */
+
+void resp_asof_at(struct resp_call *call)
+{
+    struct moment moment;
+    if (!resp_call_moment(call, 1, &moment))
+        return;
+    if (call->count > 3 ||
+        (call->count == 3 && !bytes_equal_nocase(resp_call_argument(call, 2), "exclusive"))) {
+        resp_call_syntax_error(call);
+        return;
+    }
+    moment.is_exclusive = call->count == 3;
+    call->session->moment = moment;
+    resp_write_simple(call->reply, "OK");
+}
+
+struct get {
+    struct moment moment;
+    const struct bytes *fields; /* NULL: all */
+    size_t fields_count;
+};
+
+/* "[AT T] [EXCLUSIVE] [FIELDS f ...]" from argument 2 on; false: replied. */
+static bool get_take_options(struct resp_call *call, struct get *get)
+{
+    bool is_exclusive = false;
+    get->moment = call->session->moment;
+    for (size_t i = 2; i < call->count; i++) {
+        struct bytes word = resp_call_argument(call, i);
+        bool has_more = i + 1 < call->count;
+        if (has_more && bytes_equal_nocase(word, "at")) {
+            if (!resp_call_moment(call, ++i, &get->moment))
+                return false;
+        } else if (bytes_equal_nocase(word, "exclusive")) {
+            is_exclusive = true;
+        } else if (has_more && bytes_equal_nocase(word, "fields")) {
+            get->fields = &call->arguments[i + 1];
+            get->fields_count = call->count - i - 1;
+            break;
+        } else {
+            resp_call_syntax_error(call);
+            return false;
+        }
+    }
+    get->moment.is_exclusive = get->moment.is_exclusive || is_exclusive;
+    if (get->fields_count <= RESP_FIELDS_MAX)
+        return true;
+    resp_call_error(call, "ERR ASOF.GET takes at most %d fields", RESP_FIELDS_MAX);
+    return false;
+}
+
+static void get_write_features(struct resp_call *call, const struct view_definition *view,
+                               const uint32_t *features, const struct answer *answer)
+{
+    resp_write_array(call->reply, answer->count * 3);
+    for (size_t i = 0; i < answer->count; i++) {
+        size_t feature = features == NULL ? i : features[i];
+        resp_write_bulk(call->reply, view->features[feature].name);
+        resp_call_value(call, &answer->values[i]);
+        resp_write_text(call->reply, feature_status_name(answer->statuses[i]));
+    }
+}
+
+static void get_write(struct resp_call *call, const struct view_definition *view,
+                      const uint32_t *features, const struct answer *answer)
+{
+    struct bytes name =
+        arena_format(call->arena, "%.*s@%u", BYTES_ARGS(view->name), view->version);
+    resp_write_map(call->reply, 4);
+    resp_write_text(call->reply, "view");
+    resp_write_bulk(call->reply, name);
+    resp_write_text(call->reply, "at");
+    resp_write_integer(call->reply, answer->t_us);
+    resp_write_text(call->reply, "event_time");
+    if (answer->has_event_time)
+        resp_write_integer(call->reply, answer->event_time_us);
+    else
+        resp_write_null(call->reply);
+    resp_write_text(call->reply, "features");
+    get_write_features(call, view, features, answer);
+}
+
+void resp_asof_get(struct resp_call *call)
+{
+    struct get get = {0};
+    struct target target;
+    struct answer answer;
+    uint32_t *features = NULL;
+    if (!get_take_options(call, &get))
+        return;
+    enum status status = resp_read_find(call, resp_call_argument(call, 1), &target);
+    if (status == STATUS_NOT_FOUND)
+        resp_write_null(call->reply);
+    if (status != STATUS_OK)
+        return;
+    if (get.fields != NULL &&
+        !resp_read_names(call, target.view, get.fields, get.fields_count, &features))
+        return;
+    if (resp_read_features(call, &target, features, get.fields_count, get.moment, &answer))
+        get_write(call, target.view, features, &answer);
+}
+
+/* ---- definitions ---- */
+
+static const char *change_kind_name(enum change_kind kind)
+{
+    switch (kind) {
+    case CHANGE_NEW:
+        return "new";
+    case CHANGE_CHANGED:
+        return "changed";
+    case CHANGE_DESCRIBED:
+        return "described";
+    case CHANGE_UNCHANGED:
+        return "unchanged";
+    }
+    return "";
+}
+
+static void plan_write(struct resp_call *call, const struct registry_plan *plan)
+{
+    struct buffer *json = &call->door->scratch;
+    buffer_append_text(json, "{\"changes\":[");
+    for (size_t i = 0; i < plan->changes_count; i++) {
+        const struct change *change = &plan->changes[i];
+        buffer_format(json, "%s{\"change\":\"%s\",\"noun\":\"%s\",\"name\":", i == 0 ? "" : ",",
+                      change_kind_name(change->kind), change->noun);
+        json_append_string(json, change->name);
+        buffer_format(json, ",\"version\":%u,\"detail\":", change->version);
+        json_append_string(json, change->detail);
+        buffer_append_byte(json, '}');
+    }
+    buffer_append_text(json, "]}");
+    resp_write_bulk(call->reply, buffer_bytes(json));
+}
+
+typedef enum status (*asof_plan_fn)(struct stream *stream, const struct definition_file *files,
+                                    size_t files_count, struct arena *arena,
+                                    struct registry_plan *plan, struct error *err);
+
+static void asof_run_plan(struct resp_call *call, asof_plan_fn run)
+{
+    if (call->count % 2 == 0) {
+        resp_call_wrong_count(call);
+        return;
+    }
+    size_t count = call->count / 2;
+    struct definition_file *files = ARENA_NEW_ARRAY(call->arena, count, struct definition_file);
+    for (size_t i = 0; i < count; i++)
+        files[i] = (struct definition_file){.name = resp_call_argument(call, 1 + 2 * i),
+                                            .text = resp_call_argument(call, 2 + 2 * i)};
+    struct registry_plan plan = {0};
+    struct error err = {0};
+    enum status status =
+        run(call->door->options.stream, files, count, call->arena, &plan, &err);
+    if (status == STATUS_OK)
+        plan_write(call, &plan);
+    else
+        resp_call_failed(call, status, &err);
+}
+
+/* stream_apply commits the open batch: what other connections pushed is committed before, so that
+ * a failure of it is told to them and not to us. */
+void resp_asof_apply(struct resp_call *call)
+{
+    resp_push_commit(call->door);
+    asof_run_plan(call, stream_apply);
+}
+
+void resp_asof_plan(struct resp_call *call)
+{
+    asof_run_plan(call, stream_plan);
+}
+
+void resp_asof_list(struct resp_call *call)
+{
+    struct buffer *json = &call->door->scratch;
+    registry_list_json(stream_registry(call->door->options.stream), json);
+    resp_write_bulk(call->reply, buffer_bytes(json));
+}
+
+void resp_asof_describe(struct resp_call *call)
+{
+    struct buffer *json = &call->door->scratch;
+    struct error err = {0};
+    enum status status = registry_describe_json(stream_registry(call->door->options.stream),
+                                                resp_call_argument(call, 1), json, &err);
+    if (status == STATUS_OK)
+        resp_write_bulk(call->reply, buffer_bytes(json));
+    else
+        resp_call_failed(call, status, &err);
+}
+
+void resp_asof_fills(struct resp_call *call)
+{
+    struct buffer *json = &call->door->scratch;
+    struct fill_progress *fills =
+        ARENA_NEW_ARRAY(call->arena, RESP_FILLS_MAX, struct fill_progress);
+    size_t count = stream_fills(call->door->options.stream, fills, RESP_FILLS_MAX);
+    buffer_append_byte(json, '[');
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_text(json, i == 0 ? "{\"view\":" : ",{\"view\":");
+        json_append_string(json, fills[i].view);
+        buffer_format(json, ",\"version\":%u,\"events_done\":%llu,\"events_total\":%llu}",
+                      fills[i].version, (unsigned long long)fills[i].events_done,
+                      (unsigned long long)fills[i].events_total);
+    }
+    buffer_append_byte(json, ']');
+    resp_write_bulk(call->reply, buffer_bytes(json));
+}

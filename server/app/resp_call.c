@@ -1,0 +1,115 @@
+/* What every command needs: error replies in Redis's words, and arguments. */
+#include "app/resp_call.h"
+
+#include <stdio.h>
+
+#include "base/number.h"
+#include "base/time_text.h"
+
+void resp_call_error(struct resp_call *call, const char *format, ...)
+{
+    /* Replies are owed: those come first, so the call is repeated after the commit. */
+    if (call->session->pending_count > 0) {
+        call->must_wait = true;
+        return;
+    }
+    char text[ERROR_TEXT_SIZE + 64];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    call->door->counters.errors_total++;
+    resp_write_error(call->reply, bytes_of_text(text));
+}
+
+void resp_call_failed(struct resp_call *call, enum status status, const struct error *err)
+{
+    const char *code = "ERR";
+    switch (status) {
+    case STATUS_NOT_FOUND:
+        code = "NOTFOUND";
+        break;
+    case STATUS_UNAVAILABLE:
+        code = "UNAVAILABLE";
+        break;
+    case STATUS_IO:
+        code = "IOERR";
+        break;
+    case STATUS_CORRUPT:
+        code = "CORRUPT";
+        break;
+    case STATUS_OK:
+    case STATUS_AGAIN:
+    case STATUS_INVALID:
+    case STATUS_LIMIT:
+    case STATUS_CANCELLED:
+        break;
+    }
+    resp_call_error(call, "%s %s", code, err->text);
+}
+
+void resp_call_wrong_count(struct resp_call *call)
+{
+    const char *parent = call->parent == NULL ? "" : call->parent->name;
+    const char *separator = call->parent == NULL ? "" : "|";
+    resp_call_error(call, "ERR wrong number of arguments for '%s%s%s' command", parent, separator,
+                    call->command->name);
+}
+
+void resp_call_syntax_error(struct resp_call *call)
+{
+    resp_call_error(call, "ERR syntax error");
+}
+
+void resp_call_value(struct resp_call *call, const struct value *value)
+{
+    if (!resp_value_is_shown(value)) {
+        resp_write_null(call->reply);
+        return;
+    }
+    if (value->kind == VALUE_STRING) {
+        resp_write_bulk(call->reply, value->text);
+        return;
+    }
+    struct buffer *scratch = &call->door->scratch;
+    size_t begin = scratch->size;
+    value_append_text(value, scratch);
+    resp_write_bulk(call->reply, bytes_after(buffer_bytes(scratch), begin));
+}
+
+bool resp_text_is_integer(struct bytes text)
+{
+    size_t begin = text.size > 0 && text.data[0] == '-' ? 1 : 0;
+    for (size_t i = begin; i < text.size; i++)
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+    return text.size > begin;
+}
+
+bool resp_call_integer(struct resp_call *call, size_t index, int64_t *out)
+{
+    struct bytes text = resp_call_argument(call, index);
+    if (resp_text_is_integer(text) && number_parse_int(text, out) == NUMBER_OK)
+        return true;
+    resp_call_error(call, "ERR value is not an integer or out of range");
+    return false;
+}
+
+bool resp_call_moment(struct resp_call *call, size_t index, struct moment *out)
+{
+    struct bytes text = resp_call_argument(call, index);
+    int64_t t_us = 0;
+    bool is_now = bytes_equal_nocase(text, "now");
+    bool is_number = resp_text_is_integer(text) && number_parse_int(text, &t_us) == NUMBER_OK &&
+                     time_is_valid(t_us);
+    if (!is_now && !is_number && !time_parse(text, &t_us)) {
+        char shown[TIME_TEXT_SIZE];
+        resp_call_error(call,
+                        "ERR T is now, an RFC 3339 time such as 2026-01-31T12:00:00Z, or "
+                        "microseconds since 1970, in the years 1 to 9999, not '%s'",
+                        bytes_to_text(text, shown, sizeof(shown)));
+        return false;
+    }
+    *out = (struct moment){.is_now = is_now, .t_us = t_us};
+    return true;
+}

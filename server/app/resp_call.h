@@ -1,0 +1,245 @@
+/* What the files of the RESP door share: the door, a session, a call of a command, and what
+ * commands are made of. Only server/app/resp_*.c include it. */
+#ifndef ASOF_APP_RESP_CALL_H
+#define ASOF_APP_RESP_CALL_H
+
+#include <sys/queue.h>
+
+#include "app/resp_door.h"
+#include "base/map.h"
+#include "protocol/resp.h"
+
+#define RESP_COMPATIBLE_VERSION "7.0.15" /* the Redis that clients may take us for */
+
+enum resp_flag {
+    RESP_READ = 1,      /* reads features */
+    RESP_WRITE = 2,     /* changes something: not inside MULTI */
+    RESP_PUSH = 4,      /* joins an open commit instead of waiting for it */
+    RESP_FAST = 8,      /* as Redis means it: its time does not grow with the data */
+    RESP_IMMEDIATE = 16 /* runs at once inside MULTI, too */
+};
+
+struct resp_call;
+typedef void (*resp_run_fn)(struct resp_call *call);
+
+struct resp_command {
+    const char *name; /* lower case; a subcommand's without its parent's */
+    int arity;        /* with the name (and the subcommand's); negative: at least so many */
+    unsigned flags;
+    resp_run_fn run;  /* NULL: it has subcommands */
+    int last_key;     /* 0: it takes no key; 1: the first argument; -1: all */
+    const struct resp_command *subcommands; /* ended by a name of NULL */
+    const char *group;
+    const char *summary;
+};
+
+/* A position of SCAN under its number. */
+struct resp_cursor {
+    uint64_t number; /* 0: free */
+    uint64_t used;   /* larger: more recently */
+    struct buffer position;
+};
+
+struct resp_door {
+    struct resp_door_options options;
+    uint16_t port;
+    struct map *commands;  /* name -> const struct resp_command */
+    struct map *refusals;  /* name -> why it is not offered */
+    struct arena *arena;   /* of one command */
+    struct buffer scratch; /* of one command */
+    TAILQ_HEAD(, resp_session) sessions;
+    TAILQ_HEAD(, resp_session) pending; /* those with pushes that are not committed */
+    struct resp_cursor *cursors;        /* owned: RESP_SCAN_CURSORS_MAX */
+    uint64_t cursor_seed;
+    uint64_t cursor_clock;
+    uint64_t last_session_id;
+    int64_t start_us;
+    int64_t start_mono_us;
+    int64_t turn_mono_us; /* when the last turn ended */
+    struct resp_counters counters;
+};
+
+struct resp_queued {
+    const struct resp_command *command;
+    const struct resp_command *parent;
+    const struct bytes *arguments;
+    size_t count;
+    struct resp_queued *next;
+};
+
+struct resp_multi {
+    bool is_open;
+    bool is_broken;      /* EXEC will refuse */
+    struct arena *arena; /* owned while is_open: the queue and its arguments */
+    struct resp_queued *first;
+    struct resp_queued *last;
+    size_t count;
+    size_t size_bytes;
+};
+
+struct resp_session {
+    struct resp_door *door;                /* borrowed */
+    struct network_connection *connection; /* borrowed; NULL in tests */
+    struct buffer *output;                 /* borrowed */
+    struct resp_parser parser;
+    uint64_t id;
+    unsigned version; /* of RESP */
+    struct moment moment;
+    bool is_waiting; /* for the commit of its pushes */
+    bool is_closing;
+    struct buffer pending; /* replies of pushes, written when they are committed */
+    size_t pending_count;
+    struct resp_multi multi;
+    char name[RESP_CLIENT_NAME_SIZE];
+    char library_name[RESP_CLIENT_NAME_SIZE];
+    char library_version[RESP_CLIENT_NAME_SIZE];
+    int64_t opened_mono_us;
+    int64_t active_mono_us;
+    const char *last_command;
+    TAILQ_ENTRY(resp_session) link;
+    TAILQ_ENTRY(resp_session) pending_link;
+};
+
+/* One command being run. */
+struct resp_call {
+    struct resp_door *door;
+    struct resp_session *session;
+    const struct resp_command *command;
+    const struct resp_command *parent; /* of a subcommand, else NULL */
+    const struct bytes *arguments;     /* [0] is the name */
+    size_t count;
+    struct resp_writer reply;
+    struct arena *arena;
+    bool must_wait; /* set by a push: nothing was done; run it again after the commit */
+};
+
+/* ---- replies that many commands have ---- */
+
+/* An error reply; the text begins with its code. */
+void resp_call_error(struct resp_call *call, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* An error reply with the code that belongs to status. */
+void resp_call_failed(struct resp_call *call, enum status status, const struct error *err);
+
+void resp_call_wrong_count(struct resp_call *call);
+void resp_call_syntax_error(struct resp_call *call);
+void resp_call_value(struct resp_call *call, const struct value *value);
+
+/* ---- arguments ---- */
+
+static inline struct bytes resp_call_argument(const struct resp_call *call, size_t index)
+{
+    return call->arguments[index];
+}
+
+/* Digits behind an optional '-': what JSON calls a number is wider than what Redis does. */
+bool resp_text_is_integer(struct bytes text);
+
+/* As Redis reads one; replies with the error where it is none. */
+bool resp_call_integer(struct resp_call *call, size_t index, int64_t *out);
+
+/* "now", RFC 3339 or microseconds; replies with the error where it is none. */
+bool resp_call_moment(struct resp_call *call, size_t index, struct moment *out);
+
+/* ---- reading ---- */
+
+/* Finds the key's timeline. NOT_FOUND: outside all views, no reply yet. Else replied already. */
+enum status resp_read_find(struct resp_call *call, struct bytes key, struct target *target);
+
+/* Reads features (NULL: all) as of moment; false: replied with an error (out of history, IO). */
+bool resp_read_features(struct resp_call *call, const struct target *target,
+                        const uint32_t *features, size_t features_count, struct moment moment,
+                        struct answer *answer);
+
+/* The indexes of count named features, in the arena; false: replied that there is no such one. */
+bool resp_read_names(struct resp_call *call, const struct view_definition *view,
+                     const struct bytes *names, size_t count, uint32_t **features);
+
+/* Whether a hash shows the value. */
+static inline bool resp_value_is_shown(const struct value *value)
+{
+    return value->kind != VALUE_NULL && value->kind != VALUE_OVERFLOW;
+}
+
+/* ---- door, table, transactions, commits ---- */
+
+/* Runs what call says. The command must have the right number of arguments. */
+void resp_call_run(struct resp_call *call);
+
+/* Finds the command and its subcommand and checks the number of arguments; false: replied. */
+bool resp_command_find(struct resp_call *call);
+
+/* Fills door->commands and door->refusals. */
+void resp_command_fill(struct resp_door *door);
+
+/* Puts the call into the open transaction and replies. */
+void resp_multi_queue(struct resp_call *call);
+void resp_multi_close(struct resp_session *session);
+
+/* Commits and answers all sessions that wait. */
+void resp_push_commit(struct resp_door *door);
+
+void resp_scan_fini(struct resp_door *door);
+
+/* ---- handlers, by file ---- */
+
+/* resp_client.c */
+void resp_client_auth(struct resp_call *call);
+void resp_client_echo(struct resp_call *call);
+void resp_client_hello(struct resp_call *call);
+void resp_client_ping(struct resp_call *call);
+void resp_client_quit(struct resp_call *call);
+void resp_client_reset(struct resp_call *call);
+void resp_client_select(struct resp_call *call);
+extern const struct resp_command resp_client_subcommands[];
+
+/* resp_server.c, resp_info.c */
+void resp_server_info(struct resp_call *call);
+void resp_server_role(struct resp_call *call);
+void resp_server_time(struct resp_call *call);
+extern const struct resp_command resp_config_subcommands[];
+extern const struct resp_command resp_latency_subcommands[];
+extern const struct resp_command resp_memory_subcommands[];
+extern const struct resp_command resp_module_subcommands[];
+extern const struct resp_command resp_object_subcommands[];
+extern const struct resp_command resp_slowlog_subcommands[];
+
+/* resp_read.c */
+void resp_read_exists(struct resp_call *call);
+void resp_read_hexists(struct resp_call *call);
+void resp_read_hget(struct resp_call *call);
+void resp_read_hgetall(struct resp_call *call);
+void resp_read_hlen(struct resp_call *call);
+void resp_read_hmget(struct resp_call *call);
+void resp_read_hstrlen(struct resp_call *call);
+void resp_read_ttl(struct resp_call *call);
+void resp_read_type(struct resp_call *call);
+
+/* resp_scan.c */
+void resp_scan_hscan(struct resp_call *call);
+void resp_scan_scan(struct resp_call *call);
+
+/* resp_multi.c */
+void resp_multi_discard(struct resp_call *call);
+void resp_multi_exec(struct resp_call *call);
+void resp_multi_multi(struct resp_call *call);
+
+/* resp_push.c */
+void resp_push_push(struct resp_call *call);
+void resp_push_xadd(struct resp_call *call);
+
+/* resp_asof.c */
+void resp_asof_apply(struct resp_call *call);
+void resp_asof_at(struct resp_call *call);
+void resp_asof_describe(struct resp_call *call);
+void resp_asof_fills(struct resp_call *call);
+void resp_asof_get(struct resp_call *call);
+void resp_asof_list(struct resp_call *call);
+void resp_asof_plan(struct resp_call *call);
+
+/* resp_command.c */
+void resp_command_all(struct resp_call *call);
+extern const struct resp_command resp_command_subcommands[];
+
+#endif

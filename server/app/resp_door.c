@@ -1,0 +1,244 @@
+/* The life of a request: bytes -> resp_parse -> the command's row in the table -> its handler, which
+ * writes the reply into the connection's output. */
+#include "app/resp_door.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "app/resp_call.h"
+#include "base/check.h"
+#include "base/clock.h"
+
+enum {
+    ARENA_CHUNK_SIZE = 64 * 1024,
+    SCRATCH_KEEP_BYTES = 1024 * 1024,
+};
+
+/* ---- the door ---- */
+
+struct resp_door *resp_door_create(const struct resp_door_options *options)
+{
+    struct resp_door *door = calloc(1, sizeof(*door));
+    CHECK(door != NULL);
+    door->options = *options;
+    door->arena = arena_create(ARENA_CHUNK_SIZE);
+    door->cursors = calloc(RESP_SCAN_CURSORS_MAX, sizeof(*door->cursors));
+    CHECK(door->cursors != NULL);
+    door->start_us = clock_now_us();
+    door->start_mono_us = clock_mono_us();
+    door->turn_mono_us = door->start_mono_us;
+    if (getrandom(&door->cursor_seed, sizeof(door->cursor_seed), GRND_NONBLOCK) < 0)
+        door->cursor_seed = (uint64_t)door->start_us; /* numbers need only look unlike each other */
+    TAILQ_INIT(&door->sessions);
+    TAILQ_INIT(&door->pending);
+    resp_command_fill(door);
+    return door;
+}
+
+void resp_door_destroy(struct resp_door **out)
+{
+    struct resp_door *door = *out;
+    if (door == NULL)
+        return;
+    CHECK(TAILQ_EMPTY(&door->sessions));
+    resp_scan_fini(door);
+    map_destroy(&door->commands);
+    map_destroy(&door->refusals);
+    arena_destroy(&door->arena);
+    buffer_fini(&door->scratch);
+    free(door);
+    *out = NULL;
+}
+
+void resp_door_set_port(struct resp_door *door, uint16_t port)
+{
+    door->port = port;
+}
+
+void resp_door_turn_end(struct resp_door *door)
+{
+    door->turn_mono_us = clock_mono_us();
+    resp_push_commit(door);
+}
+
+const struct resp_counters *resp_door_counters(const struct resp_door *door)
+{
+    return &door->counters;
+}
+
+/* ---- sessions ---- */
+
+struct resp_session *resp_session_open(struct resp_door *door, struct buffer *output)
+{
+    struct resp_session *session = calloc(1, sizeof(*session));
+    CHECK(session != NULL);
+    session->door = door;
+    session->output = output;
+    session->id = ++door->last_session_id;
+    session->version = 2;
+    session->moment.is_now = true;
+    session->opened_mono_us = door->turn_mono_us;
+    session->active_mono_us = door->turn_mono_us;
+    session->last_command = "NULL"; /* as in Redis's CLIENT LIST */
+    TAILQ_INSERT_TAIL(&door->sessions, session, link);
+    return session;
+}
+
+void resp_session_close(struct resp_session **out)
+{
+    struct resp_session *session = *out;
+    if (session == NULL)
+        return;
+    if (session->pending_count > 0)
+        TAILQ_REMOVE(&session->door->pending, session, pending_link);
+    TAILQ_REMOVE(&session->door->sessions, session, link);
+    resp_multi_close(session);
+    resp_parser_fini(&session->parser);
+    buffer_fini(&session->pending);
+    free(session);
+    *out = NULL;
+}
+
+bool resp_session_is_closing(const struct resp_session *session)
+{
+    return session->is_closing;
+}
+
+static bool session_is_ready(const struct resp_session *session)
+{
+    if (session->is_closing || session->is_waiting)
+        return false;
+    return session->connection == NULL || network_connection_is_ready(session->connection);
+}
+
+/* A web page that makes a browser post to this port must not reach a command. */
+static bool request_is_http(const struct resp_request *request)
+{
+    return bytes_equal_nocase(request->arguments[0], "post") ||
+           bytes_equal_nocase(request->arguments[0], "host:");
+}
+
+/* Runs the request; false: it must wait for the commit of the pushes before it. */
+static bool session_execute(struct resp_session *session, const struct resp_request *request)
+{
+    struct resp_door *door = session->door;
+    struct resp_call call = {
+        .door = door,
+        .session = session,
+        .arguments = request->arguments,
+        .count = request->count,
+        .reply = {.out = session->output, .version = session->version},
+        .arena = door->arena,
+    };
+    if (session->pending_count > 0) {
+        /* Only another push may overtake the replies that are owed, as it adds to them. */
+        bool is_push = bytes_equal_nocase(request->arguments[0], "xadd") ||
+                       bytes_equal_nocase(request->arguments[0], "asof.push");
+        if (!is_push || session->pending_count >= RESP_PENDING_MAX)
+            return false;
+    }
+    if (request_is_http(request)) {
+        door->counters.http_refused_total++;
+        session->is_closing = true;
+        return true;
+    }
+    if (!resp_command_find(&call)) {
+        session->multi.is_broken = true;
+        return !call.must_wait;
+    }
+    if (session->multi.is_open && !(call.command->flags & RESP_IMMEDIATE)) {
+        resp_multi_queue(&call);
+        return true;
+    }
+    resp_call_run(&call);
+    return !call.must_wait;
+}
+
+void resp_call_run(struct resp_call *call)
+{
+    arena_reset(call->door->arena);
+    buffer_reset(&call->door->scratch, SCRATCH_KEEP_BYTES);
+    call->command->run(call);
+    if (call->must_wait)
+        return;
+    call->door->counters.commands_total++;
+    call->session->last_command =
+        call->parent != NULL ? call->parent->name : call->command->name;
+}
+
+/* Tells what is wrong with the bytes, behind the replies that are owed; false: must wait for these. */
+static bool session_break(struct resp_session *session)
+{
+    if (session->pending_count > 0)
+        return false;
+    struct resp_writer writer = {.out = session->output, .version = session->version};
+    char text[RESP_PROBLEM_SIZE + 8] = "ERR ";
+    strcat(text, session->parser.problem);
+    resp_write_error(writer, bytes_of_text(text));
+    session->door->counters.protocol_errors_total++;
+    session->is_closing = true;
+    return true;
+}
+
+size_t resp_session_receive(struct resp_session *session, struct bytes input)
+{
+    size_t taken = 0;
+    session->active_mono_us = session->door->turn_mono_us;
+    while (session_is_ready(session)) {
+        struct resp_request request;
+        size_t size;
+        enum resp_result result =
+            resp_parse(&session->parser, bytes_after(input, taken), &request, &size);
+        if (result == RESP_INCOMPLETE) {
+            taken += size;
+            break;
+        }
+        bool is_done = result == RESP_BROKEN ? session_break(session)
+                                             : session_execute(session, &request);
+        if (!is_done) {
+            session->is_waiting = true;
+            break;
+        }
+        taken += size;
+    }
+    return taken;
+}
+
+/* ---- sessions with sockets ---- */
+
+static void *door_opened(void *context, struct network_connection *connection)
+{
+    struct resp_session *session =
+        resp_session_open(context, network_connection_output(connection));
+    session->connection = connection;
+    return session;
+}
+
+static size_t door_received(void *context, struct bytes input)
+{
+    struct resp_session *session = context;
+    size_t taken = resp_session_receive(session, input);
+    if (session->is_closing)
+        network_connection_close(session->connection);
+    else if (session->is_waiting)
+        network_connection_pause(session->connection);
+    return taken;
+}
+
+static void door_closed(void *context)
+{
+    struct resp_session *session = context;
+    resp_session_close(&session);
+}
+
+struct network_handler resp_door_handler(struct resp_door *door)
+{
+    return (struct network_handler){
+        .context = door,
+        .opened = door_opened,
+        .received = door_received,
+        .closed = door_closed,
+        .full_reply = bytes_of_text("-ERR max number of clients reached\r\n"),
+        .input_max_bytes = RESP_REQUEST_SIZE_MAX + NETWORK_READ_SIZE,
+    };
+}

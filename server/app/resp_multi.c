@@ -1,0 +1,101 @@
+/* MULTI, EXEC, DISCARD: client libraries wrap pipelines in them. Reads only: between the commands of
+ * one EXEC nothing else runs, so they all see one state. */
+#include "app/resp_call.h"
+
+enum { MULTI_CHUNK_SIZE = 4096 };
+
+void resp_multi_close(struct resp_session *session)
+{
+    arena_destroy(&session->multi.arena);
+    session->multi = (struct resp_multi){0};
+}
+
+static void multi_refuse(struct resp_call *call, const char *reason)
+{
+    call->session->multi.is_broken = true;
+    resp_call_error(call, "ERR %s", reason);
+}
+
+void resp_multi_queue(struct resp_call *call)
+{
+    struct resp_multi *multi = &call->session->multi;
+    if (call->command->flags & RESP_WRITE) {
+        multi_refuse(call, "a transaction can only read; a push is whole or not at all by itself");
+        return;
+    }
+    for (size_t i = 0; i < call->count; i++)
+        multi->size_bytes += call->arguments[i].size + sizeof(struct bytes);
+    if (multi->count >= RESP_MULTI_COMMANDS_MAX || multi->size_bytes > RESP_MULTI_SIZE_MAX) {
+        multi_refuse(call, "the transaction is too long");
+        return;
+    }
+    struct bytes *arguments = ARENA_NEW_ARRAY(multi->arena, call->count, struct bytes);
+    for (size_t i = 0; i < call->count; i++)
+        arguments[i] = arena_copy(multi->arena, call->arguments[i]);
+    struct resp_queued *queued = ARENA_NEW(multi->arena, struct resp_queued);
+    *queued = (struct resp_queued){.command = call->command,
+                                   .parent = call->parent,
+                                   .arguments = arguments,
+                                   .count = call->count};
+    if (multi->last == NULL)
+        multi->first = queued;
+    else
+        multi->last->next = queued;
+    multi->last = queued;
+    multi->count++;
+    resp_write_simple(call->reply, "QUEUED");
+}
+
+void resp_multi_multi(struct resp_call *call)
+{
+    struct resp_multi *multi = &call->session->multi;
+    if (multi->is_open) {
+        resp_call_error(call, "ERR MULTI calls can not be nested");
+        return;
+    }
+    *multi = (struct resp_multi){.is_open = true, .arena = arena_create(MULTI_CHUNK_SIZE)};
+    resp_write_simple(call->reply, "OK");
+}
+
+void resp_multi_discard(struct resp_call *call)
+{
+    if (!call->session->multi.is_open) {
+        resp_call_error(call, "ERR DISCARD without MULTI");
+        return;
+    }
+    resp_multi_close(call->session);
+    resp_write_simple(call->reply, "OK");
+}
+
+static void multi_run(struct resp_call *exec, const struct resp_queued *queued, size_t begin)
+{
+    struct resp_call call = *exec;
+    call.command = queued->command;
+    call.parent = queued->parent;
+    call.arguments = queued->arguments;
+    call.count = queued->count;
+    call.reply.version = exec->session->version;
+    if (call.reply.out->size - begin > RESP_EXEC_SIZE_MAX)
+        resp_call_error(&call, "ERR the replies of this transaction are larger than 64 MiB");
+    else
+        resp_call_run(&call);
+}
+
+void resp_multi_exec(struct resp_call *call)
+{
+    struct resp_multi *multi = &call->session->multi;
+    if (!multi->is_open) {
+        resp_call_error(call, "ERR EXEC without MULTI");
+        return;
+    }
+    if (multi->is_broken) {
+        resp_multi_close(call->session);
+        resp_call_error(call, "EXECABORT Transaction discarded because of previous errors.");
+        return;
+    }
+    size_t begin = call->reply.out->size;
+    resp_write_array(call->reply, multi->count);
+    for (struct resp_queued *queued = multi->first; queued != NULL; queued = queued->next)
+        multi_run(call, queued, begin);
+    resp_multi_close(call->session);
+}

@@ -1,0 +1,93 @@
+/* Aggregation: what a feature does with the values that its window selects. One file an
+ * aggregation (aggregate_NAME.c), one row here and in aggregation.c, one test.
+ *
+ * 1. Values come newest first; NULL never comes.
+ * 2. The result is a function of the set of (time, value) in that order alone: sums are exact,
+ *    so no grouping changes a bit.
+ * 3. A state lives in the arena of its question and needs no end.
+ *
+ * Thread: tables are constant; a state belongs to one. */
+#ifndef ASOF_FEATURES_AGGREGATION_H
+#define ASOF_FEATURES_AGGREGATION_H
+
+#include "base/arena.h"
+#include "model/definition.h"
+
+enum argument_rule {
+    TAKES_NOTHING,     /* `duration: true` */
+    TAKES_ANYTHING,    /* '*' or true, or a value of any type that must not be NULL */
+    TAKES_VALUE,       /* a value of any type */
+    TAKES_ORDERED,     /* numbers, timestamps, strings */
+    TAKES_NUMBER,      /* int, double, decimal */
+};
+
+enum overflow_rule {
+    OVERFLOW_SPOILS,   /* an overflowed argument in the window makes the result overflow */
+    OVERFLOW_IS_VALUE, /* it is a value like others; the state decides */
+};
+
+/* What a state knows of its feature. */
+struct aggregate_context {
+    struct type argument_type; /* where there is an argument */
+    struct type type;          /* of the result */
+    int64_t t_us;              /* the T that counts */
+    struct arena *arena;
+};
+
+struct aggregation {
+    const char *name;
+    enum argument_rule argument;
+    enum overflow_rule overflow;
+    bool has_fixed_type;     /* the result's type is fixed_type, else the argument's */
+    bool is_list;            /* the result is a list of the argument's type */
+    struct type fixed_type;
+    bool needs_window;       /* only over windows of window_kind */
+    enum window_kind window_kind;
+    size_t state_size;       /* of a state, which begins as zeros */
+
+    /* Takes the next older value; value is NULL where the feature has no argument. value's text is
+     * borrowed for the call. */
+    void (*add)(void *state, const struct aggregate_context *context, const struct value *value,
+                int64_t time_us);
+
+    /* The result of all that was added, VALUE_NULL over nothing. Texts and lists are in the arena
+     * or the state. */
+    struct value (*finish)(void *state, const struct aggregate_context *context);
+};
+
+extern const struct aggregation aggregation_count;
+extern const struct aggregation aggregation_sum;
+extern const struct aggregation aggregation_avg;
+extern const struct aggregation aggregation_min;
+extern const struct aggregation aggregation_max;
+extern const struct aggregation aggregation_stddev;
+extern const struct aggregation aggregation_variance;
+extern const struct aggregation aggregation_first;
+extern const struct aggregation aggregation_last;
+extern const struct aggregation aggregation_count_distinct;
+extern const struct aggregation aggregation_time_since_last;
+extern const struct aggregation aggregation_time_since_first;
+extern const struct aggregation aggregation_last_n;
+extern const struct aggregation aggregation_duration;
+
+/* The aggregation of that name, or NULL. */
+const struct aggregation *aggregation_find(struct bytes name);
+
+/* All names, ended by NULL. */
+extern const char *const aggregation_names[];
+
+/* The check_feature of features_checks(). */
+enum status aggregation_check(struct feature_definition *feature, enum feature_part *wrong,
+                              struct error *err);
+
+/* A value whose text outlives the event it came from, in memory that is used again. */
+struct kept_value {
+    struct value value; /* VALUE_NULL: nothing was kept yet */
+    char *memory;       /* in the arena */
+    size_t capacity;
+};
+
+/* Keeps a copy of value in place of what was kept. */
+void kept_value_set(struct kept_value *kept, const struct value *value, struct arena *arena);
+
+#endif

@@ -1,0 +1,54 @@
+/* Plan: a view's definition compiled: which columns a row has, which windows and conditions the
+ * features share. Immutable. Thread: any number of readers. */
+#ifndef ASOF_FEATURES_PLAN_H
+#define ASOF_FEATURES_PLAN_H
+
+#include "base/arena.h"
+#include "features/aggregation.h"
+#include "features/expression.h"
+#include "features/features.h"
+
+#define PLAN_NONE UINT32_MAX
+
+/* What a row keeps of an event: a field as it is, or the result of an expression. */
+struct column {
+    bool is_field;
+    size_t field;          /* index into view->fields, where is_field */
+    size_t expression;     /* index into expressions, where not */
+    struct type type;
+};
+
+struct feature_plan {
+    const struct feature_definition *definition; /* borrowed from the view */
+    const struct aggregation *aggregation;
+    uint32_t window; /* index into windows */
+    uint32_t column; /* index into columns, or PLAN_NONE: no argument */
+    uint32_t where;  /* index of the bit, or PLAN_NONE */
+};
+
+struct view_plan {
+    const struct view_definition *view; /* borrowed */
+    bool has_event_id;
+    /* Columns: first the fields by which events of one id are compared, in the source's order, then
+     * further arguments. */
+    const struct column *columns;
+    size_t columns_count;
+    size_t compared_count;
+    /* Expressions: the view's where (if has_where), the features' wheres, then columns. */
+    const struct expression *expressions;
+    size_t expressions_count;
+    bool has_where;
+    size_t wheres_count; /* bits of a row: distinct wheres of features */
+    const struct window *const *windows; /* distinct ones */
+    size_t windows_count;
+    const struct feature_plan *features; /* as many as view->features */
+    struct arena *arena; /* owned: all of the above */
+};
+
+/* The index into plan->expressions of bit `where` of a row. */
+static inline size_t plan_where_expression(const struct view_plan *plan, size_t where)
+{
+    return where + plan->has_where;
+}
+
+#endif

@@ -1,0 +1,86 @@
+/* What the files of this room share: the structs behind network.h. Nobody else includes it. */
+#ifndef ASOF_NETWORK_ROOM_H
+#define ASOF_NETWORK_ROOM_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "network/network.h"
+
+TAILQ_HEAD(connection_list, network_connection);
+LIST_HEAD(listener_list, network_listener);
+
+struct network_loop {
+    struct event_base *base;              /* owned */
+    struct event tick;                    /* once a second: deadlines, accept pauses */
+    struct event signals[2];              /* SIGTERM, SIGINT; added by take_signals */
+    bool has_signals;
+    bool is_stopping;
+    uint64_t ticks;                       /* seconds since the loop began, from 1; 0 is "never" */
+    uint64_t last_id;
+    struct listener_list listeners;       /* owned */
+    struct connection_list connections;   /* owned: all */
+    size_t connections_count;
+    struct connection_list ready;         /* those to be looked at at the start of the next turn */
+    size_t ready_count;
+    size_t held_bytes;                    /* capacity of all buffers of connections */
+    struct buffer spare_input;            /* lent to whoever reads, so that idle ones hold none */
+    struct buffer spare_output;
+    struct network_counters counters;
+};
+
+struct network_listener {
+    struct network_loop *loop; /* borrowed */
+    struct event event;
+    int descriptor;
+    bool is_paused; /* until the next tick, after accept failed */
+    size_t connections_max;
+    size_t connections_count;
+    struct network_handler handler;
+    LIST_ENTRY(network_listener) link;
+};
+
+struct network_connection {
+    struct network_loop *loop;         /* borrowed */
+    struct network_listener *listener; /* borrowed; outlives its connections */
+    void *session;                     /* the handler's */
+    int descriptor;
+    uint64_t id;
+    struct event readable;
+    struct event writable;
+    bool is_reading; /* readable is added */
+    bool is_writing; /* writable is added */
+    bool is_paused;  /* by the handler */
+    bool is_closing;
+    bool is_listed;         /* in loop->ready */
+    struct buffer input;    /* not consumed yet */
+    struct buffer output;   /* not sent yet */
+    size_t held_bytes;      /* what of loop->held_bytes is ours */
+    uint64_t drained_tick;  /* when output last went out, while there is some */
+    uint64_t partial_tick;  /* when the request began that is not whole; 0: there is none */
+    TAILQ_ENTRY(network_connection) link;
+    TAILQ_ENTRY(network_connection) ready_link;
+};
+
+/* Takes the descriptor (owned from now on) as a new connection of the listener. */
+void connection_open(struct network_listener *listener, int descriptor);
+
+/* Looks at its deadlines; may free it. */
+void connection_tick(struct network_connection *connection);
+
+/* Handles, sends, arms its events; may free it. */
+void connection_proceed(struct network_connection *connection);
+
+/* Frees it now. */
+void connection_free(struct network_connection *connection);
+
+void listener_tick(struct network_listener *listener);
+void listener_free(struct network_listener *listener);
+
+/* Writes "host:port" of a socket address. */
+void address_format(const struct sockaddr_storage *address, socklen_t size,
+                    char text[NETWORK_ADDRESS_TEXT_SIZE]);
+
+#endif

@@ -1,0 +1,323 @@
+/* The life of a read: a key names a view, a version and an entity; the moment becomes a T by the
+ * clock of the view's source; the entity's events are walked back from there by the one function. */
+#include "query/query.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/number.h"
+#include "features/features.h"
+#include "model/entity.h"
+
+enum { SCAN_CHUNK_SIZE = 16 * 1024 };
+
+/* A version that can be read, with its compiled plan. */
+struct readable {
+    const struct view *view;            /* borrowed from the snapshot */
+    const struct view_version *version; /* the same */
+    struct view_plan *plan;             /* owned */
+};
+
+struct query {
+    struct storage *storage; /* borrowed */
+    struct source_clocks clocks;
+    const struct registry *registry; /* borrowed; NULL before the first query_use */
+    struct readable *readables;      /* owned; one a version of each view, by view and number */
+    size_t readables_count;
+    struct arena *scan_arena; /* owned: until the next entity of a scan */
+};
+
+struct query *query_create(struct storage *storage, struct source_clocks clocks)
+{
+    struct query *query = calloc(1, sizeof(*query));
+    CHECK(query != NULL);
+    query->storage = storage;
+    query->clocks = clocks;
+    query->scan_arena = arena_create(SCAN_CHUNK_SIZE);
+    return query;
+}
+
+static void forget_readables(struct query *query)
+{
+    for (size_t i = 0; i < query->readables_count; i++)
+        view_plan_destroy(&query->readables[i].plan);
+    free(query->readables);
+    query->readables = NULL;
+    query->readables_count = 0;
+}
+
+void query_destroy(struct query **query)
+{
+    if (*query == NULL)
+        return;
+    forget_readables(*query);
+    arena_destroy(&(*query)->scan_arena);
+    free(*query);
+    *query = NULL;
+}
+
+void query_use(struct query *query, const struct registry *registry)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < registry->views_count; i++)
+        count += registry->views[i].versions_count;
+    forget_readables(query);
+    query->registry = registry;
+    query->readables = calloc(count > 0 ? count : 1, sizeof(*query->readables));
+    CHECK(query->readables != NULL);
+    for (size_t i = 0; i < registry->views_count; i++) {
+        const struct view *view = &registry->views[i];
+        for (size_t j = 0; j < view->versions_count; j++)
+            query->readables[query->readables_count++] = (struct readable){
+                .view = view,
+                .version = &view->versions[j],
+                .plan = view_plan_create(view->versions[j].definition),
+            };
+    }
+}
+
+/* ---- names ---- */
+
+/* Splits "view@2:entity". false: there is no ':' or the number is none. */
+static bool split_key(struct bytes key, struct bytes *view, uint32_t *number, struct bytes *entity)
+{
+    const char *colon = memchr(key.data, ':', key.size);
+    if (colon == NULL)
+        return false;
+    *view = bytes_of(key.data, (size_t)(colon - key.data));
+    *entity = bytes_after(key, view->size + 1);
+    *number = 0;
+
+    const char *at = memchr(view->data, '@', view->size);
+    if (at == NULL)
+        return true;
+    int64_t parsed;
+    struct bytes text = bytes_after(*view, (size_t)(at - view->data) + 1);
+    if (number_parse_int(text, &parsed) != NUMBER_OK || parsed < 1 || parsed > UINT32_MAX)
+        return false;
+    *number = (uint32_t)parsed;
+    *view = bytes_of(view->data, (size_t)(at - view->data));
+    return true;
+}
+
+static const struct readable *find_readable(const struct query *query,
+                                            const struct view_version *version)
+{
+    for (size_t i = 0; i < query->readables_count; i++)
+        if (query->readables[i].version == version)
+            return &query->readables[i];
+    CHECK(version == NULL);
+    return NULL;
+}
+
+static enum status find_version(const struct query *query, struct bytes name, uint32_t number,
+                                const struct view_version **version, struct error *err)
+{
+    char shown[NAME_SIZE_MAX + 1];
+    const struct view *view = registry_find_view(query->registry, name);
+    if (view == NULL)
+        return error_set(err, STATUS_NOT_FOUND, "no view '%s'; `asof list` shows the views",
+                         bytes_to_text(name, shown, sizeof(shown)));
+    if (number == 0 && view->active == 0)
+        return error_set(err, STATUS_UNAVAILABLE,
+                         "view '%.*s' is being filled from its source's log and not shown yet; "
+                         "`asof list` shows how far it is", BYTES_ARGS(view->name));
+    *version = view_find_version(view, number);
+    if (*version == NULL)
+        return error_set(err, STATUS_NOT_FOUND, "view '%.*s' has no version %u",
+                         BYTES_ARGS(view->name), number);
+    if ((*version)->state == VERSION_FILLING)
+        return error_set(err, STATUS_UNAVAILABLE,
+                         "version %u of view '%.*s' is being filled and not shown yet", number,
+                         BYTES_ARGS(view->name));
+    return STATUS_OK;
+}
+
+enum status query_find(struct query *query, struct bytes key, struct arena *arena,
+                       struct target *target, struct error *err)
+{
+    struct bytes name;
+    struct bytes entity;
+    uint32_t number;
+    const struct view_version *version = NULL;
+    char shown[NAME_SIZE_MAX + 1];
+    if (!split_key(key, &name, &number, &entity))
+        return error_set(err, STATUS_NOT_FOUND, "'%s' is no key: keys are view:entity or "
+                         "view@2:entity", bytes_to_text(key, shown, sizeof(shown)));
+    enum status status = find_version(query, name, number, &version, err);
+    if (status != STATUS_OK)
+        return status;
+    *target = (struct target){.view = version->definition,
+                              .version = version,
+                              .plan = find_readable(query, version)->plan};
+    return entity_parse(version->definition, entity, arena, &target->entity, err);
+}
+
+/* ---- one entity ---- */
+
+static int64_t now_us(const struct query *query, const struct view_definition *view)
+{
+    return query->clocks.now_us(query->clocks.context, view->source);
+}
+
+int64_t query_moment_us(const struct query *query, const struct view_definition *view,
+                        struct moment moment)
+{
+    return moment.is_now ? now_us(query, view) : moment.t_us;
+}
+
+static bool is_out_of_history(const struct query *query, const struct question *question)
+{
+    const struct view_definition *view = question->view;
+    int64_t counted_us = question->t_us - question->is_exclusive;
+    return view->history_us != DURATION_NONE &&
+           counted_us < now_us(query, view) - view->history_us;
+}
+
+static void answer_out_of_history(const struct question *question, struct arena *arena,
+                                  struct answer *answer)
+{
+    size_t count = question->features == NULL ? question->view->features_count
+                                              : question->features_count;
+    enum feature_status *statuses = ARENA_NEW_ARRAY(arena, count, enum feature_status);
+    for (size_t i = 0; i < count; i++)
+        statuses[i] = FEATURE_OUT_OF_HISTORY;
+    *answer = (struct answer){.t_us = question->t_us,
+                              .values = ARENA_NEW_ARRAY(arena, count, struct value),
+                              .statuses = statuses,
+                              .count = count};
+}
+
+static enum status step_back(void *timeline, struct timeline_event *event, struct error *err)
+{
+    return timeline_back(timeline, &event->time_us, &event->identity, &event->row, err);
+}
+
+enum status query_read(struct query *query, const struct target *target, const uint32_t *features,
+                       size_t features_count, struct moment moment, struct arena *arena,
+                       struct answer *answer, struct error *err)
+{
+    struct question question = {
+        .view = target->view,
+        .entity = target->entity,
+        .features = features,
+        .features_count = features_count,
+        .t_us = query_moment_us(query, target->view, moment),
+        .is_exclusive = moment.is_exclusive,
+    };
+    if (is_out_of_history(query, &question)) {
+        answer_out_of_history(&question, arena, answer);
+        return STATUS_OK;
+    }
+    struct timeline *timeline = timeline_open(query->storage, target->version->table_id,
+                                              target->entity,
+                                              question.t_us - question.is_exclusive);
+    enum status status = features_evaluate(target->plan, &question, step_back, timeline, arena,
+                                           answer, err);
+    timeline_close(&timeline);
+    return status;
+}
+
+/* ---- all entities ---- */
+
+/* One scan under way. A position is "view\0" and the encoding of the last entity examined. */
+struct scan {
+    struct query *query;
+    struct buffer *position;
+    size_t left; /* entities to examine */
+    struct moment moment;
+    scan_emit_fn emit;
+    void *context;
+    struct buffer key; /* owned: of the entity that is emitted */
+};
+
+static size_t encoded_size(const void *context, struct bytes key)
+{
+    return entity_encoded_size(context, key);
+}
+
+static void position_set(struct buffer *position, struct bytes view, struct bytes entity)
+{
+    position->start = position->size = 0;
+    buffer_append(position, view);
+    buffer_append_byte(position, '\0');
+    buffer_append(position, entity);
+}
+
+static enum status examine(struct scan *scan, const struct target *target, struct error *err)
+{
+    struct answer answer;
+    const uint32_t none = 0;
+    arena_reset(scan->query->scan_arena);
+    enum status status = query_read(scan->query, target, &none, 0, scan->moment,
+                                    scan->query->scan_arena, &answer, err);
+    if (status != STATUS_OK || !answer.is_found)
+        return status;
+    scan->key.start = scan->key.size = 0;
+    buffer_append(&scan->key, target->view->name);
+    buffer_append_byte(&scan->key, ':');
+    status = entity_append_text(target->view, target->entity, &scan->key);
+    if (status == STATUS_OK)
+        scan->emit(scan->context, buffer_bytes(&scan->key));
+    return status;
+}
+
+/* Goes through the entities of one view behind `after`. AGAIN: enough were examined. */
+static enum status scan_view(struct scan *scan, const struct readable *readable,
+                             struct bytes after, struct error *err)
+{
+    struct target target = {.view = readable->version->definition,
+                            .version = readable->version,
+                            .plan = readable->plan};
+    struct entity_scan *entities = entity_scan_open(scan->query->storage,
+                                                    readable->version->table_id, after,
+                                                    encoded_size, target.view);
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK) {
+        if (scan->left == 0) {
+            status = STATUS_AGAIN;
+            break;
+        }
+        status = entity_scan_next(entities, &target.entity, err);
+        if (status != STATUS_OK)
+            break;
+        scan->left--;
+        status = examine(scan, &target, err);
+        position_set(scan->position, target.view->name, target.entity);
+    }
+    entity_scan_close(&entities);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status query_scan(struct query *query, struct buffer *position, size_t examined_max,
+                       struct moment moment, scan_emit_fn emit, void *context, struct error *err)
+{
+    struct scan scan = {.query = query,
+                        .position = position,
+                        .left = examined_max,
+                        .moment = moment,
+                        .emit = emit,
+                        .context = context};
+    struct buffer start = {0};
+    buffer_append(&start, buffer_bytes(position));
+    struct bytes from = buffer_bytes(&start);
+    const char *end = from.size > 0 ? memchr(from.data, '\0', from.size) : NULL;
+    struct bytes from_view = bytes_of(from.data, end == NULL ? 0 : (size_t)(end - from.data));
+    struct bytes from_entity = end == NULL ? (struct bytes){0}
+                                           : bytes_after(from, from_view.size + 1);
+
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < query->registry->views_count && status == STATUS_OK; i++) {
+        const struct view *view = &query->registry->views[i];
+        int order = bytes_compare(view->name, from_view);
+        if (view->active == 0 || order < 0)
+            continue;
+        status = scan_view(&scan, find_readable(query, view_find_version(view, 0)),
+                           order == 0 ? from_entity : (struct bytes){0}, err);
+    }
+    if (status == STATUS_OK)
+        position->start = position->size = 0;
+    buffer_fini(&scan.key);
+    buffer_fini(&start);
+    return status == STATUS_AGAIN ? STATUS_OK : status;
+}

@@ -1,0 +1,48 @@
+/* Meaning: definitions as canonical JSON, to be stored and to be compared.
+ *
+ * 1. The text of a definition is one that its parser takes, and parses to the same definition.
+ * 2. Two views have the same meaning text exactly when they give the same values: annotations, the
+ *    order of features and of keys in the file, and how durations are typed play no part.
+ * Thread: any. */
+#ifndef ASOF_REGISTRY_MEANING_H
+#define ASOF_REGISTRY_MEANING_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "model/definition.h"
+
+enum annotation_choice { WITHOUT_ANNOTATIONS, WITH_ANNOTATIONS };
+
+/* Append the definition as in a file, defaults written out. */
+void source_append_definition(const struct source_definition *source, enum annotation_choice choice,
+                              struct buffer *out);
+void entity_append_definition(const struct entity_definition *entity, enum annotation_choice choice,
+                              struct buffer *out);
+void view_append_definition(const struct view_definition *view, struct buffer *out);
+
+/* Appends what the view has taken over from its source and entity, and its features' types. */
+void view_append_resolved(const struct view_definition *view, struct buffer *out);
+
+void view_append_meaning(const struct view_definition *view, struct buffer *out);
+
+/* Appends all annotations of the view and its features, to be compared. */
+void view_append_annotations(const struct view_definition *view, struct buffer *out);
+
+/* The features sorted by name; in the arena. */
+const struct feature_definition **features_sorted(const struct view_definition *view,
+                                                  struct arena *arena);
+
+/* Appends a default as it is typed (in JSON). */
+void default_append(const struct value *value, struct buffer *out);
+
+/* Appends {"team": "risk"}, and {"amount": "decimal(2)"}. */
+void tags_append(const struct annotations *annotations, struct buffer *out);
+void fields_append(const struct field_definition *fields, size_t fields_count, struct buffer *out);
+
+const char *clock_name(enum source_clock clock);
+const char *durability_name(enum durability durability);
+
+/* What was appended, copied into the arena; the buffer is emptied and freed. */
+struct bytes buffer_to_arena(struct buffer *buffer, struct arena *arena);
+
+#endif

@@ -1,0 +1,325 @@
+#include "stream/decoder.h"
+
+#include <stdlib.h>
+#include <yajl/yajl_parse.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/check.h"
+#include "base/map.h"
+#include "stream/field_text.h"
+
+enum {
+    SLOTS_MAX = 4 * SOURCE_FIELDS_MAX, /* with what older versions of views know otherwise */
+    SEEN_CAPACITY = 4 * EVENT_KEYS_MAX, /* a power of two */
+};
+
+struct slot {
+    const struct field_definition *field; /* borrowed */
+    struct slot *next;                    /* of the same name with another type, or NULL */
+    size_t index;
+};
+
+/* A key of the event at hand, by its hash; stamp tells it from those of earlier events. */
+struct seen_key {
+    uint64_t hash;
+    uint64_t stamp;
+};
+
+struct decoder {
+    struct slot slots[SLOTS_MAX];
+    size_t slots_count;
+    size_t own_count;  /* the first ones: the source's own fields */
+    struct map *names; /* owned: name -> first slot of that name */
+    struct seen_key seen[SEEN_CAPACITY];
+    uint64_t stamp;
+};
+
+/* One decode under way. */
+struct decoding {
+    struct decoder *decoder;
+    struct decoded_event *event;
+    struct arena *arena;
+    struct error *err;
+    enum status status;
+    struct slot *slot; /* of the key that was read last; NULL: of no field */
+    size_t keys_count;
+    size_t depth; /* of open objects and lists */
+};
+
+static struct slot *decoder_add(struct decoder *decoder, const struct field_definition *field)
+{
+    CHECK(decoder->slots_count < SLOTS_MAX);
+    struct slot *slot = &decoder->slots[decoder->slots_count];
+    *slot = (struct slot){.field = field, .index = decoder->slots_count++};
+    return slot;
+}
+
+struct decoder *decoder_create(const struct field_definition *fields, size_t fields_count)
+{
+    struct decoder *decoder = calloc(1, sizeof(*decoder));
+    CHECK(decoder != NULL);
+    decoder->names = map_create();
+    for (size_t i = 0; i < fields_count; i++)
+        CHECK(map_put(decoder->names, fields[i].name, decoder_add(decoder, &fields[i])));
+    decoder->own_count = fields_count;
+    return decoder;
+}
+
+void decoder_destroy(struct decoder **decoder)
+{
+    if (*decoder == NULL)
+        return;
+    map_destroy(&(*decoder)->names);
+    free(*decoder);
+    *decoder = NULL;
+}
+
+size_t decoder_slot(struct decoder *decoder, const struct field_definition *field)
+{
+    struct slot *first = map_get(decoder->names, field->name);
+    struct slot *last = NULL;
+    for (struct slot *slot = first; slot != NULL; slot = slot->next) {
+        if (type_equal(slot->field->type, field->type) && slot->field->unit == field->unit)
+            return slot->index;
+        last = slot;
+    }
+    struct slot *added = decoder_add(decoder, field);
+    if (last != NULL)
+        last->next = added;
+    else
+        CHECK(map_put(decoder->names, field->name, added));
+    return added->index;
+}
+
+static bool fail(struct decoding *decoding, enum status status)
+{
+    decoding->status = status;
+    return false;
+}
+
+/* Remembers the key; false where the event already had it. Keys are told apart by 64 bits of hash:
+ * two that collide are refused, nothing worse. */
+static bool key_is_first(struct decoder *decoder, struct bytes key)
+{
+    uint64_t hash = XXH3_64bits(key.data, key.size);
+    size_t index = hash % SEEN_CAPACITY;
+    while (decoder->seen[index].stamp == decoder->stamp) {
+        if (decoder->seen[index].hash == hash)
+            return false;
+        index = (index + 1) % SEEN_CAPACITY;
+    }
+    decoder->seen[index] = (struct seen_key){.hash = hash, .stamp = decoder->stamp};
+    return true;
+}
+
+static bool take_key(struct decoding *decoding, struct bytes key)
+{
+    char shown[NAME_SIZE_MAX];
+    if (++decoding->keys_count > EVENT_KEYS_MAX)
+        return fail(decoding, error_set(decoding->err, STATUS_LIMIT,
+                                        "an event has at most %d keys", EVENT_KEYS_MAX));
+    if (!key_is_first(decoding->decoder, key))
+        return fail(decoding, error_set(decoding->err, STATUS_INVALID, "key '%s' stands twice",
+                                        bytes_to_text(key, shown, sizeof(shown))));
+    decoding->slot = map_get(decoding->decoder->names, key);
+    return true;
+}
+
+static void take_value(struct decoding *decoding, struct raw_value raw)
+{
+    struct decoded_event *event = decoding->event;
+    struct error why;
+    for (struct slot *slot = decoding->slot; slot != NULL; slot = slot->next) {
+        struct value *value = &event->values[slot->index];
+        if (field_text_parse(slot->field, &raw, decoding->arena, value, &why) == STATUS_OK)
+            continue;
+        *value = value_null();
+        event->mismatched[slot->index] = true;
+        if (slot->index >= decoding->decoder->own_count || event->first_mismatch >= 0)
+            continue;
+        event->first_mismatch = (ssize_t)slot->index;
+        error_set(&event->mismatch, STATUS_INVALID, "field '%.*s': %s",
+                  BYTES_ARGS(slot->field->name), why.text);
+    }
+    decoding->slot = NULL;
+}
+
+/* ---- JSON ---- */
+
+static int scalar(struct decoding *decoding, enum raw_kind kind, const void *data, size_t size)
+{
+    if (decoding->depth == 0)
+        return fail(decoding, error_set(decoding->err, STATUS_INVALID,
+                                        "an event is a JSON object, {\"field\": value, ...}"));
+    if (decoding->depth == 1)
+        take_value(decoding, (struct raw_value){.kind = kind, .text = bytes_of(data, size)});
+    return true;
+}
+
+static int on_null(void *context)
+{
+    return scalar(context, RAW_NULL, NULL, 0);
+}
+
+static int on_boolean(void *context, int is_true)
+{
+    return scalar(context, is_true ? RAW_TRUE : RAW_FALSE, NULL, 0);
+}
+
+static int on_number(void *context, const char *text, size_t size)
+{
+    return scalar(context, RAW_NUMBER, text, size);
+}
+
+static int on_string(void *context, const unsigned char *text, size_t size)
+{
+    return scalar(context, RAW_STRING, text, size);
+}
+
+static int on_open(struct decoding *decoding, bool is_object)
+{
+    if (decoding->depth == 0 && !is_object)
+        return scalar(decoding, RAW_NESTED, NULL, 0);
+    if (decoding->depth == 1)
+        take_value(decoding, (struct raw_value){.kind = RAW_NESTED});
+    if (++decoding->depth > EVENT_DEPTH_MAX)
+        return fail(decoding, error_set(decoding->err, STATUS_LIMIT,
+                                        "nested deeper than %d levels", EVENT_DEPTH_MAX));
+    return true;
+}
+
+static int on_start_map(void *context)
+{
+    return on_open(context, true);
+}
+
+static int on_start_array(void *context)
+{
+    return on_open(context, false);
+}
+
+static int on_close(void *context)
+{
+    ((struct decoding *)context)->depth--;
+    return true;
+}
+
+static int on_map_key(void *context, const unsigned char *key, size_t size)
+{
+    struct decoding *decoding = context;
+    return decoding->depth > 1 || take_key(decoding, bytes_of(key, size));
+}
+
+static const yajl_callbacks callbacks = {
+    .yajl_null = on_null,
+    .yajl_boolean = on_boolean,
+    .yajl_number = on_number,
+    .yajl_string = on_string,
+    .yajl_start_map = on_start_map,
+    .yajl_map_key = on_map_key,
+    .yajl_end_map = on_close,
+    .yajl_start_array = on_start_array,
+    .yajl_end_array = on_close,
+};
+
+/* The code unit of the escape "\uXXXX" at data, or -1. */
+static int32_t code_unit(struct bytes text, size_t at)
+{
+    if (at + 6 > text.size || text.data[at] != '\\' || text.data[at + 1] != 'u')
+        return -1;
+    char digits[5] = {0};
+    memcpy(digits, text.data + at + 2, 4);
+    char *end;
+    long unit = strtol(digits, &end, 16);
+    return end == digits + 4 ? (int32_t)unit : -1;
+}
+
+/* Whether each escaped surrogate has its other half. yajl would put a '?' in place of a lone one:
+ * another value than the producer's. */
+static bool surrogates_are_paired(struct bytes text)
+{
+    const char *found = memchr(text.data, '\\', text.size);
+    size_t i = found == NULL ? text.size : (size_t)(found - text.data);
+    while (i + 1 < text.size) {
+        int32_t unit = code_unit(text, i);
+        if (text.data[i] != '\\') {
+            i++;
+        } else if (unit < 0xd800 || unit > 0xdfff) {
+            i += 2;
+        } else {
+            int32_t second = code_unit(text, i + 6);
+            if (unit > 0xdbff || second < 0xdc00 || second > 0xdfff)
+                return false;
+            i += 12;
+        }
+    }
+    return true;
+}
+
+static enum status refuse_json(struct decoding *decoding, yajl_handle handle, struct bytes text)
+{
+    char shown[ERROR_TEXT_SIZE / 2];
+    if (decoding->status != STATUS_OK)
+        return decoding->status;
+    unsigned char *why = yajl_get_error(handle, 0, (const unsigned char *)text.data, text.size);
+    size_t at = yajl_get_bytes_consumed(handle);
+    bytes_to_text(bytes_of_text((const char *)why), shown, sizeof(shown));
+    size_t length = strlen(shown);
+    while (length > 0 && (shown[length - 1] == '?' || shown[length - 1] == ' '))
+        shown[--length] = '\0'; /* the line end that yajl puts there */
+    yajl_free_error(handle, why);
+    return error_set(decoding->err, STATUS_INVALID, "not valid JSON at byte %zu: %s", at, shown);
+}
+
+static enum status decode_json(struct decoding *decoding, struct bytes text)
+{
+    if (!bytes_are_utf8(text))
+        return error_set(decoding->err, STATUS_INVALID, "not valid UTF-8");
+    if (!surrogates_are_paired(text))
+        return error_set(decoding->err, STATUS_INVALID,
+                         "not valid JSON: a \\u escape is half of a surrogate pair");
+    yajl_handle handle = yajl_alloc(&callbacks, NULL, decoding);
+    CHECK(handle != NULL);
+    yajl_config(handle, yajl_dont_validate_strings, 1);
+    yajl_status parsed = yajl_parse(handle, (const unsigned char *)text.data, text.size);
+    if (parsed == yajl_status_ok)
+        parsed = yajl_complete_parse(handle);
+    enum status status = parsed == yajl_status_ok ? STATUS_OK
+                                                  : refuse_json(decoding, handle, text);
+    yajl_free(handle);
+    return status;
+}
+
+/* ---- pairs ---- */
+
+static enum status decode_pairs(struct decoding *decoding, const struct push_event *text)
+{
+    for (size_t i = 0; i < text->pairs_count; i++) {
+        struct bytes name = text->pairs[2 * i];
+        if (!bytes_are_utf8(name))
+            return error_set(decoding->err, STATUS_INVALID, "a field name is not valid UTF-8");
+        if (!take_key(decoding, name))
+            return decoding->status;
+        take_value(decoding,
+                   (struct raw_value){.kind = RAW_TEXT, .text = text->pairs[2 * i + 1]});
+    }
+    return STATUS_OK;
+}
+
+enum status decoder_decode(struct decoder *decoder, const struct push_event *text,
+                           struct arena *arena, struct decoded_event *event, struct error *err)
+{
+    event->values = ARENA_NEW_ARRAY(arena, decoder->slots_count, struct value);
+    event->mismatched = ARENA_NEW_ARRAY(arena, decoder->slots_count, bool);
+    event->first_mismatch = -1;
+    decoder->stamp++;
+    struct decoding decoding = {.decoder = decoder, .event = event, .arena = arena, .err = err};
+    if (text->format == EVENT_PAIRS)
+        return decode_pairs(&decoding, text);
+    if (text->text.size > EVENT_SIZE_MAX)
+        return error_set(err, STATUS_LIMIT, "an event has at most %d bytes, got %zu",
+                         EVENT_SIZE_MAX, text->text.size);
+    return decode_json(&decoding, text->text);
+}

@@ -1,0 +1,234 @@
+/* The life of an event: its text is decoded once, reduced for each view version of its source, put
+ * into the open batch together with the raw text, and committed with all that came meanwhile. */
+#include "base/clock.h"
+#include "base/endian.h"
+#include "base/time_text.h"
+#include "stream/stream_private.h"
+
+/* Where a push began, to go back there when one of its events is refused. */
+struct push_start {
+    struct source_marks marks;
+    size_t block_size;
+    uint32_t block_count;
+    struct stream_counters counters;
+};
+
+/* ---- producers ---- */
+
+static struct bytes producer_key(struct arena *arena, uint32_t source_id, struct bytes producer)
+{
+    return arena_format(arena, "producer/%u/%.*s", source_id, BYTES_ARGS(producer));
+}
+
+/* Whether the producer's push was accepted before, or is in the open batch. */
+static enum status producer_is_repeated(struct stream *stream, uint32_t source_id,
+                                        const struct push *push, bool *out, struct error *err)
+{
+    struct bytes value;
+    *out = false;
+    if (push->producer.size == 0)
+        return STATUS_OK;
+    arena_reset(stream->event_arena);
+    struct bytes key = producer_key(stream->event_arena, source_id, push->producer);
+    for (size_t i = stream->producers_count; i > 0; i--) {
+        const struct pending_producer *pending = &stream->producers[i - 1];
+        if (bytes_equal(pending->row_key, key)) {
+            *out = push->producer_sequence <= pending->sequence;
+            return STATUS_OK;
+        }
+    }
+    enum status status = storage_get_row(stream->storage, key, stream->event_arena, &value, err);
+    if (status == STATUS_NOT_FOUND)
+        return STATUS_OK;
+    if (status == STATUS_OK)
+        *out = value.size == PRODUCER_ROW_SIZE && push->producer_sequence <= be64_read(value.data);
+    return status;
+}
+
+static void producer_put(struct stream *stream, uint32_t source_id, const struct push *push)
+{
+    char row[PRODUCER_ROW_SIZE];
+    be64_write(row, push->producer_sequence);
+    be64_write_signed(row + 8, clock_now_us());
+    struct bytes key = producer_key(stream->batch_arena, source_id, push->producer);
+    stream->producers[stream->producers_count++] =
+        (struct pending_producer){.row_key = key, .sequence = push->producer_sequence};
+    batch_put_row(stream->batch, stream->storage, key, bytes_of(row, sizeof(row)));
+}
+
+/* ---- one event ---- */
+
+/* `now` for the next event, with what the open batch brought. */
+static int64_t source_now_us(const struct source_runtime *source)
+{
+    return source->source->definition->clock == CLOCK_EVENT ? source->state->pending.newest_us
+                                                            : clock_now_us();
+}
+
+/* Checks what the source itself asks of each event, and takes its time. */
+static enum status check_event(const struct source_runtime *source,
+                               const struct decoded_event *event, int64_t *time_us,
+                               struct error *err)
+{
+    const struct source_definition *definition = source->source->definition;
+    const struct field_definition *fields = definition->fields;
+    if (event->first_mismatch >= 0)
+        return error_set(err, STATUS_INVALID, "%s", event->mismatch.text);
+    if (event->values[definition->event_time_field].kind == VALUE_NULL)
+        return error_set(err, STATUS_INVALID, "field '%.*s', the event time, is missing",
+                         BYTES_ARGS(fields[definition->event_time_field].name));
+    if (definition->event_id_field >= 0 &&
+        event->values[definition->event_id_field].kind == VALUE_NULL)
+        return error_set(err, STATUS_INVALID, "field '%.*s', the event id, is missing",
+                         BYTES_ARGS(fields[definition->event_id_field].name));
+
+    *time_us = event->values[definition->event_time_field].integer;
+    int64_t now_us = source_now_us(source);
+    bool is_first = definition->clock == CLOCK_EVENT && now_us == TIME_MIN_US;
+    if (definition->ahead_max_us == DURATION_NONE || is_first ||
+        *time_us <= now_us + definition->ahead_max_us)
+        return STATUS_OK;
+    char time[TIME_TEXT_SIZE];
+    char now[TIME_TEXT_SIZE];
+    char ahead[DURATION_TEXT_SIZE];
+    time_format(*time_us, time);
+    time_format(now_us, now);
+    duration_format(definition->ahead_max_us, ahead);
+    return error_set(err, STATUS_INVALID,
+                     "event time %s is more than ahead_max (%s) ahead of now, %s", time, ahead,
+                     now);
+}
+
+static enum status put_for_views(struct stream *stream, struct source_runtime *source,
+                                 const struct decoded_event *event, struct error *err)
+{
+    struct stream_counters *counters = &stream->counters;
+    struct input_scratch *scratch = &stream->scratch;
+    for (size_t i = 0; i < source->inputs_count; i++) {
+        struct view_input *input = &source->inputs[i];
+        int64_t time_us = 0;
+        switch (input_reduce(input, event, source->state->pending.next_sequence, scratch, &time_us,
+                             err)) {
+        case INPUT_TAKEN:
+            batch_put_event(stream->batch, stream->storage, input->version->table_id,
+                            buffer_bytes(&scratch->entity), time_us,
+                            buffer_bytes(&scratch->identity), buffer_bytes(&scratch->row));
+            break;
+        case INPUT_NULL_KEY:
+            counters->events_null_key_total++;
+            break;
+        case INPUT_FILTERED:
+            counters->events_filtered_total++;
+            break;
+        case INPUT_MISMATCHED:
+            counters->events_mismatched_total++;
+            break;
+        case INPUT_REFUSED:
+            return STATUS_INVALID;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status push_event(struct stream *stream, struct source_runtime *source,
+                              const struct push_event *text, struct push_result *result,
+                              struct error *err)
+{
+    struct source_marks *marks = &source->state->pending;
+    struct decoded_event event;
+    int64_t time_us = 0;
+    arena_reset(stream->event_arena);
+    enum status status = decoder_decode(source->decoder, text, stream->event_arena, &event, err);
+    if (status == STATUS_OK)
+        status = check_event(source, &event, &time_us, err);
+    if (status == STATUS_OK)
+        status = put_for_views(stream, source, &event, err);
+    if (status != STATUS_OK)
+        return status;
+
+    log_block_add(&source->state->block, text);
+    result->last_sequence = marks->next_sequence++;
+    result->last_time_us = time_us;
+    if (time_us > marks->newest_us)
+        marks->newest_us = time_us;
+    return STATUS_OK;
+}
+
+/* ---- one push ---- */
+
+static void push_undo(struct stream *stream, struct source_state *state,
+                      const struct push_start *start)
+{
+    batch_undo_to_mark(stream->batch);
+    state->pending = start->marks;
+    state->block.events.size = start->block_size;
+    state->block.count = start->block_count;
+    stream->counters = start->counters;
+    stream->counters.events_refused_total++;
+}
+
+static enum status push_events(struct stream *stream, struct source_runtime *source,
+                               const struct push *push, struct push_result *result,
+                               struct error *err)
+{
+    struct push_start start = {.marks = source->state->pending,
+                               .block_size = source->state->block.events.size,
+                               .block_count = source->state->block.count,
+                               .counters = stream->counters};
+    batch_mark(stream->batch);
+    for (size_t i = 0; i < push->events_count; i++) {
+        enum status status = push_event(stream, source, &push->events[i], result, err);
+        if (status != STATUS_OK) {
+            push_undo(stream, source->state, &start);
+            return error_prefix(err, STATUS_INVALID, "event %zu", i + 1);
+        }
+    }
+    batch_forget_mark(stream->batch);
+    stream->counters.events_accepted_total += push->events_count;
+    return STATUS_OK;
+}
+
+static enum status check_push(const struct push *push, struct error *err)
+{
+    if (push->events_count > PUSH_EVENTS_MAX)
+        return error_set(err, STATUS_LIMIT, "a push has at most %d events, got %zu",
+                         PUSH_EVENTS_MAX, push->events_count);
+    if (push->producer.size > NAME_SIZE_MAX)
+        return error_set(err, STATUS_LIMIT, "the name of a producer has at most %d bytes",
+                         NAME_SIZE_MAX);
+    return STATUS_OK;
+}
+
+/* Whether the open batch must be committed before the push can join it. */
+static bool batch_is_full(const struct stream *stream, const struct source_runtime *source)
+{
+    size_t size = batch_size_bytes(stream->batch) + source->state->block.events.size;
+    return size > BATCH_SIZE_MAX || stream->producers_count == PENDING_PRODUCERS_MAX;
+}
+
+enum status stream_push(struct stream *stream, const struct push *push, struct push_result *result,
+                        struct error *err)
+{
+    bool is_repeated = false;
+    *result = (struct push_result){.events_count = push->events_count};
+    struct source_runtime *source = runtime_find(stream->runtime, push->source);
+    if (source == NULL)
+        return error_set(err, STATUS_NOT_FOUND, "no source '%.*s'; `asof list` shows the sources",
+                         BYTES_ARGS(push->source));
+    enum status status = check_push(push, err);
+    if (status != STATUS_OK)
+        return status;
+    if (stream_is_dirty(stream) && batch_is_full(stream, source))
+        return STATUS_AGAIN;
+    status = producer_is_repeated(stream, source->source->id, push, &is_repeated, err);
+    if (status != STATUS_OK)
+        return status;
+    if (is_repeated) {
+        stream->counters.pushes_repeated_total++;
+        return STATUS_OK;
+    }
+    status = push_events(stream, source, push, result, err);
+    if (status == STATUS_OK && push->producer.size > 0)
+        producer_put(stream, source->source->id, push);
+    return status;
+}

@@ -1,0 +1,77 @@
+/* Runtime: what the stream made of a registry snapshot, for ingest and fills. Built anew with each
+ * snapshot; what outlives one (sequences, clocks) is in struct source_state.
+ *
+ * Private to stream/. Thread: the one that owns the stream. */
+#ifndef ASOF_STREAM_RUNTIME_H
+#define ASOF_STREAM_RUNTIME_H
+
+#include "features/features.h"
+#include "stream/decoder.h"
+#include "stream/log_block.h"
+#include "stream/stream.h"
+
+/* What is known of a source besides its definition; stored with each batch that moves it. */
+struct source_marks {
+    uint64_t next_sequence; /* of its log */
+    int64_t newest_us;      /* largest accepted event time, TIME_MIN_US before the first */
+};
+
+struct source_state {
+    uint32_t source_id;
+    struct source_marks committed;
+    struct source_marks pending; /* with the open batch; equal to committed when it is empty */
+    struct log_block block;      /* owned: raw events of the open batch */
+};
+
+/* One view version that takes events of a source. */
+struct view_input {
+    const struct view_version *version; /* borrowed from the snapshot */
+    const struct view_definition *view; /* the same */
+    struct view_plan *plan;             /* owned */
+    struct reducer *reducer;            /* owned */
+    size_t *slots;                      /* of the decoder, one a field of the view; in the arena */
+    struct value *fields;               /* scratch, one a field of the view; in the arena */
+};
+
+struct source_runtime {
+    const struct source *source; /* borrowed from the snapshot */
+    struct decoder *decoder;     /* owned */
+    struct source_state *state;  /* borrowed from the stream */
+    struct view_input *inputs;   /* in the arena */
+    size_t inputs_count;
+};
+
+struct runtime {
+    struct source_runtime *sources; /* in the arena, as many as the snapshot has */
+    size_t sources_count;
+    struct map *names;   /* owned: source name -> struct source_runtime */
+    struct arena *arena; /* owned */
+};
+
+/* Where an event goes, one view's part of it. */
+enum input_result { INPUT_TAKEN, INPUT_NULL_KEY, INPUT_FILTERED, INPUT_MISMATCHED, INPUT_REFUSED };
+
+/* Scratch for input_reduce, owned by the stream. */
+struct input_scratch {
+    struct buffer entity;
+    struct buffer identity;
+    struct buffer row;
+};
+
+/* Builds it; find_state gives (or makes) the state of a source. Owned by the caller.
+ * INVALID: an expression of a stored definition is not taken any more. */
+MUST_USE enum status runtime_create(const struct registry *registry,
+                                    struct source_state *(*find_state)(void *context,
+                                                                       uint32_t source_id),
+                                    void *context, struct runtime **out, struct error *err);
+void runtime_destroy(struct runtime **runtime);
+
+struct source_runtime *runtime_find(const struct runtime *runtime, struct bytes source);
+
+/* Reduces a decoded event for one view: leaves entity, identity and row in scratch and the event's
+ * time in *time_us. REFUSED: a key or id is too long to be stored (err). */
+enum input_result input_reduce(struct view_input *input, const struct decoded_event *event,
+                               uint64_t sequence, struct input_scratch *scratch, int64_t *time_us,
+                               struct error *err);
+
+#endif

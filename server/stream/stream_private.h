@@ -1,0 +1,57 @@
+/* What the files of stream/ share: the writer itself. Private to stream/. */
+#ifndef ASOF_STREAM_STREAM_PRIVATE_H
+#define ASOF_STREAM_STREAM_PRIVATE_H
+
+#include "stream/runtime.h"
+
+enum {
+    SOURCES_MAX = 1000,
+    PENDING_PRODUCERS_MAX = 1024, /* of one batch: push says AGAIN when it is passed */
+    STREAM_CHUNK_SIZE = 64 * 1024,
+    PRODUCER_ROW_SIZE = 16, /* "producer/SOURCE/NAME": last sequence, wall time of it; big-endian */
+};
+
+/* A producer's push in the open batch. */
+struct pending_producer {
+    struct bytes row_key; /* in batch_arena */
+    uint64_t sequence;
+};
+
+struct stream {
+    struct storage *storage;       /* borrowed */
+    registry_changed_fn changed;
+    void *changed_context;         /* borrowed */
+    struct registry *registry;     /* owned: the snapshot in force */
+    struct runtime *runtime;       /* owned: made of it */
+    struct source_state *states;   /* owned: SOURCES_MAX of them, so that pointers stay */
+    size_t states_count;
+    struct batch *batch;           /* owned: the open batch */
+    struct arena *batch_arena;     /* owned: until the commit */
+    struct arena *event_arena;     /* owned: until the next event */
+    struct pending_producer producers[PENDING_PRODUCERS_MAX];
+    size_t producers_count;
+    struct input_scratch scratch;  /* owned */
+    struct batch *fill_batch;      /* owned: of the fill's step at hand */
+    int64_t fill_retry_mono_us;    /* after a failed step: not before this */
+    struct stream_counters counters;
+};
+
+/* Keys of rows, formatted into the arena: "state/7", "fill/17". */
+struct bytes stream_state_key(struct arena *arena, uint32_t source_id);
+struct bytes stream_fill_key(struct arena *arena, uint32_t table_id);
+
+/* The state of a source, read from storage or made when it is new. */
+struct source_state *stream_find_state(void *stream, uint32_t source_id);
+
+/* Loads all definition rows into a new snapshot and makes it the one in force. */
+MUST_USE enum status stream_reload(struct stream *stream, struct error *err);
+
+/* Writes the rows durably and reloads. */
+MUST_USE enum status stream_write_definitions(struct stream *stream,
+                                              const struct registry_plan *plan,
+                                              struct error *err);
+
+/* Makes every filling version whose source has no events live. */
+MUST_USE enum status stream_finish_empty_fills(struct stream *stream, struct error *err);
+
+#endif
