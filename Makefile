@@ -1,50 +1,64 @@
 # asof: build, test, demo. `make help` lists the targets.
 
 BUILD ?= build
-V ?= 0
 PREFIX ?= /usr/local
+V ?= 0
 CC = gcc
+VERSION = 0.1.0
 
 WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wcast-qual -Wformat=2 -Wundef -Wvla -Wno-missing-field-initializers
 HARDENING = -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) $(HARDENING) -MMD -MP -Iserver -Iclient
+# No fused multiply-add: doubles are the same bits on every machine.
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -ffp-contract=off $(CFLAGS) $(WARNINGS) $(HARDENING) -MMD -MP -Iserver -Iclient
 LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 MALLOC = -ljemalloc
 
 # make SAN=address,undefined   or SAN=thread: everything again, in a directory of its own.
+comma := ,
 ifdef SAN
 BUILD := $(BUILD)/san-$(subst $(comma),-,$(SAN))
-ALL_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all -U_FORTIFY_SOURCE -DASOF_DEBUG
+ALL_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all \
+	-U_FORTIFY_SOURCE -DASOF_DEBUG
 LDFLAGS += -fsanitize=$(SAN)
 MALLOC =
 endif
-comma := ,
 
-SERVER_LIBS = -lrocksdb -levent_core -lyaml -lyajl -lsqlite3 -lxxhash $(MALLOC) -lpthread -lm
-CLIENT_LIBS = -lhiredis -lyajl -lpthread -lm
+SERVER_LIBS = -lrocksdb -levent_core -lyaml -lyajl -lsqlite3 $(MALLOC) -lpthread -lm
+CLIENT_LIBS = -lhiredis -lyajl -lm
 
 SERVER_SOURCES = $(filter-out server/main.c,$(wildcard server/*/*.c))
-CLIENT_SOURCES = $(wildcard client/*.c)
+CLIENT_SOURCES = $(filter-out client/main.c,$(wildcard client/*.c))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c))
 FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_SECONDS ?= 10
+
 Q = $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@echo "  $(1)")
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-all: $(BUILD)/asofd $(BUILD)/asof ## build/asofd and build/asof
+all: $(BUILD)/asofd $(BUILD)/asof ## build asofd and asof
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1 /' | \
+		awk '{ name = $$1; $$1 = ""; printf "  make %-10s%s\n", name, $$0 }'
+
+# ---- what is built ----
 
 $(BUILD)/asofd: $(call object,server/main.c) $(BUILD)/server.a
 	$(call say,LD $@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS)
 
-# The command needs base and model of the server: texts of times, numbers and names.
-$(BUILD)/asof: $(call object,$(CLIENT_SOURCES)) $(BUILD)/server.a
+# The command takes texts of times, numbers and names from base and model of the server.
+$(BUILD)/asof: $(call object,client/main.c) $(BUILD)/client.a $(BUILD)/server.a
 	$(call say,LD $@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CLIENT_LIBS) -lxxhash
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CLIENT_LIBS)
 
 $(BUILD)/server.a: $(call object,$(SERVER_SOURCES))
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/client.a: $(call object,$(CLIENT_SOURCES))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/obj/%.o: %.c Makefile
@@ -52,11 +66,101 @@ $(BUILD)/obj/%.o: %.c Makefile
 	$(call say,CC $<)
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/server.a
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/client.a $(BUILD)/server.a
 	@mkdir -p $(@D)
 	$(call say,LD $@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(SERVER_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lhiredis $(SERVER_LIBS)
+
+# Fuzzers are clang's, with all rooms compiled into each.
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(SERVER_SOURCES) $(CLIENT_SOURCES)
+	@mkdir -p $(@D)
+	$(call say,FUZZ $@)
+	$(Q)clang -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -Iserver -Iclient -o $@ $^ -lrocksdb -levent_core -lyaml -lyajl \
+		-lsqlite3 -lhiredis -lpthread -lm
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+.SECONDARY:
 
-.PHONY: all
+# ---- set-up ----
+
+PACKAGES = build-essential librocksdb-dev libevent-dev libyaml-dev libyajl-dev libsqlite3-dev \
+	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev redis-tools python3 python3-venv \
+	python3-pip clang clang-format libclang-rt-14-dev
+VENV = $(BUILD)/venv
+
+setup: ## install what is needed: Debian packages, Python packages for the tests
+	@tools/install_packages.sh $(PACKAGES)
+	@$(MAKE) --no-print-directory $(VENV)/.done
+
+$(VENV)/.done: tests/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+# ---- the demo ----
+
+FLIGHTS = $(BUILD)/flights
+
+$(FLIGHTS)/arrivals.ndjson: tools/flights.py | $(VENV)/.done
+	$(VENV)/bin/python tools/flights.py --cache $(BUILD)/cache --out $(FLIGHTS)
+	@touch $@
+
+demo: setup ## load a year of New York flights and read their features, live and as of the past
+	@$(MAKE) --no-print-directory all $(FLIGHTS)/arrivals.ndjson
+	@tools/demo.sh $(BUILD)
+
+# ---- tests ----
+
+PYTEST = $(VENV)/bin/python -m pytest -q -p no:cacheprovider
+PYTEST_FLAGS ?=
+
+test: setup ## set up, build, and run the tests
+	@$(MAKE) --no-print-directory check
+
+check: all check-house check-unit check-fuzz check-system check-sanitized ## the tests, without set-up
+
+check-house:
+	@tests/check_house.sh
+
+check-unit: $(UNIT_TESTS)
+	@tests/run_unit.sh $(UNIT_TESTS)
+
+check-fuzz: $(FUZZERS)
+	@tests/run_fuzzers.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+check-system: all $(FLIGHTS)/arrivals.ndjson
+	@ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) \
+		ASOF_FLIGHTS=$(abspath $(FLIGHTS)) $(PYTEST) $(PYTEST_FLAGS) tests/system
+
+# The unit tests and bad input again, under the address and undefined-behaviour sanitizers.
+check-sanitized: $(VENV)/.done
+	@$(MAKE) --no-print-directory SAN=address,undefined all check-unit
+	@ASOFD=$(abspath $(BUILD)/san-address-undefined/asofd) \
+		ASOF=$(abspath $(BUILD)/san-address-undefined/asof) ASOF_FLIGHTS=$(abspath $(FLIGHTS)) \
+		$(PYTEST) $(PYTEST_FLAGS) tests/system/test_bad_input.py
+
+test-all: test ## the tests, and the long ones
+	@ASOF_LONG=1 $(MAKE) --no-print-directory check-system FUZZ_SECONDS=300 check-fuzz
+
+# ---- the rest ----
+
+format: ## lay out the C code by .clang-format
+	clang-format -i server/*.c server/*/*.[ch] client/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c
+
+install: all ## install below PREFIX (and DESTDIR): binaries, man pages, examples, a systemd unit
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/asof \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 $(BUILD)/asofd $(BUILD)/asof $(DESTDIR)$(PREFIX)/bin
+	install -m 644 docs/man/asof.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 docs/man/asofd.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	cp -r examples $(DESTDIR)$(PREFIX)/share/asof
+	sed 's|@PREFIX@|$(PREFIX)|' tools/asofd.service.in \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/asofd.service
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+.PHONY: all help setup demo test check check-house check-unit check-fuzz check-system \
+	check-sanitized test-all format install clean

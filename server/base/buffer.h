@@ -40,7 +40,7 @@ void buffer_reset(struct buffer *buffer, size_t keep_max);
 /* What is there; borrowed until the next change. */
 static inline struct bytes buffer_bytes(const struct buffer *buffer)
 {
-    return bytes_of(buffer->memory + buffer->start, buffer->size);
+    return bytes_of(buffer->memory == NULL ? NULL : buffer->memory + buffer->start, buffer->size);
 }
 
 #endif

@@ -58,9 +58,8 @@ static enum status database_open(sqlite3 **out, struct error *err)
 static enum status statement_check(sqlite3 *database, struct bytes translated, struct error *err)
 {
     struct buffer sql = {0};
-    buffer_append_text(&sql, "SELECT 1 WHERE (");
+    buffer_append_text(&sql, "SELECT 1 WHERE ");
     buffer_append(&sql, translated);
-    buffer_append_text(&sql, ")");
     sqlite3_stmt *statement = NULL;
     enum status status = STATUS_OK;
     int code = sqlite3_prepare_v2(database, buffer_bytes(&sql).data, (int)sql.size, &statement,

@@ -1,0 +1,459 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/time_text.h"
+#include "features/features.h"
+#include "features/plan.h"
+#include "features/row.h"
+#include "random.h"
+
+/* A view with an event id over fields (ts, id, key, n int, x double, s string), and features of
+ * each kind of state. */
+static const struct field_definition fields[] = {
+    {.name = {"ts", 2}, .type = {.kind = VALUE_TIMESTAMP}, .unit = TIME_MICROSECONDS},
+    {.name = {"id", 2}, .type = {.kind = VALUE_STRING}},
+    {.name = {"key", 3}, .type = {.kind = VALUE_STRING}},
+    {.name = {"n", 1}, .type = {.kind = VALUE_INT}},
+    {.name = {"x", 1}, .type = {.kind = VALUE_DOUBLE}},
+    {.name = {"s", 1}, .type = {.kind = VALUE_STRING}},
+};
+enum { FIELDS_COUNT = 6, FEATURES_MAX = 32, EVENTS_MAX = 64 };
+static const size_t key_fields[] = {2};
+
+struct fixture {
+    struct feature_definition features[FEATURES_MAX];
+    struct view_definition view;
+    struct view_plan *plan;
+    struct reducer *reducer;
+    struct arena *arena;
+};
+
+/* Adds a feature "aggregation argument over window [where ...]". */
+static void add(struct fixture *fixture, const char *aggregation, const char *argument,
+                const char *over, const char *where)
+{
+    struct feature_definition *feature = &fixture->features[fixture->view.features_count++];
+    enum feature_part wrong;
+    struct error err;
+    *feature = (struct feature_definition){.name = bytes_of_text(aggregation),
+                                           .aggregation = bytes_of_text(aggregation),
+                                           .argument = bytes_of_text(argument),
+                                           .where = bytes_of_text(where)};
+    ssize_t field = argument == NULL ? -1 : field_find(fields, FIELDS_COUNT, feature->argument);
+    if (field >= 0) {
+        feature->argument_kind = ARGUMENT_FIELD;
+        feature->argument_type = fields[field].type;
+    } else if (argument != NULL) {
+        feature->argument_kind = ARGUMENT_EXPRESSION;
+        feature->argument_type = (struct type){.kind = VALUE_DOUBLE};
+    }
+    assert_int_equal(window_parse(bytes_of_text(over), &feature->window, &err), STATUS_OK);
+    if (features_checks()->check_feature(feature, &wrong, &err) != STATUS_OK)
+        fail_msg("%s: %s", aggregation, err.text);
+}
+
+static void begin(struct fixture *fixture, bool has_id, const char *where)
+{
+    *fixture = (struct fixture){.view = {.name = {"v", 1},
+                                         .version = 1,
+                                         .fields = fields,
+                                         .fields_count = FIELDS_COUNT,
+                                         .event_id_field = has_id ? 1 : -1,
+                                         .key_fields = key_fields,
+                                         .keys_count = 1,
+                                         .where = bytes_of_text(where),
+                                         .history_us = DURATION_NONE}};
+    fixture->view.features = fixture->features;
+    fixture->arena = arena_create(4096);
+}
+
+static void compile(struct fixture *fixture)
+{
+    struct error err;
+    fixture->plan = view_plan_create(&fixture->view);
+    if (reducer_create(fixture->plan, &fixture->reducer, &err) != STATUS_OK)
+        fail_msg("%s", err.text);
+}
+
+static void end(struct fixture *fixture)
+{
+    reducer_destroy(&fixture->reducer);
+    view_plan_destroy(&fixture->plan);
+    arena_destroy(&fixture->arena);
+}
+
+/* A timeline in memory, oldest first. */
+struct events {
+    struct timeline_event events[EVENTS_MAX];
+    size_t count;
+    size_t next; /* steps back from here */
+};
+
+static struct value text_or_null(const char *text)
+{
+    return text == NULL ? value_null() : value_text(bytes_of_text(text));
+}
+
+/* Reduces and appends an event behind those that are there. Returns whether the view took it. */
+static bool put(struct fixture *fixture, struct events *events, int64_t time_us, const char *id,
+                struct value n, struct value x, const char *s)
+{
+    const struct value values[FIELDS_COUNT] = {
+        {.kind = VALUE_TIMESTAMP, .integer = time_us}, text_or_null(id),
+        text_or_null("k"), n, x, text_or_null(s)};
+    struct buffer row = {0};
+    uint64_t digest;
+    bool is_taken = reducer_reduce(fixture->reducer, values, &row, &digest);
+    if (is_taken) {
+        char identity[32];
+        int size = snprintf(identity, sizeof(identity), "%s........", id);
+        events->events[events->count++] = (struct timeline_event){
+            .time_us = time_us,
+            .identity = arena_copy(fixture->arena, bytes_of(identity, (size_t)size)),
+            .row = arena_copy(fixture->arena, buffer_bytes(&row))};
+    }
+    buffer_fini(&row);
+    return is_taken;
+}
+
+static enum status back(void *context, struct timeline_event *event, struct error *err)
+{
+    struct events *events = context;
+    (void)err;
+    if (events->next == 0)
+        return STATUS_NOT_FOUND;
+    *event = events->events[--events->next];
+    return STATUS_OK;
+}
+
+static struct answer ask(struct fixture *fixture, struct events *events, int64_t t_us,
+                         bool is_exclusive)
+{
+    const struct question question = {
+        .view = &fixture->view, .t_us = t_us, .is_exclusive = is_exclusive};
+    struct answer answer;
+    struct error err;
+    events->next = events->count;
+    while (events->next > 0 && events->events[events->next - 1].time_us > t_us - is_exclusive)
+        events->next--;
+    if (features_evaluate(fixture->plan, &question, back, events, fixture->arena, &answer, &err) !=
+        STATUS_OK)
+        fail_msg("%s", err.text);
+    return answer;
+}
+
+static void assert_values(const struct answer *answer, const char *expected)
+{
+    struct buffer shown = {0};
+    for (size_t i = 0; i < answer->count; i++) {
+        if (i > 0)
+            buffer_append_byte(&shown, ' ');
+        if (answer->values[i].kind == VALUE_OVERFLOW)
+            buffer_append_text(&shown, "overflow");
+        else
+            value_append_json(&answer->values[i], &shown);
+    }
+    buffer_append_byte(&shown, '\0');
+    assert_string_equal(buffer_bytes(&shown).data, expected);
+    buffer_fini(&shown);
+}
+
+static void each_aggregation_skips_null(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct events events = {0};
+    begin(&fixture, true, NULL);
+    add(&fixture, "count", NULL, "forever", NULL);
+    add(&fixture, "count", "n", "forever", NULL);
+    add(&fixture, "sum", "n", "forever", NULL);
+    add(&fixture, "avg", "n", "forever", NULL);
+    add(&fixture, "min", "n", "forever", NULL);
+    add(&fixture, "max", "s", "forever", NULL);
+    add(&fixture, "variance", "n", "forever", NULL);
+    add(&fixture, "stddev", "n", "forever", NULL);
+    add(&fixture, "first", "s", "forever", NULL);
+    add(&fixture, "last", "s", "forever", NULL);
+    add(&fixture, "count_distinct", "s", "forever", NULL);
+    add(&fixture, "last_n", "n", "last(3)", NULL);
+    add(&fixture, "time_since_last", "n", "forever", NULL);
+    add(&fixture, "time_since_first", NULL, "forever", NULL);
+    add(&fixture, "duration", NULL, "session(1m)", NULL);
+    compile(&fixture);
+
+    struct answer answer = ask(&fixture, &events, 0, false);
+    assert_values(&answer, "0 0 null null null null null null null null 0 null null null null");
+    assert_false(answer.is_found);
+    assert_int_equal(answer.statuses[0], FEATURE_NOT_FOUND);
+
+    put(&fixture, &events, 1000000, "a", value_null(), value_null(), NULL);
+    put(&fixture, &events, 2000000, "b", value_int(2), value_null(), "z");
+    put(&fixture, &events, 3000000, "c", value_int(5), value_null(), "b");
+    put(&fixture, &events, 4000000, "d", value_null(), value_null(), "b");
+    put(&fixture, &events, 5000000, "e", value_null(), value_null(), NULL);
+    answer = ask(&fixture, &events, 5500000, false);
+    assert_values(&answer, "5 2 7 3.5 2 \"z\" 4.5 2.1213203435596424 \"z\" \"b\" 2 [5] 2.5 4.5 4");
+    assert_true(answer.is_found);
+    assert_int_equal(answer.event_time_us, 5000000);
+    assert_int_equal(answer.statuses[0], FEATURE_PRESENT);
+    end(&fixture);
+}
+
+static void the_greatest_of_a_repeated_event_counts(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct events events = {0};
+    begin(&fixture, true, NULL);
+    add(&fixture, "count", NULL, "forever", NULL);
+    add(&fixture, "sum", "n", "forever", NULL);
+    add(&fixture, "last", "s", "forever", NULL);
+    compile(&fixture);
+    put(&fixture, &events, 1, "a", value_int(2), value_null(), "x");
+    put(&fixture, &events, 1, "a", value_int(9), value_null(), NULL);
+    put(&fixture, &events, 1, "a", value_int(9), value_null(), "b");
+    put(&fixture, &events, 1, "a", value_null(), value_null(), "z");
+    put(&fixture, &events, 1, "b", value_int(1), value_null(), "c");
+    put(&fixture, &events, 2, "a", value_int(4), value_null(), NULL);
+
+    struct answer answer = ask(&fixture, &events, 2, false);
+
+    assert_values(&answer, "3 14 \"c\"");
+    end(&fixture);
+}
+
+static void without_an_id_each_event_is_its_own(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct events events = {0};
+    begin(&fixture, false, NULL);
+    add(&fixture, "count", NULL, "forever", NULL);
+    compile(&fixture);
+    put(&fixture, &events, 1, "a", value_int(2), value_null(), "x");
+    put(&fixture, &events, 1, "b", value_int(2), value_null(), "x");
+
+    struct answer answer = ask(&fixture, &events, 1, false);
+
+    assert_values(&answer, "2");
+    end(&fixture);
+}
+
+static void where_filters_what_the_window_selected(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct events events = {0};
+    begin(&fixture, true, "n IS NOT NULL");
+    add(&fixture, "count", NULL, "last(2)", "n > 10");
+    add(&fixture, "count", NULL, "last(2)", NULL);
+    add(&fixture, "last_n", "n", "last(2)", "n > 10");
+    compile(&fixture);
+    assert_true(put(&fixture, &events, 1, "a", value_int(20), value_null(), NULL));
+    assert_false(put(&fixture, &events, 2, "b", value_null(), value_null(), NULL));
+    assert_true(put(&fixture, &events, 3, "c", value_int(30), value_null(), NULL));
+    assert_true(put(&fixture, &events, 4, "d", value_int(5), value_null(), NULL));
+
+    struct answer answer = ask(&fixture, &events, 4, false);
+
+    assert_values(&answer, "1 2 [30]");
+    end(&fixture);
+}
+
+static void exclusive_is_the_lookup_one_microsecond_before(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct events events = {0};
+    begin(&fixture, true, NULL);
+    add(&fixture, "count", NULL, "5s", NULL);
+    add(&fixture, "time_since_last", NULL, "forever", NULL);
+    compile(&fixture);
+    put(&fixture, &events, 1000000, "a", value_int(1), value_null(), NULL);
+    put(&fixture, &events, 6000000, "b", value_int(1), value_null(), NULL);
+
+    struct answer inclusive = ask(&fixture, &events, 6000000, false);
+    assert_values(&inclusive, "1 0");
+    struct answer exclusive = ask(&fixture, &events, 6000000, true);
+    assert_values(&exclusive, "1 4.999999");
+    assert_int_equal(exclusive.t_us, 6000000);
+    assert_int_equal(exclusive.event_time_us, 1000000);
+    end(&fixture);
+}
+
+static void what_the_type_can_not_hold_is_overflow(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct events events = {0};
+    begin(&fixture, true, NULL);
+    add(&fixture, "sum", "n", "forever", NULL);
+    add(&fixture, "avg", "n", "forever", NULL);
+    add(&fixture, "sum", "x", "forever", NULL);
+    add(&fixture, "variance", "x", "forever", NULL);
+    add(&fixture, "max", "x * 10", "forever", NULL);
+    add(&fixture, "count", "x * 10", "forever", NULL);
+    add(&fixture, "last", "x * 10", "forever", NULL);
+    compile(&fixture);
+    put(&fixture, &events, 1, "a", value_int(INT64_MAX), value_double(1.7e308), NULL);
+    put(&fixture, &events, 2, "b", value_int(INT64_MAX), value_double(1.7e308), NULL);
+    put(&fixture, &events, 3, "c", value_int(1), value_double(1), NULL);
+
+    struct answer answer = ask(&fixture, &events, 3, false);
+
+    assert_values(&answer, "overflow 6148914691236517000 overflow overflow overflow 3 10");
+    assert_int_equal(answer.statuses[0], FEATURE_OVERFLOW);
+    end(&fixture);
+}
+
+static void not_found_is_when_the_newest_event_lies_in_no_window(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct events events = {0};
+    const uint32_t first = 0;
+    begin(&fixture, true, NULL);
+    add(&fixture, "count", NULL, "5s", NULL);
+    add(&fixture, "sum", "n", "10s", NULL);
+    compile(&fixture);
+    fixture.features[1].default_value = value_int(-1);
+    put(&fixture, &events, 1000000, "a", value_null(), value_null(), NULL);
+
+    struct answer answer = ask(&fixture, &events, 7000000, false);
+    assert_values(&answer, "0 -1");
+    assert_int_equal(answer.statuses[0], FEATURE_PRESENT);
+    assert_int_equal(answer.statuses[1], FEATURE_NULL);
+    answer = ask(&fixture, &events, 11000000, false);
+    assert_values(&answer, "0 -1");
+    assert_int_equal(answer.statuses[0], FEATURE_NOT_FOUND);
+    assert_int_equal(answer.statuses[1], FEATURE_NOT_FOUND);
+    assert_false(answer.has_event_time);
+
+    /* The view's windows decide, not those of the features that were asked. */
+    const struct question question = {
+        .view = &fixture.view, .features = &first, .features_count = 1, .t_us = 7000000};
+    events.next = 1;
+    assert_int_equal(features_evaluate(fixture.plan, &question, back, &events, fixture.arena,
+                                       &answer, NULL),
+                     STATUS_OK);
+    assert_int_equal(answer.statuses[0], FEATURE_PRESENT);
+    end(&fixture);
+}
+
+static void a_row_that_is_cut_or_grown_is_corrupt(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct events events = {0};
+    struct answer answer;
+    begin(&fixture, true, NULL);
+    add(&fixture, "sum", "n", "forever", "n > 1");
+    add(&fixture, "last", "s", "forever", NULL);
+    compile(&fixture);
+    put(&fixture, &events, 1, "a", value_int(300), value_double(0.5), "some text");
+    struct bytes row = events.events[0].row;
+    const struct question question = {.view = &fixture.view, .t_us = 1};
+
+    for (size_t size = 0; size <= row.size + 1; size++) {
+        char copy[64] = {0};
+        memcpy(copy, row.data, size < row.size ? size : row.size);
+        events.events[0].row = bytes_of(copy, size);
+        events.next = 1;
+        enum status status = features_evaluate(fixture.plan, &question, back, &events,
+                                               fixture.arena, &answer, NULL);
+        assert_int_equal(status, size == row.size ? STATUS_OK : STATUS_CORRUPT);
+    }
+    end(&fixture);
+}
+
+/* The oracle of the property below: counts, sums and extremes by looping over all events. */
+static void assert_brute_force(const struct answer *answer, const int64_t *times, const int64_t *ns,
+                               size_t count, int64_t t)
+{
+    int64_t sliding = 0, hopping_sum = 0, tumbling_max = 0, session = 0, session_start = t;
+    bool has_hopping = false, has_tumbling = false, is_session_open = true;
+    for (size_t i = count; i > 0; i--) {
+        int64_t e = times[i - 1];
+        if (e > t)
+            continue;
+        sliding += e > t - 10;
+        if (e >= ((t - 20) - (((t - 20) % 7) + 7) % 7)) {
+            hopping_sum += ns[i - 1];
+            has_hopping = true;
+        }
+        if (e >= (t - 3) - (((t - 3) % 16) + 16) % 16 + 3) {
+            tumbling_max = !has_tumbling || ns[i - 1] > tumbling_max ? ns[i - 1] : tumbling_max;
+            has_tumbling = true;
+        }
+        is_session_open = is_session_open && session_start - e <= 4;
+        session += is_session_open;
+        session_start = e;
+    }
+    assert_int_equal(answer->values[0].integer, sliding);
+    assert_int_equal(answer->values[1].kind, has_hopping ? VALUE_INT : VALUE_NULL);
+    if (has_hopping)
+        assert_int_equal(answer->values[1].integer, hopping_sum);
+    assert_int_equal(answer->values[2].kind, has_tumbling ? VALUE_INT : VALUE_NULL);
+    if (has_tumbling)
+        assert_int_equal(answer->values[2].integer, tumbling_max);
+    assert_int_equal(answer->values[3].integer, session);
+}
+
+static void random_timelines_agree_with_brute_force(void **state)
+{
+    (void)state;
+    struct random random = random_begin(__func__);
+    struct fixture fixture;
+    begin(&fixture, false, NULL);
+    add(&fixture, "count", NULL, "1s", NULL);
+    add(&fixture, "sum", "n", "1s step 1s", NULL);
+    add(&fixture, "max", "n", "tumbling(1s)", NULL);
+    add(&fixture, "count", NULL, "session(1s)", NULL);
+    /* Windows of a few microseconds, so that edges are hit. */
+    fixture.features[0].window.size_us = 10;
+    fixture.features[1].window.size_us = 20;
+    fixture.features[1].window.step_us = 7;
+    fixture.features[2].window.size_us = 16;
+    fixture.features[2].window.offset_us = 3;
+    fixture.features[3].window.size_us = 4;
+    compile(&fixture);
+    for (size_t round = 0; round < 300; round++) {
+        struct events events = {0};
+        int64_t times[EVENTS_MAX];
+        int64_t ns[EVENTS_MAX];
+        int64_t time = -60;
+        for (size_t i = 0; i < EVENTS_MAX; i++) {
+            time += (int64_t)random_below(&random, 7);
+            times[i] = time;
+            ns[i] = (int64_t)random_below(&random, 100) - 50;
+            put(&fixture, &events, time, "i", value_int(ns[i]), value_null(), NULL);
+        }
+        for (int64_t t = -70; t < time + 30; t += 1 + (int64_t)random_below(&random, 3)) {
+            struct answer answer = ask(&fixture, &events, t, false);
+            assert_brute_force(&answer, times, ns, EVENTS_MAX, t);
+        }
+        arena_reset(fixture.arena);
+    }
+    end(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_aggregation_skips_null),
+        cmocka_unit_test(the_greatest_of_a_repeated_event_counts),
+        cmocka_unit_test(without_an_id_each_event_is_its_own),
+        cmocka_unit_test(where_filters_what_the_window_selected),
+        cmocka_unit_test(exclusive_is_the_lookup_one_microsecond_before),
+        cmocka_unit_test(what_the_type_can_not_hold_is_overflow),
+        cmocka_unit_test(not_found_is_when_the_newest_event_lies_in_no_window),
+        cmocka_unit_test(a_row_that_is_cut_or_grown_is_corrupt),
+        cmocka_unit_test(random_timelines_agree_with_brute_force),
+    };
+    return cmocka_run_group_tests_name("evaluate", tests, NULL, NULL);
+}
