@@ -1,5 +1,5 @@
-/* asof get. The version is asked for once and pinned, so that all entities are read from the same
- * one and their values are shown by its types. */
+/* asof get. The version is asked for once and pinned, and so is the T of the first answer: all
+ * entities are read from the same version, as of the same moment, and shown by its types. */
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 
@@ -16,6 +16,8 @@ enum {
     ARENA_CHUNK_SIZE = 64 * 1024,
 };
 
+enum { KEY_WORD = 1, TIME_WORD = 3, FIXED_WORDS = 4 }; /* ASOF.GET key AT T */
+
 struct get {
     const struct run *run;
     struct connection *connection;
@@ -23,7 +25,7 @@ struct get {
     struct arena *answer; /* of one reply */
     yajl_val description; /* of the view version */
     struct bytes view;    /* "card_payments@2:" */
-    struct bytes *words;  /* of a request; words[1] is the key */
+    struct bytes *words;  /* of a request; words[KEY_WORD] is the key, words[TIME_WORD] is T */
     size_t words_count;
     struct table *table; /* of several entities; made with the first answer */
 };
@@ -62,13 +64,11 @@ static enum status add_features(struct get *get, const char *features, struct er
 static enum status build_request(struct get *get, struct error *err)
 {
     const struct options *options = get->run->options;
-    get->words = ARENA_NEW_ARRAY(get->arena, 6 + FEATURES_MAX, struct bytes);
+    get->words = ARENA_NEW_ARRAY(get->arena, FIXED_WORDS + 2 + FEATURES_MAX, struct bytes);
     get->words[0] = bytes_of_text("ASOF.GET");
-    get->words_count = 2;
-    if (options->at != NULL) {
-        get->words[get->words_count++] = bytes_of_text("AT");
-        get->words[get->words_count++] = bytes_of_text(options->at);
-    }
+    get->words[2] = bytes_of_text("AT");
+    get->words[TIME_WORD] = bytes_of_text(options->at != NULL ? options->at : "now");
+    get->words_count = FIXED_WORDS;
     if (options->is_exclusive)
         get->words[get->words_count++] = bytes_of_text("EXCLUSIVE");
     return options->features != NULL ? add_features(get, options->features, err) : STATUS_OK;
@@ -98,7 +98,7 @@ static enum status send_request(struct get *get, const char *entity, struct erro
     struct buffer key = {0};
     buffer_append(&key, get->view);
     buffer_append_text(&key, entity);
-    get->words[1] = buffer_bytes(&key);
+    get->words[KEY_WORD] = buffer_bytes(&key);
     enum status status = connection_send(get->connection, get->words, get->words_count, err);
     buffer_fini(&key);
     return status;
@@ -207,8 +207,10 @@ static enum status receive_answer(struct get *get, const char *entity, struct er
         status = error_set(err, STATUS_NOT_FOUND, "no view '%s'", get->run->words[0]);
     if (status == STATUS_OK)
         status = lookup_read(reply, get->description, get->answer, &lookup, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        get->words[TIME_WORD] = arena_format(get->arena, "%" PRId64, lookup.at_us);
         status = show(get, &lookup, entity, err);
+    }
     connection_free_reply(&reply);
     return status;
 }
@@ -221,7 +223,9 @@ static enum status get_entities(struct get *get, struct error *err)
     enum status status = STATUS_OK;
 
     for (size_t received = 0; received < count && status == STATUS_OK; received++) {
-        while (status == STATUS_OK && sent < count && sent - received < IN_FLIGHT_MAX)
+        /* The first goes alone: the others are asked as of its T. */
+        size_t in_flight_max = received == 0 ? 1 : IN_FLIGHT_MAX;
+        while (status == STATUS_OK && sent < count && sent - received < in_flight_max)
             status = send_request(get, entities[sent++], err);
         if (status == STATUS_OK)
             status = receive_answer(get, entities[received], err);

@@ -162,7 +162,8 @@ static void entity_append_string_text(struct bytes key, bool is_single, struct b
 enum status entity_append_text(const struct view_definition *view, struct bytes encoded,
                                struct buffer *out)
 {
-    if (entity_encoded_size(view, encoded) != encoded.size)
+    size_t encoded_size = entity_encoded_size(view, encoded);
+    if (encoded_size == 0 || encoded_size != encoded.size)
         return STATUS_CORRUPT;
     for (size_t i = 0; i < view->keys_count; i++) {
         enum value_kind kind = view->fields[view->key_fields[i]].type.kind;

@@ -1,5 +1,6 @@
 """A client of the Redis protocol that hides nothing: raw bytes in, raw bytes out, both versions."""
 
+import secrets
 import socket
 
 
@@ -19,32 +20,16 @@ def encode(*words):
     return b"".join(parts)
 
 
-class Client:
-    def __init__(self, host, port, timeout_s=120, version=2):
-        self.socket = socket.create_connection((host, port), timeout_s)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.buffer = b""
+class Reader:
+    """Replies out of bytes; more() brings further ones, b"" at the end."""
+
+    def __init__(self, more=lambda: b"", buffer=b""):
+        self.more = more
+        self.buffer = buffer
         self.position = 0
-        if version == 3:
-            self.call("HELLO", 3)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.close()
-
-    def close(self):
-        self.socket.close()
-
-    def send(self, data):
-        self.socket.sendall(data)
 
     def _fill(self):
-        try:
-            data = self.socket.recv(1 << 20)
-        except ConnectionError as error:
-            raise Closed(str(error)) from error
+        data = self.more()
         if not data:
             raise Closed("end of stream")
         self.buffer = self.buffer[self.position:] + data
@@ -64,6 +49,9 @@ class Client:
         assert self.buffer[self.position + size:self.position + size + 2] == b"\r\n"
         self.position += size + 2
         return data
+
+    def is_at_end(self):
+        return self.position == len(self.buffer)
 
     def read(self):
         """The next reply: bytes, int, float, bool, None, list, dict or Error (returned, not raised)."""
@@ -90,6 +78,45 @@ class Client:
             return float(rest)
         raise AssertionError(f"no reply begins like {line[:80]!r}")
 
+
+def decode(data):
+    """All replies in the bytes."""
+    reader = Reader(buffer=data)
+    replies = []
+    while not reader.is_at_end():
+        replies.append(reader.read())
+    return replies
+
+
+class Client:
+    def __init__(self, host, port, timeout_s=120, version=2):
+        self.socket = socket.create_connection((host, port), timeout_s)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.reader = Reader(self._receive)
+        if version == 3:
+            self.call("HELLO", 3)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        self.socket.close()
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def _receive(self):
+        try:
+            return self.socket.recv(1 << 20)
+        except ConnectionError as error:
+            raise Closed(str(error)) from error
+
+    def read(self):
+        return self.reader.read()
+
     def call(self, *words):
         """One command, one reply; an error reply is raised."""
         self.send(encode(*words))
@@ -102,6 +129,19 @@ class Client:
         """All commands at once; the replies, errors among them."""
         self.send(b"".join(encode(*command) for command in commands))
         return [self.read() for _ in commands]
+
+    def pipeline_raw(self, commands):
+        """All commands at once; the bytes of the replies as they came."""
+        assert self.reader.is_at_end()
+        mark = b"$16\r\n%s\r\n" % secrets.token_hex(8).encode()
+        self.send(b"".join(encode(*command) for command in commands) + encode("ECHO", mark[5:-2]))
+        pieces = bytearray()
+        while not pieces.endswith(mark):
+            data = self._receive()
+            if not data:
+                raise Closed("end of stream")
+            pieces += data
+        return bytes(pieces[:-len(mark)])
 
     def is_closed(self, timeout_s=10):
         """Whether the server ends the connection (what it still says is thrown away)."""

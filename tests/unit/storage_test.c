@@ -1,0 +1,298 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "model/entity.h"
+#include "storage/storage.h"
+#include "stream/log_block.h"
+
+static const struct storage_options options = {.block_cache_bytes = 1 << 20,
+                                               .write_buffer_bytes = 1 << 20};
+static char directory[64];
+static struct storage *storage;
+
+static int begin(void **state)
+{
+    (void)state;
+    snprintf(directory, sizeof(directory), "/tmp/asof-storage-XXXXXX");
+    assert_non_null(mkdtemp(directory));
+    struct error err;
+    if (storage_open(directory, &options, &storage, &err) != STATUS_OK)
+        fail_msg("%s", err.text);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    char command[128];
+    storage_close(&storage);
+    snprintf(command, sizeof(command), "rm -rf %s", directory);
+    return system(command);
+}
+
+static void write_file(const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void reopen(void)
+{
+    struct error err;
+    storage_close(&storage);
+    if (storage_open(directory, &options, &storage, &err) != STATUS_OK)
+        fail_msg("%s", err.text);
+}
+
+static struct bytes entity_of(struct buffer *memory, const char *name)
+{
+    buffer_reset(memory, SIZE_MAX);
+    entity_append_string(bytes_of_text(name), memory);
+    return buffer_bytes(memory);
+}
+
+static void put(struct batch *batch, uint32_t table, const char *name, int64_t time_us,
+                const char *identity, const char *row)
+{
+    struct buffer memory = {0};
+    batch_put_event(batch, storage, table, entity_of(&memory, name), time_us,
+                    bytes_of_text(identity), bytes_of_text(row));
+    buffer_fini(&memory);
+}
+
+static void write_batch(struct batch *batch, bool sync)
+{
+    struct error err;
+    if (storage_write(storage, batch, sync, &err) != STATUS_OK)
+        fail_msg("%s", err.text);
+}
+
+/* The rows of a timeline from t_us back, joined by commas. */
+static void assert_timeline(uint32_t table, const char *name, int64_t t_us, const char *expected)
+{
+    struct buffer memory = {0};
+    struct buffer found = {0};
+    struct timeline *timeline = timeline_open(storage, table, entity_of(&memory, name), t_us);
+    int64_t time_us;
+    struct bytes identity;
+    struct bytes row;
+    while (timeline_back(timeline, &time_us, &identity, &row, NULL) == STATUS_OK) {
+        buffer_append(&found, row);
+        buffer_append_byte(&found, ',');
+    }
+    buffer_append_byte(&found, '\0');
+    assert_string_equal(buffer_bytes(&found).data, expected);
+    timeline_close(&timeline);
+    buffer_fini(&memory);
+    buffer_fini(&found);
+}
+
+static void a_timeline_goes_back_from_t_within_its_entity_and_table(void **state)
+{
+    (void)state;
+    struct batch *batch = batch_create();
+    put(batch, 7, "b", 100, "x", "b100x");
+    put(batch, 7, "b", 100, "y", "b100y");
+    put(batch, 7, "b", -5, "x", "b-5");
+    put(batch, 7, "b", 200, "x", "b200");
+    put(batch, 7, "a", 150, "x", "a150");
+    put(batch, 7, "bb", 150, "x", "bb150");
+    put(batch, 8, "b", 150, "x", "other");
+    write_batch(batch, true);
+    batch_destroy(&batch);
+
+    for (int round = 0; round < 2; round++) {
+        assert_timeline(7, "b", 1000, "b200,b100y,b100x,b-5,");
+        assert_timeline(7, "b", 199, "b100y,b100x,b-5,");
+        assert_timeline(7, "b", 100, "b100y,b100x,b-5,");
+        assert_timeline(7, "b", 99, "b-5,");
+        assert_timeline(7, "b", -6, "");
+        assert_timeline(7, "bb", 1000, "bb150,");
+        assert_timeline(9, "b", 1000, "");
+        assert_int_equal(storage_compact(storage, NULL), STATUS_OK);
+        reopen();
+    }
+}
+
+static void what_was_put_behind_a_mark_can_be_undone(void **state)
+{
+    (void)state;
+    struct batch *batch = batch_create();
+    put(batch, 1, "a", 1, "x", "kept");
+    batch_mark(batch);
+    put(batch, 1, "a", 2, "x", "undone");
+    batch_undo_to_mark(batch);
+    batch_mark(batch);
+    put(batch, 1, "a", 3, "x", "kept too");
+    batch_forget_mark(batch);
+    write_batch(batch, false);
+    batch_destroy(&batch);
+
+    assert_timeline(1, "a", 10, "kept too,kept,");
+}
+
+static size_t string_size(const void *context, struct bytes key)
+{
+    return entity_encoded_size(context, key);
+}
+
+static void a_scan_gives_each_entity_once(void **state)
+{
+    (void)state;
+    static const struct field_definition field = {.name = {"k", 1}, .type = {.kind = VALUE_STRING}};
+    static const size_t key_fields[] = {0};
+    const struct view_definition view = {
+        .fields = &field, .fields_count = 1, .key_fields = key_fields, .keys_count = 1};
+    struct batch *batch = batch_create();
+    for (int64_t i = 0; i < 30; i++)
+        put(batch, 3, i % 3 == 0 ? "a" : i % 3 == 1 ? "b" : "bc", i, "x", "row");
+    write_batch(batch, false);
+    batch_destroy(&batch);
+
+    struct buffer after = {0};
+    const char *const expected[] = {"a", "b", "bc"};
+    for (size_t from = 0; from <= 3; from++) {
+        struct bytes start = from == 0 ? (struct bytes){0} : entity_of(&after, expected[from - 1]);
+        struct entity_scan *scan = entity_scan_open(storage, 3, start, string_size, &view);
+        struct bytes entity;
+        for (size_t i = from; i < 3; i++) {
+            struct buffer memory = {0};
+            assert_int_equal(entity_scan_next(scan, &entity, NULL), STATUS_OK);
+            assert_true(bytes_equal(entity, entity_of(&memory, expected[i])));
+            buffer_fini(&memory);
+        }
+        assert_int_equal(entity_scan_next(scan, &entity, NULL), STATUS_NOT_FOUND);
+        entity_scan_close(&scan);
+    }
+    buffer_fini(&after);
+}
+
+static void a_log_cursor_begins_with_the_block_that_holds_its_sequence(void **state)
+{
+    (void)state;
+    struct batch *batch = batch_create();
+    batch_put_log(batch, storage, 1, 0, bytes_of_text("zero"));
+    batch_put_log(batch, storage, 1, 10, bytes_of_text("ten"));
+    batch_put_log(batch, storage, 1, 30, bytes_of_text("thirty"));
+    batch_put_log(batch, storage, 2, 0, bytes_of_text("other"));
+    batch_delete_log(batch, storage, 1, 0);
+    write_batch(batch, false);
+    batch_destroy(&batch);
+
+    static const struct {
+        uint64_t sequence;
+        uint64_t first;
+    } cases[] = {{0, 10}, {9, 10}, {10, 10}, {29, 10}, {30, 30}, {99, 30}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct log_cursor *cursor = log_cursor_open(storage, 1, cases[i].sequence);
+        uint64_t first;
+        struct bytes block;
+        assert_int_equal(log_cursor_next(cursor, &first, &block, NULL), STATUS_OK);
+        assert_int_equal(first, cases[i].first);
+        while (log_cursor_next(cursor, &first, &block, NULL) == STATUS_OK)
+            assert_int_equal(first, 30);
+        log_cursor_close(&cursor);
+    }
+}
+
+static void a_second_opener_is_refused(void **state)
+{
+    (void)state;
+    struct storage *second = NULL;
+    struct error err;
+
+    assert_int_equal(storage_open(directory, &options, &second, &err), STATUS_UNAVAILABLE);
+    assert_non_null(strstr(err.text, "is in use by another asofd"));
+}
+
+static void a_newer_format_is_refused_before_anything_is_opened(void **state)
+{
+    (void)state;
+    struct error err;
+    storage_close(&storage);
+    write_file("FORMAT", "asof data format 2\n");
+    assert_int_equal(storage_open(directory, &options, &storage, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.text, "has format 2, newer than the 1"));
+
+    write_file("FORMAT", "something else\n");
+    assert_int_equal(storage_open(directory, &options, &storage, &err), STATUS_CORRUPT);
+}
+
+static void a_directory_of_something_else_is_refused(void **state)
+{
+    (void)state;
+    struct error err;
+    char path[128];
+    storage_close(&storage);
+    snprintf(path, sizeof(path), "%s/FORMAT", directory);
+    assert_int_equal(unlink(path), 0);
+
+    assert_int_equal(storage_open(directory, &options, &storage, &err), STATUS_INVALID);
+    assert_non_null(strstr(err.text, "is no data directory of asofd"));
+}
+
+static void log_blocks_come_back_and_damage_is_seen(void **state)
+{
+    (void)state;
+    const struct bytes pairs[] = {bytes_of_text("a"), bytes_of_text("1"), bytes_of_text("b"),
+                                  bytes_of_text("")};
+    const struct push_event json = {.format = EVENT_JSON, .text = bytes_of_text("{\"a\":1}")};
+    const struct push_event text = {.format = EVENT_PAIRS, .pairs = pairs, .pairs_count = 2};
+    struct log_block block = {0};
+    struct buffer bytes = {0};
+    struct log_reader reader;
+    struct push_event event;
+    struct arena *arena = arena_create(1024);
+    log_block_add(&block, &json);
+    log_block_add(&block, &text);
+    log_block_finish(&block, -77, &bytes);
+
+    assert_int_equal(log_reader_start(&reader, buffer_bytes(&bytes), NULL), STATUS_OK);
+    assert_int_equal(reader.now_us, -77);
+    assert_int_equal(log_reader_next(&reader, arena, &event, NULL), STATUS_OK);
+    assert_true(bytes_equal(event.text, json.text));
+    assert_int_equal(log_reader_next(&reader, arena, &event, NULL), STATUS_OK);
+    assert_int_equal(event.pairs_count, 2);
+    assert_true(bytes_equal_text(event.pairs[2], "b"));
+    assert_int_equal(log_reader_next(&reader, arena, &event, NULL), STATUS_NOT_FOUND);
+
+    for (size_t size = 0; size < bytes.size; size++) {
+        enum status status = log_reader_start(&reader, bytes_of(buffer_bytes(&bytes).data, size),
+                                              NULL);
+        while (status == STATUS_OK)
+            status = log_reader_next(&reader, arena, &event, NULL);
+        assert_int_equal(status, STATUS_CORRUPT);
+    }
+    buffer_fini(&bytes);
+    log_block_fini(&block);
+    arena_destroy(&arena);
+}
+
+#define WITH_STORAGE(test) cmocka_unit_test_setup_teardown(test, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_STORAGE(a_timeline_goes_back_from_t_within_its_entity_and_table),
+        WITH_STORAGE(what_was_put_behind_a_mark_can_be_undone),
+        WITH_STORAGE(a_scan_gives_each_entity_once),
+        WITH_STORAGE(a_log_cursor_begins_with_the_block_that_holds_its_sequence),
+        WITH_STORAGE(a_second_opener_is_refused),
+        WITH_STORAGE(a_newer_format_is_refused_before_anything_is_opened),
+        WITH_STORAGE(a_directory_of_something_else_is_refused),
+        cmocka_unit_test(log_blocks_come_back_and_damage_is_seen),
+    };
+    return cmocka_run_group_tests_name("storage", tests, NULL, NULL);
+}
