@@ -4,10 +4,10 @@
 #include "base/clock.h"
 #include "base/time_text.h"
 #include "command.h"
-#include "connection.h"
+#include "remote.h"
 #include "definitions.h"
 #include "interrupt.h"
-#include "json.h"
+#include "tree.h"
 #include "output.h"
 #include "progress.h"
 #include "table.h"
@@ -23,9 +23,8 @@ struct fills {
     char label[LABEL_SIZE]; /* of the first of them */
 };
 
-static enum status ask_changes(struct connection *connection, const char *request,
-                               const struct run *run, struct arena *arena, struct buffer *reply,
-                               struct error *err)
+static enum status ask_changes(struct remote *remote, const char *request, const struct run *run,
+                               struct arena *arena, struct buffer *reply, struct error *err)
 {
     struct definitions definitions;
     enum status status = definitions_read(run->words, run->words_count, arena, &definitions, err);
@@ -35,7 +34,7 @@ static enum status ask_changes(struct connection *connection, const char *reques
     struct bytes *words = ARENA_NEW_ARRAY(arena, count, struct bytes);
     words[0] = bytes_of_text(request);
     memcpy(words + 1, definitions.words, (count - 1) * sizeof(*words));
-    return connection_ask(connection, words, count, reply, err);
+    return remote_ask(remote, words, count, reply, err);
 }
 
 static enum style style_of(const char *change)
@@ -52,17 +51,17 @@ static void print_changes(const struct run *run, yajl_val changes)
     struct table *table = table_create(columns, sizeof(columns) / sizeof(columns[0]));
     struct buffer name = {0};
 
-    for (size_t i = 0; i < json_count(changes, "changes"); i++) {
-        yajl_val change = json_item(changes, "changes", i);
-        int64_t version = json_number(change, "version");
+    for (size_t i = 0; i < tree_count(changes, "changes"); i++) {
+        yajl_val change = tree_item(changes, "changes", i);
+        int64_t version = tree_number(change, "version");
         buffer_reset(&name, SIZE_MAX);
-        buffer_append_text(&name, json_text(change, "name"));
+        buffer_append_text(&name, tree_text(change, "name"));
         if (version > 0)
             buffer_format(&name, "@%" PRId64, version);
-        table_add_style(table, json_text(change, "change"), style_of(json_text(change, "change")));
-        table_add_text(table, json_text(change, "noun"));
+        table_add_style(table, tree_text(change, "change"), style_of(tree_text(change, "change")));
+        table_add_text(table, tree_text(change, "noun"));
         table_add(table, buffer_bytes(&name));
-        table_add_text(table, json_text(change, "detail"));
+        table_add_text(table, tree_text(change, "detail"));
     }
     output_table(run, table, 0);
     buffer_fini(&name);
@@ -72,19 +71,19 @@ static void print_changes(const struct run *run, yajl_val changes)
 /* Whether the version is one that these changes made. */
 static bool is_made_by(yajl_val changes, yajl_val fill)
 {
-    for (size_t i = 0; i < json_count(changes, "changes"); i++) {
-        yajl_val change = json_item(changes, "changes", i);
-        const char *kind = json_text(change, "change");
+    for (size_t i = 0; i < tree_count(changes, "changes"); i++) {
+        yajl_val change = tree_item(changes, "changes", i);
+        const char *kind = tree_text(change, "change");
         bool is_made = strcmp(kind, "new") == 0 || strcmp(kind, "changed") == 0;
-        if (is_made && strcmp(json_text(change, "noun"), "view") == 0 &&
-            strcmp(json_text(change, "name"), json_text(fill, "view")) == 0 &&
-            json_number(change, "version") == json_number(fill, "version"))
+        if (is_made && strcmp(tree_text(change, "noun"), "view") == 0 &&
+            strcmp(tree_text(change, "name"), tree_text(fill, "view")) == 0 &&
+            tree_number(change, "version") == tree_number(fill, "version"))
             return true;
     }
     return false;
 }
 
-static enum status poll_fills(struct connection *connection, yajl_val changes, struct fills *fills,
+static enum status poll_fills(struct remote *remote, yajl_val changes, struct fills *fills,
                               struct error *err)
 {
     struct bytes request = bytes_of_text("ASOF.FILLS");
@@ -92,9 +91,9 @@ static enum status poll_fills(struct connection *connection, yajl_val changes, s
     yajl_val list = NULL;
     *fills = (struct fills){0};
 
-    enum status status = connection_ask(connection, &request, 1, &reply, err);
+    enum status status = remote_ask(remote, &request, 1, &reply, err);
     if (status == STATUS_OK)
-        status = json_parse(buffer_bytes(&reply), &list, err);
+        status = tree_parse(buffer_bytes(&reply), &list, err);
     size_t count = YAJL_IS_ARRAY(list) ? list->u.array.len : 0;
     for (size_t i = 0; i < count; i++) {
         yajl_val fill = list->u.array.values[i];
@@ -102,18 +101,19 @@ static enum status poll_fills(struct connection *connection, yajl_val changes, s
             continue;
         if (fills->count++ == 0)
             snprintf(fills->label, sizeof(fills->label), "filling %s@%" PRId64,
-                     json_text(fill, "view"), json_number(fill, "version"));
-        fills->events_done += (uint64_t)json_number(fill, "events_done");
-        fills->events_total += (uint64_t)json_number(fill, "events_total");
+                     tree_text(fill, "view"), tree_number(fill, "version"));
+        fills->events_done += (uint64_t)tree_number(fill, "events_done");
+        fills->events_total += (uint64_t)tree_number(fill, "events_total");
     }
     buffer_fini(&reply);
     yajl_tree_free(list);
     return status;
 }
 
-/* A fill that is over leaves the list; for the sum of what is done, it counts as it was seen last. */
-static void show_fills(struct progress *progress, const struct fills *fills, uint64_t total_at_start,
-                       int64_t elapsed_us)
+/* A fill that is over leaves the list; for the sum of what is done, it counts as it was seen last.
+ */
+static void show_fills(struct progress *progress, const struct fills *fills,
+                       uint64_t total_at_start, int64_t elapsed_us)
 {
     uint64_t total = fills->events_total > total_at_start ? fills->events_total : total_at_start;
     uint64_t left = fills->events_total - fills->events_done;
@@ -126,8 +126,8 @@ static void show_fills(struct progress *progress, const struct fills *fills, uin
     progress_show(progress, &state, clock_mono_us());
 }
 
-static enum exit_code wait_for_fills(const struct run *run, struct connection *connection,
-                                     yajl_val changes, struct error *err)
+static enum exit_code wait_for_fills(const struct run *run, struct remote *remote, yajl_val changes,
+                                     struct error *err)
 {
     struct progress progress = {.terminal = &run->err};
     struct fills fills = {0};
@@ -138,7 +138,7 @@ static enum exit_code wait_for_fills(const struct run *run, struct connection *c
 
     interrupt_catch();
     while (!interrupt_came()) {
-        status = poll_fills(connection, changes, &fills, err);
+        status = poll_fills(remote, changes, &fills, err);
         if (status != STATUS_OK || fills.count == 0)
             break;
         total = fills.events_total > total ? fills.events_total : total;
@@ -149,9 +149,10 @@ static enum exit_code wait_for_fills(const struct run *run, struct connection *c
     if (status != STATUS_OK)
         return exit_of(error_prefix(err, status, "applied; while it waited for the fill"));
     if (fills.count > 0) {
-        error_set(err, STATUS_CANCELLED,
-                  "applied; the fill goes on in the server, and the new version is shown when it is "
-                  "done (`asof list`)");
+        error_set(
+            err, STATUS_CANCELLED,
+            "applied; the fill goes on in the server, and the new version is shown when it is "
+            "done (`asof list`)");
         return EXIT_FAILED;
     }
     if (total > 0 && !run->options->is_json)
@@ -163,16 +164,16 @@ static enum exit_code wait_for_fills(const struct run *run, struct connection *c
 static enum exit_code change(const struct run *run, const char *request, bool is_waiting,
                              struct error *err)
 {
-    struct connection *connection = NULL;
+    struct remote *remote = NULL;
     struct arena *arena = arena_create(ARENA_CHUNK_SIZE);
     struct buffer reply = {0};
     yajl_val changes = NULL;
 
-    enum status status = connection_open(run->options->server, &connection, err);
+    enum status status = remote_open(run->options->server, &remote, err);
     if (status == STATUS_OK)
-        status = ask_changes(connection, request, run, arena, &reply, err);
+        status = ask_changes(remote, request, run, arena, &reply, err);
     if (status == STATUS_OK)
-        status = json_parse(buffer_bytes(&reply), &changes, err);
+        status = tree_parse(buffer_bytes(&reply), &changes, err);
     enum exit_code code = exit_of(status);
     if (code == EXIT_DONE) {
         if (run->options->is_json)
@@ -181,12 +182,12 @@ static enum exit_code change(const struct run *run, const char *request, bool is
             print_changes(run, changes);
         fflush(stdout);
         if (is_waiting)
-            code = wait_for_fills(run, connection, changes, err);
+            code = wait_for_fills(run, remote, changes, err);
     }
     yajl_tree_free(changes);
     buffer_fini(&reply);
     arena_destroy(&arena);
-    connection_close(&connection);
+    remote_close(&remote);
     return code;
 }
 

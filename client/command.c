@@ -113,8 +113,9 @@ const struct command command_table[] = {
         .name = "get",
         .words = "VIEW ENTITY...",
         .summary = "Read features, now or as of a past moment",
-        .text = "VIEW is a view (its active version) or a version (view@2). The keys of a composite\n"
-                "ENTITY are joined by '|'. In tables, '-' stands for NULL.\n",
+        .text =
+            "VIEW is a view (its active version) or a version (view@2). The keys of a composite\n"
+            "ENTITY are joined by '|'. In tables, '-' stands for NULL.\n",
         .words_min = 2,
         .words_max = SIZE_MAX,
         .options = TABLE(get_options),
@@ -128,15 +129,17 @@ const struct command command_table[] = {
         .name = "push",
         .words = "SOURCE [FILE|-]",
         .summary = "Send events from NDJSON or CSV",
-        .text = "NDJSON has one JSON object a line. CSV (RFC 4180) begins with a line of column\n"
-                "names; columns that are no field of the source are ignored; an empty cell is NULL,\n"
-                "\"\" the empty string. Without FILE it reads standard input.\n"
-                "\n"
-                "It stops at the first event that the server refuses and says what is in; with\n"
-                "--rejects it goes on and writes {\"line\":N,\"reason\":\"...\",\"event\":\"...\"} for each.\n"
-                "When the server goes away it connects again and sends again what was not\n"
-                "acknowledged; nothing counts twice. With --in-flight 1 nothing behind an event that\n"
-                "was refused is ever taken before it is known.\n",
+        .text =
+            "NDJSON has one JSON object a line. CSV (RFC 4180) begins with a line of column\n"
+            "names; columns that are no field of the source are ignored; an empty cell is NULL,\n"
+            "\"\" the empty string. Without FILE it reads standard input.\n"
+            "\n"
+            "It stops at the first event that the server refuses and says what is in; with\n"
+            "--rejects it goes on and writes {\"line\":N,\"reason\":\"...\",\"event\":\"...\"} for "
+            "each.\n"
+            "When the server goes away it connects again and sends again what was not\n"
+            "acknowledged; nothing counts twice. With --in-flight 1 nothing behind an event that\n"
+            "was refused is ever taken before it is known.\n",
         .words_min = 1,
         .words_max = 2,
         .options = TABLE(push_options),

@@ -14,8 +14,8 @@ enum { CSV_FIELDS_MAX = 1024 };
 
 enum csv_state {
     CSV_FIELD_START,
-    CSV_PLAIN,         /* inside a field without quotes, or behind its closing quote */
-    CSV_QUOTED,        /* inside quotes */
+    CSV_PLAIN,           /* inside a field without quotes, or behind its closing quote */
+    CSV_QUOTED,          /* inside quotes */
     CSV_QUOTE_IN_QUOTED, /* behind a quote that ends the quotes or begins "" */
 };
 

@@ -81,8 +81,8 @@ static enum status add_directory(struct definitions *definitions, const char *pa
     if (count == 0)
         status = error_set(err, STATUS_INVALID, "%s has no *.yaml or *.yml file", path);
     for (int i = 0; i < count; i++) {
-        struct bytes file = arena_format(arena, "%.*s/%s", (int)path_size, path,
-                                         entries[i]->d_name);
+        struct bytes file =
+            arena_format(arena, "%.*s/%s", (int)path_size, path, entries[i]->d_name);
         if (status == STATUS_OK)
             status = add_file(definitions, file.data, arena, err);
         free(entries[i]);

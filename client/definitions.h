@@ -6,7 +6,7 @@
 #include "base/status.h"
 
 enum {
-    DEFINITIONS_FILES_MAX = 1000,           /* the server's limits, so that its refusal is ours */
+    DEFINITIONS_FILES_MAX = 1000, /* the server's limits, so that its refusal is ours */
     DEFINITIONS_FILE_SIZE_MAX = 1024 * 1024,
 };
 

@@ -2,8 +2,8 @@
 #include <inttypes.h>
 
 #include "command.h"
-#include "connection.h"
-#include "json.h"
+#include "remote.h"
+#include "tree.h"
 #include "output.h"
 
 /* A property whose text is made; it is empty and not shown where nothing was. */
@@ -17,25 +17,25 @@ static void print_made(const struct run *run, const char *name, struct buffer *t
 static void print_keys(const struct run *run, yajl_val object)
 {
     struct buffer text = {0};
-    json_append_joined(object, "keys", &text);
+    tree_append_joined(object, "keys", &text);
     print_made(run, "keys", &text);
 }
 
 static void print_tags(const struct run *run, yajl_val object)
 {
-    yajl_val tags = json_member(object, "tags");
+    yajl_val tags = tree_member(object, "tags");
     struct buffer joined = {0};
     size_t count = YAJL_IS_OBJECT(tags) ? tags->u.object.len : 0;
     for (size_t i = 0; i < count; i++)
         buffer_format(&joined, "%s%s=%s", i > 0 ? ", " : "", tags->u.object.keys[i],
-                      json_as_text(tags->u.object.values[i]));
+                      tree_as_text(tags->u.object.values[i]));
     print_made(run, "tags", &joined);
 }
 
 static void print_annotations(const struct run *run, yajl_val object)
 {
-    output_property(run, "description", json_text(object, "description"));
-    output_property(run, "owner", json_text(object, "owner"));
+    output_property(run, "description", tree_text(object, "description"));
+    output_property(run, "owner", tree_text(object, "owner"));
     print_tags(run, object);
 }
 
@@ -44,7 +44,7 @@ static void print_members(const struct run *run, yajl_val object, const char *co
                           size_t names_count)
 {
     for (size_t i = 0; i < names_count; i++)
-        output_property(run, names[i], json_text(object, names[i]));
+        output_property(run, names[i], tree_text(object, names[i]));
 }
 
 static void print_source(const struct run *run, yajl_val source)
@@ -54,9 +54,9 @@ static void print_source(const struct run *run, yajl_val source)
     static const struct table_column columns[] = {{"FIELD", false}, {"TYPE", false}};
     struct table *table = table_create(columns, COUNT_OF(columns));
     print_members(run, source, names, COUNT_OF(names));
-    for (size_t i = 0; i < json_count(source, "fields"); i++) {
-        table_add_text(table, json_text(json_item(source, "fields", i), "name"));
-        table_add_text(table, json_text(json_item(source, "fields", i), "type"));
+    for (size_t i = 0; i < tree_count(source, "fields"); i++) {
+        table_add_text(table, tree_text(tree_item(source, "fields", i), "name"));
+        table_add_text(table, tree_text(tree_item(source, "fields", i), "type"));
     }
     putchar('\n');
     output_table(run, table, 2);
@@ -71,9 +71,9 @@ static void print_features(const struct run *run, yajl_val view)
     static const char *const names[] = {"name",  "aggregation", "argument", "over",
                                         "where", "type",        "default",  "description"};
     struct table *table = table_create(columns, COUNT_OF(columns));
-    for (size_t i = 0; i < json_count(view, "features"); i++)
+    for (size_t i = 0; i < tree_count(view, "features"); i++)
         for (size_t j = 0; j < COUNT_OF(names); j++)
-            table_add_text(table, json_text(json_item(view, "features", i), names[j]));
+            table_add_text(table, tree_text(tree_item(view, "features", i), names[j]));
     putchar('\n');
     output_table(run, table, 2);
     table_destroy(&table);
@@ -99,10 +99,10 @@ static void print_view(const struct run *run, yajl_val view)
 
 static void print_definition(const struct run *run, yajl_val object)
 {
-    const char *noun = json_text(object, "noun");
-    int64_t version = json_number(object, "version");
+    const char *noun = tree_text(object, "noun");
+    int64_t version = tree_number(object, "version");
     struct buffer name = {0};
-    buffer_append_text(&name, json_text(object, "name"));
+    buffer_append_text(&name, tree_text(object, "name"));
     if (version > 0)
         buffer_format(&name, "@%" PRId64, version);
     print_made(run, noun, &name);
@@ -118,22 +118,22 @@ static void print_definition(const struct run *run, yajl_val object)
 
 enum exit_code command_describe(const struct run *run, struct error *err)
 {
-    struct connection *connection = NULL;
+    struct remote *remote = NULL;
     struct bytes request[] = {bytes_of_text("ASOF.DESCRIBE"), bytes_of_text(run->words[0])};
     struct buffer reply = {0};
     yajl_val object = NULL;
 
-    enum status status = connection_open(run->options->server, &connection, err);
+    enum status status = remote_open(run->options->server, &remote, err);
     if (status == STATUS_OK)
-        status = connection_ask(connection, request, COUNT_OF(request), &reply, err);
+        status = remote_ask(remote, request, COUNT_OF(request), &reply, err);
     if (status == STATUS_OK)
-        status = json_parse(buffer_bytes(&reply), &object, err);
+        status = tree_parse(buffer_bytes(&reply), &object, err);
     if (status == STATUS_OK && run->options->is_json)
         output_line(buffer_bytes(&reply));
     else if (status == STATUS_OK)
         print_definition(run, object);
     yajl_tree_free(object);
     buffer_fini(&reply);
-    connection_close(&connection);
+    remote_close(&remote);
     return exit_of(status);
 }

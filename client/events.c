@@ -8,7 +8,8 @@ static enum status read_header(struct events *events, const struct source_field 
     struct record record;
     enum status status = record_reader_next(&events->reader, &record, err);
     if (status == STATUS_NOT_FOUND)
-        return error_set(err, STATUS_INVALID, "it is empty; CSV begins with a line of column names");
+        return error_set(err, STATUS_INVALID,
+                         "it is empty; CSV begins with a line of column names");
     if (status != STATUS_OK)
         return status;
     if (record.is_too_long)

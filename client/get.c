@@ -6,7 +6,7 @@
 #include "base/number.h"
 #include "base/time_text.h"
 #include "command.h"
-#include "connection.h"
+#include "remote.h"
 #include "lookup.h"
 #include "output.h"
 
@@ -20,7 +20,7 @@ enum { KEY_WORD = 1, TIME_WORD = 3, FIXED_WORDS = 4 }; /* ASOF.GET key AT T */
 
 struct get {
     const struct run *run;
-    struct connection *connection;
+    struct remote *remote;
     struct arena *arena;  /* of this run: the words of requests */
     struct arena *answer; /* of one reply */
     yajl_val description; /* of the view version */
@@ -37,10 +37,11 @@ static enum status check_time(const char *at, struct error *err)
     if (at == NULL || strcmp(at, "now") == 0 || time_parse(text, &ignored) ||
         number_parse_int(text, &ignored) == NUMBER_OK)
         return STATUS_OK;
-    return error_set(err, STATUS_INVALID,
-                     "--at must be now, a time as 2026-01-31T12:00:00Z, or microseconds since 1970, "
-                     "got '%s'",
-                     at);
+    return error_set(
+        err, STATUS_INVALID,
+        "--at must be now, a time as 2026-01-31T12:00:00Z, or microseconds since 1970, "
+        "got '%s'",
+        at);
 }
 
 /* Appends the names of --features to the request. */
@@ -79,17 +80,18 @@ static enum status describe_view(struct get *get, struct error *err)
     const char *name = get->run->words[0];
     struct bytes request[] = {bytes_of_text("ASOF.DESCRIBE"), bytes_of_text(name)};
     struct buffer reply = {0};
-    enum status status = connection_ask(get->connection, request, COUNT_OF(request), &reply, err);
+    enum status status = remote_ask(get->remote, request, COUNT_OF(request), &reply, err);
     if (status == STATUS_OK)
-        status = json_parse(buffer_bytes(&reply), &get->description, err);
+        status = tree_parse(buffer_bytes(&reply), &get->description, err);
     buffer_fini(&reply);
     if (status != STATUS_OK)
         return status;
-    if (strcmp(json_text(get->description, "noun"), "view") != 0)
-        return error_set(err, STATUS_NOT_FOUND, "'%s' is no view but a %s; `asof list` has the views",
-                         name, json_text(get->description, "noun"));
-    get->view = arena_format(get->arena, "%s@%" PRId64 ":", json_text(get->description, "name"),
-                             json_number(get->description, "version"));
+    if (strcmp(tree_text(get->description, "noun"), "view") != 0)
+        return error_set(err, STATUS_NOT_FOUND,
+                         "'%s' is no view but a %s; `asof list` has the views", name,
+                         tree_text(get->description, "noun"));
+    get->view = arena_format(get->arena, "%s@%" PRId64 ":", tree_text(get->description, "name"),
+                             tree_number(get->description, "version"));
     return STATUS_OK;
 }
 
@@ -99,7 +101,7 @@ static enum status send_request(struct get *get, const char *entity, struct erro
     buffer_append(&key, get->view);
     buffer_append_text(&key, entity);
     get->words[KEY_WORD] = buffer_bytes(&key);
-    enum status status = connection_send(get->connection, get->words, get->words_count, err);
+    enum status status = remote_send(get->remote, get->words, get->words_count, err);
     buffer_fini(&key);
     return status;
 }
@@ -199,10 +201,10 @@ static enum status receive_answer(struct get *get, const char *entity, struct er
     struct lookup lookup;
     arena_reset(get->answer);
 
-    enum status status = connection_receive(get->connection, &reply, err);
+    enum status status = remote_receive(get->remote, &reply, err);
     if (status != STATUS_OK)
         return status;
-    status = connection_reply_status(reply, err);
+    status = remote_reply_status(reply, err);
     if (status == STATUS_OK && reply->type == REDIS_REPLY_NIL)
         status = error_set(err, STATUS_NOT_FOUND, "no view '%s'", get->run->words[0]);
     if (status == STATUS_OK)
@@ -211,7 +213,7 @@ static enum status receive_answer(struct get *get, const char *entity, struct er
         get->words[TIME_WORD] = arena_format(get->arena, "%" PRId64, lookup.at_us);
         status = show(get, &lookup, entity, err);
     }
-    connection_free_reply(&reply);
+    remote_free_reply(&reply);
     return status;
 }
 
@@ -240,7 +242,7 @@ enum exit_code command_get(const struct run *run, struct error *err)
                       .answer = arena_create(ARENA_CHUNK_SIZE)};
     enum exit_code code = EXIT_USAGE;
     if (check_time(run->options->at, err) == STATUS_OK && build_request(&get, err) == STATUS_OK) {
-        enum status status = connection_open(run->options->server, &get.connection, err);
+        enum status status = remote_open(run->options->server, &get.remote, err);
         if (status == STATUS_OK)
             status = describe_view(&get, err);
         if (status == STATUS_OK)
@@ -251,7 +253,7 @@ enum exit_code command_get(const struct run *run, struct error *err)
     }
     table_destroy(&get.table);
     yajl_tree_free(get.description);
-    connection_close(&get.connection);
+    remote_close(&get.remote);
     arena_destroy(&get.answer);
     arena_destroy(&get.arena);
     return code;

@@ -11,8 +11,9 @@ static void print_buffer(struct buffer *text, FILE *out)
 void help_print_all(FILE *out)
 {
     struct buffer text = {0};
-    buffer_append_text(&text, "asof: features of an online feature store, now and as of any past "
-                              "moment\n\nUsage: asof [--server HOST:PORT] COMMAND ...\n\nCommands:\n");
+    buffer_append_text(&text,
+                       "asof: features of an online feature store, now and as of any past "
+                       "moment\n\nUsage: asof [--server HOST:PORT] COMMAND ...\n\nCommands:\n");
     for (size_t i = 0; i < command_table_count; i++)
         buffer_format(&text, "  %-10s %s\n", command_table[i].name, command_table[i].summary);
     buffer_append_text(&text, "\nOptions of every command:\n");

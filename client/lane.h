@@ -1,9 +1,9 @@
 /* Lane: one producer of the server's, and the batch that it is sending.
  *
- * The server acknowledges without effect every push whose sequence is not above the last one it took
- * from that producer. This makes it safe to send a push again after a broken connection, but only
- * where no later push of the same producer was taken meanwhile: that one would hide a refusal that
- * never arrived. Hence
+ * The server acknowledges without effect every push whose sequence is not above the last one it
+ * took from that producer. This makes it safe to send a push again after a broken connection, but
+ * only where no later push of the same producer was taken meanwhile: that one would hide a refusal
+ * that never arrived. Hence
  * 1. a lane has at most one push under way, and is given its reply before the next,
  * 2. each different push of a lane has a new, higher sequence; the same push sent again keeps it.
  * Several lanes, each a producer of its own name, keep the server busy.
@@ -22,9 +22,9 @@ struct lane {
     char producer[LANE_PRODUCER_SIZE];
     uint64_t sequence; /* of the push under way */
     struct batch batch;
-    size_t start; /* events before it are settled: acknowledged or refused */
-    size_t end;   /* the push under way is events [start, end) */
-    struct bytes *words;    /* owned: of the request */
+    size_t start;        /* events before it are settled: acknowledged or refused */
+    size_t end;          /* the push under way is events [start, end) */
+    struct bytes *words; /* owned: of the request */
     size_t words_capacity;
     char sequence_text[24];
 };

@@ -1,7 +1,7 @@
 /* asof list. */
 #include "command.h"
-#include "connection.h"
-#include "json.h"
+#include "remote.h"
+#include "tree.h"
 #include "output.h"
 
 static void print_heading(const struct run *run, const char *title)
@@ -12,7 +12,7 @@ static void print_heading(const struct run *run, const char *title)
 static void add_keys(struct table *table, yajl_val entity)
 {
     struct buffer text = {0};
-    json_append_joined(entity, "keys", &text);
+    tree_append_joined(entity, "keys", &text);
     table_add(table, buffer_bytes(&text));
     buffer_fini(&text);
 }
@@ -30,12 +30,12 @@ static void print_sources(const struct run *run, yajl_val list)
     static const struct table_column columns[] = {
         {"NAME", false}, {"FIELDS", true}, {"CLOCK", false}, {"DESCRIPTION", false}};
     struct table *table = table_create(columns, COUNT_OF(columns));
-    for (size_t i = 0; i < json_count(list, "sources"); i++) {
-        yajl_val source = json_item(list, "sources", i);
-        table_add_text(table, json_text(source, "name"));
-        table_add_text(table, json_text(source, "fields"));
-        table_add_text(table, json_text(source, "clock"));
-        table_add_text(table, json_text(source, "description"));
+    for (size_t i = 0; i < tree_count(list, "sources"); i++) {
+        yajl_val source = tree_item(list, "sources", i);
+        table_add_text(table, tree_text(source, "name"));
+        table_add_text(table, tree_text(source, "fields"));
+        table_add_text(table, tree_text(source, "clock"));
+        table_add_text(table, tree_text(source, "description"));
     }
     print_heading(run, "Sources");
     output_table(run, table, 2);
@@ -47,11 +47,11 @@ static void print_entities(const struct run *run, yajl_val list)
     static const struct table_column columns[] = {
         {"NAME", false}, {"KEYS", false}, {"DESCRIPTION", false}};
     struct table *table = table_create(columns, COUNT_OF(columns));
-    for (size_t i = 0; i < json_count(list, "entities"); i++) {
-        yajl_val entity = json_item(list, "entities", i);
-        table_add_text(table, json_text(entity, "name"));
+    for (size_t i = 0; i < tree_count(list, "entities"); i++) {
+        yajl_val entity = tree_item(list, "entities", i);
+        table_add_text(table, tree_text(entity, "name"));
         add_keys(table, entity);
-        table_add_text(table, json_text(entity, "description"));
+        table_add_text(table, tree_text(entity, "description"));
     }
     print_heading(run, "\nEntities");
     output_table(run, table, 2);
@@ -60,18 +60,18 @@ static void print_entities(const struct run *run, yajl_val list)
 
 static void print_views(const struct run *run, yajl_val list)
 {
-    static const struct table_column columns[] = {
-        {"NAME", false},    {"VERSIONS", false}, {"SOURCE", false},
-        {"ENTITY", false},  {"FEATURES", true},  {"DESCRIPTION", false}};
+    static const struct table_column columns[] = {{"NAME", false},    {"VERSIONS", false},
+                                                  {"SOURCE", false},  {"ENTITY", false},
+                                                  {"FEATURES", true}, {"DESCRIPTION", false}};
     struct table *table = table_create(columns, COUNT_OF(columns));
-    for (size_t i = 0; i < json_count(list, "views"); i++) {
-        yajl_val view = json_item(list, "views", i);
-        table_add_text(table, json_text(view, "name"));
+    for (size_t i = 0; i < tree_count(list, "views"); i++) {
+        yajl_val view = tree_item(list, "views", i);
+        table_add_text(table, tree_text(view, "name"));
         add_versions(table, view);
-        table_add_text(table, json_text(view, "source"));
-        table_add_text(table, json_text(view, "entity"));
-        table_add_text(table, json_text(view, "features"));
-        table_add_text(table, json_text(view, "description"));
+        table_add_text(table, tree_text(view, "source"));
+        table_add_text(table, tree_text(view, "entity"));
+        table_add_text(table, tree_text(view, "features"));
+        table_add_text(table, tree_text(view, "description"));
     }
     print_heading(run, "\nViews");
     output_table(run, table, 2);
@@ -80,22 +80,22 @@ static void print_views(const struct run *run, yajl_val list)
 
 static bool is_empty(yajl_val list)
 {
-    return json_count(list, "sources") == 0 && json_count(list, "entities") == 0 &&
-           json_count(list, "views") == 0;
+    return tree_count(list, "sources") == 0 && tree_count(list, "entities") == 0 &&
+           tree_count(list, "views") == 0;
 }
 
 enum exit_code command_list(const struct run *run, struct error *err)
 {
-    struct connection *connection = NULL;
+    struct remote *remote = NULL;
     struct bytes request = bytes_of_text("ASOF.LIST");
     struct buffer reply = {0};
     yajl_val list = NULL;
 
-    enum status status = connection_open(run->options->server, &connection, err);
+    enum status status = remote_open(run->options->server, &remote, err);
     if (status == STATUS_OK)
-        status = connection_ask(connection, &request, 1, &reply, err);
+        status = remote_ask(remote, &request, 1, &reply, err);
     if (status == STATUS_OK)
-        status = json_parse(buffer_bytes(&reply), &list, err);
+        status = tree_parse(buffer_bytes(&reply), &list, err);
     if (status == STATUS_OK && run->options->is_json) {
         output_line(buffer_bytes(&reply));
     } else if (status == STATUS_OK && is_empty(list)) {
@@ -107,6 +107,6 @@ enum exit_code command_list(const struct run *run, struct error *err)
     }
     yajl_tree_free(list);
     buffer_fini(&reply);
-    connection_close(&connection);
+    remote_close(&remote);
     return exit_of(status);
 }

@@ -28,11 +28,11 @@ struct type lookup_type(yajl_val description, struct bytes feature)
 {
     static const char list_prefix[] = "list of ";
     struct type type = {.kind = VALUE_STRING};
-    for (size_t i = 0; i < json_count(description, "features"); i++) {
-        yajl_val item = json_item(description, "features", i);
-        if (!bytes_equal_text(feature, json_text(item, "name")))
+    for (size_t i = 0; i < tree_count(description, "features"); i++) {
+        yajl_val item = tree_item(description, "features", i);
+        if (!bytes_equal_text(feature, tree_text(item, "name")))
             continue;
-        struct bytes name = bytes_of_text(json_text(item, "type"));
+        struct bytes name = bytes_of_text(tree_text(item, "type"));
         bool is_list = bytes_start_with(name, bytes_of_text(list_prefix));
         if (is_list)
             name = bytes_after(name, strlen(list_prefix));
@@ -43,8 +43,8 @@ struct type lookup_type(yajl_val description, struct bytes feature)
     return type;
 }
 
-static bool read_features(const struct redisReply *reply, yajl_val description,
-                          struct arena *arena, struct lookup *out)
+static bool read_features(const struct redisReply *reply, yajl_val description, struct arena *arena,
+                          struct lookup *out)
 {
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements % FEATURE_PARTS != 0)
         return false;
@@ -139,7 +139,8 @@ static void append_value_json(const struct lookup_feature *feature, struct buffe
     else if (is_text || feature->value.size == 0)
         text_append_json(out, feature->value);
     else
-        buffer_append(out, feature->value); /* a number, or a list, which the server wrote as JSON */
+        buffer_append(out,
+                      feature->value); /* a number, or a list, which the server wrote as JSON */
 }
 
 void lookup_append_json(const struct lookup *lookup, struct bytes entity, struct buffer *out)

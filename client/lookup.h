@@ -1,11 +1,11 @@
-/* Lookup: one answer of ASOF.GET, and the types of a view's features, so that values can be shown as
- * what they are. Thread: one at a time. */
+/* Lookup: one answer of ASOF.GET, and the types of a view's features, so that values can be shown
+ * as what they are. Thread: one at a time. */
 #ifndef ASOF_CLIENT_LOOKUP_H
 #define ASOF_CLIENT_LOOKUP_H
 
 #include "base/arena.h"
 #include "base/buffer.h"
-#include "json.h"
+#include "tree.h"
 #include "model/value.h"
 
 struct redisReply;

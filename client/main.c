@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "command.h"
-#include "connection.h"
+#include "remote.h"
 #include "help.h"
 #include "text.h"
 
@@ -32,8 +32,7 @@ static enum status read_word(struct command_line *line, const char *word, struct
     return STATUS_OK;
 }
 
-static enum status read_line(struct command_line *line, size_t argc, char **argv,
-                             struct error *err)
+static enum status read_line(struct command_line *line, size_t argc, char **argv, struct error *err)
 {
     enum status status = STATUS_OK;
     bool is_words_only = false;
@@ -82,8 +81,8 @@ static enum exit_code run_command(struct command_line *line, struct error *err)
     if (line->options.server == NULL)
         line->options.server = getenv("ASOF_SERVER");
     if (line->options.server == NULL || line->options.server[0] == '\0')
-        line->options.server = CONNECTION_ADDRESS;
-    if (connection_check_address(line->options.server, err) != STATUS_OK)
+        line->options.server = REMOTE_ADDRESS;
+    if (remote_check_address(line->options.server, err) != STATUS_OK)
         return EXIT_USAGE;
     return line->command->run(&run, err);
 }

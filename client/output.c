@@ -23,18 +23,18 @@ void output_property(const struct run *run, const char *name, const char *value)
     if (value[0] == '\0')
         return;
     text_append_visible(&text, bytes_of_text(value));
-    printf("%s%-12s%s%.*s\n", terminal_begin(&run->out, STYLE_BOLD), name,
-           terminal_end(&run->out), BYTES_ARGS(buffer_bytes(&text)));
+    printf("%s%-12s%s%.*s\n", terminal_begin(&run->out, STYLE_BOLD), name, terminal_end(&run->out),
+           BYTES_ARGS(buffer_bytes(&text)));
     buffer_fini(&text);
 }
 
 void output_append_versions(yajl_val view, struct buffer *out)
 {
-    int64_t active = json_number(view, "active");
-    for (size_t i = 0; i < json_count(view, "versions"); i++) {
-        yajl_val version = json_item(view, "versions", i);
-        int64_t number = json_number(version, "version");
-        const char *state = json_text(version, "state");
+    int64_t active = tree_number(view, "active");
+    for (size_t i = 0; i < tree_count(view, "versions"); i++) {
+        yajl_val version = tree_item(view, "versions", i);
+        int64_t number = tree_number(version, "version");
+        const char *state = tree_text(version, "state");
         buffer_format(out, "%s%" PRId64, i > 0 ? ", " : "", number);
         if (number == active)
             buffer_append_text(out, " (active)");

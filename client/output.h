@@ -5,7 +5,7 @@
 
 #include "base/buffer.h"
 #include "command.h"
-#include "json.h"
+#include "tree.h"
 #include "table.h"
 
 /* The bytes and a newline. */

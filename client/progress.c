@@ -46,8 +46,8 @@ void progress_append(const struct progress_state *state, size_t columns, struct 
         int64_t left_us = (int64_t)((double)state->elapsed_us * (1 - fraction) / fraction);
         buffer_format(&line, "  %s left", text_span(left_us, left));
     }
-    buffer_append(out, bytes_of(buffer_bytes(&line).data,
-                                size_of_columns(buffer_bytes(&line), columns)));
+    buffer_append(
+        out, bytes_of(buffer_bytes(&line).data, size_of_columns(buffer_bytes(&line), columns)));
     buffer_fini(&line);
 }
 

@@ -1,4 +1,5 @@
-/* asof push. What sends the events is pusher.c; here are the file, the options and what people see. */
+/* asof push. What sends the events is pusher.c; here are the file, the options and what people see.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,9 +11,9 @@
 #include "base/suggest.h"
 #include "base/time_text.h"
 #include "command.h"
-#include "connection.h"
+#include "remote.h"
 #include "interrupt.h"
-#include "json.h"
+#include "tree.h"
 #include "output.h"
 #include "progress.h"
 #include "pusher.h"
@@ -22,11 +23,11 @@ enum { ARENA_CHUNK_SIZE = 16 * 1024 };
 
 struct push {
     const struct run *run;
-    struct connection *connection; /* owned */
-    struct arena *arena;           /* owned: fields of the source */
-    const char *name;              /* of the file, for people */
-    int fd;                        /* -1: not open */
-    uint64_t size;                 /* of the file; 0: not known */
+    struct remote *remote; /* owned */
+    struct arena *arena;   /* owned: fields of the source */
+    const char *name;      /* of the file, for people */
+    int fd;                /* -1: not open */
+    uint64_t size;         /* of the file; 0: not known */
     enum events_format format;
     struct source_field *fields;
     size_t fields_count;
@@ -97,12 +98,12 @@ static enum status open_rejects(struct push *push, struct error *err)
 
 static void copy_fields(struct push *push, yajl_val source)
 {
-    push->fields_count = json_count(source, "fields");
+    push->fields_count = tree_count(source, "fields");
     push->fields = ARENA_NEW_ARRAY(push->arena, push->fields_count, struct source_field);
     for (size_t i = 0; i < push->fields_count; i++) {
-        yajl_val field = json_item(source, "fields", i);
-        push->fields[i].name = arena_copy(push->arena, bytes_of_text(json_text(field, "name")));
-        push->fields[i].type = arena_copy(push->arena, bytes_of_text(json_text(field, "type")));
+        yajl_val field = tree_item(source, "fields", i);
+        push->fields[i].name = arena_copy(push->arena, bytes_of_text(tree_text(field, "name")));
+        push->fields[i].type = arena_copy(push->arena, bytes_of_text(tree_text(field, "type")));
     }
 }
 
@@ -113,13 +114,13 @@ static enum status describe_source(struct push *push, struct error *err)
     struct buffer reply = {0};
     yajl_val source = NULL;
 
-    enum status status = connection_ask(push->connection, request, COUNT_OF(request), &reply, err);
+    enum status status = remote_ask(push->remote, request, COUNT_OF(request), &reply, err);
     if (status == STATUS_OK)
-        status = json_parse(buffer_bytes(&reply), &source, err);
-    if (status == STATUS_OK && strcmp(json_text(source, "noun"), "source") != 0)
+        status = tree_parse(buffer_bytes(&reply), &source, err);
+    if (status == STATUS_OK && strcmp(tree_text(source, "noun"), "source") != 0)
         status = error_set(err, STATUS_NOT_FOUND,
                            "'%s' is no source but a %s; `asof list` has the sources", name,
-                           json_text(source, "noun"));
+                           tree_text(source, "noun"));
     if (status == STATUS_OK)
         copy_fields(push, source);
     yajl_tree_free(source);
@@ -147,8 +148,8 @@ static void warn_of_columns(const struct push *push)
 static enum status begin_events(struct push *push, struct error *err)
 {
     push->has_events = true;
-    enum status status = events_init(&push->events, push->fd, push->format, push->fields,
-                                     push->fields_count, err);
+    enum status status =
+        events_init(&push->events, push->fd, push->format, push->fields, push->fields_count, err);
     if (status != STATUS_OK)
         return error_prefix(err, status, "%s", push->name);
     warn_of_columns(push);
@@ -227,9 +228,9 @@ static void print_summary(const struct push *push, const struct pusher_result *r
 {
     char count[TEXT_COUNT_SIZE], rate[TEXT_COUNT_SIZE], rejected[TEXT_COUNT_SIZE];
     double per_second = seconds > 0 ? (double)result->counts.acknowledged / seconds : 0;
-    printf("%s events in %.1f s, %s/s, %s rejected",
-           text_count(result->counts.acknowledged, count), seconds,
-           text_count((uint64_t)per_second, rate), text_count(result->counts.refused, rejected));
+    printf("%s events in %.1f s, %s/s, %s rejected", text_count(result->counts.acknowledged, count),
+           seconds, text_count((uint64_t)per_second, rate),
+           text_count(result->counts.refused, rejected));
     if (result->counts.refused > 0)
         printf(" (%s)", push->run->options->rejects);
     putchar('\n');
@@ -303,7 +304,7 @@ static enum exit_code send_events(struct push *push, struct error *err)
     const struct options *options = push->run->options;
     struct pusher_result result;
     struct pusher_config config = {
-        .connection = push->connection,
+        .remote = push->remote,
         .events = &push->events,
         .source = bytes_of_text(push->run->words[0]),
         .batch_events = (size_t)options->batch_events,
@@ -330,7 +331,7 @@ static void push_fini(struct push *push)
     if (push->fd >= 0)
         close(push->fd);
     arena_destroy(&push->arena);
-    connection_close(&push->connection);
+    remote_close(&push->remote);
 }
 
 enum exit_code command_push(const struct run *run, struct error *err)
@@ -345,7 +346,7 @@ enum exit_code command_push(const struct run *run, struct error *err)
     if (choose_format(push, err) == STATUS_OK) {
         enum status status = open_file(push, err);
         if (status == STATUS_OK)
-            status = connection_open(run->options->server, &push->connection, err);
+            status = remote_open(run->options->server, &push->remote, err);
         if (status == STATUS_OK)
             status = describe_source(push, err);
         if (status == STATUS_OK)

@@ -22,7 +22,7 @@ enum {
 struct pusher {
     const struct pusher_config *config;
     struct pusher_result *result;
-    struct lane lanes[PUSHER_LANES_MAX]; /* a lane with an empty batch is free */
+    struct lane lanes[PUSHER_LANES_MAX];      /* a lane with an empty batch is free */
     struct lane *under_way[PUSHER_LANES_MAX]; /* in the order of their requests */
     size_t under_way_count;
     bool is_reading;            /* the file may have more to be sent */
@@ -90,12 +90,12 @@ static enum status refuse(struct pusher *pusher, struct lane *lane, const char *
 
     uint64_t line = lane->batch.events[index].line;
     if (pusher->config->refused != NULL) {
-        struct refusal refusal = {.line = line, .reason = reason,
-                                  .raw = batch_raw(&lane->batch, index)};
+        struct refusal refusal = {
+            .line = line, .reason = reason, .raw = batch_raw(&lane->batch, index)};
         return tell_refusal(pusher, &refusal, err);
     }
-    /* Replies come in the file's order, so a second refusal lies behind the first, unless the reader
-     * stopped ahead of what was under way. */
+    /* Replies come in the file's order, so a second refusal lies behind the first, unless the
+     * reader stopped ahead of what was under way. */
     bool is_behind = pusher->result->is_stopped && line > pusher->result->stop_line;
     if (!is_behind)
         stop_at(pusher, line, reason);
@@ -111,7 +111,7 @@ static void send_lane(struct pusher *pusher, struct lane *lane)
     size_t words_count;
     const struct bytes *words = lane_request(lane, pusher->config->source, &words_count);
     /* Where this fails, waiting for the reply does too; recovery is done there, in one place. */
-    enum status status = connection_send(pusher->config->connection, words, words_count, &ignored);
+    enum status status = remote_send(pusher->config->remote, words, words_count, &ignored);
     (void)status;
 }
 
@@ -201,9 +201,9 @@ static enum status recover(struct pusher *pusher, struct error *err)
         if (is_time_over(pusher))
             return error_prefix(err, STATUS_UNAVAILABLE, "gave up after %" PRId64 " s", retry_s);
         interrupt_sleep(pusher->backoff_us);
-        pusher->backoff_us = 2 * pusher->backoff_us < BACKOFF_MAX_US ? 2 * pusher->backoff_us
-                                                                     : BACKOFF_MAX_US;
-        status = connection_reopen(pusher->config->connection, err);
+        pusher->backoff_us =
+            2 * pusher->backoff_us < BACKOFF_MAX_US ? 2 * pusher->backoff_us : BACKOFF_MAX_US;
+        status = remote_reopen(pusher->config->remote, err);
     }
     for (size_t i = 0; i < pusher->under_way_count; i++)
         send_lane(pusher, pusher->under_way[i]);
@@ -242,7 +242,7 @@ static struct lane *take_first(struct pusher *pusher)
 static enum status settle(struct pusher *pusher, const struct redisReply *reply, struct error *err)
 {
     struct lane *lane = pusher->under_way[0];
-    enum status status = connection_reply_status(reply, err);
+    enum status status = remote_reply_status(reply, err);
     if (status == STATUS_AGAIN || status == STATUS_IO)
         return status;
 
@@ -264,11 +264,11 @@ static enum status settle(struct pusher *pusher, const struct redisReply *reply,
 static enum status receive(struct pusher *pusher, struct error *err)
 {
     struct redisReply *reply = NULL;
-    enum status status = connection_receive(pusher->config->connection, &reply, err);
+    enum status status = remote_receive(pusher->config->remote, &reply, err);
     bool is_broken = status != STATUS_OK;
     if (!is_broken)
         status = settle(pusher, reply, err);
-    connection_free_reply(&reply);
+    remote_free_reply(&reply);
 
     /* A server that can't write now is treated as one that is away: order is kept that way. */
     if (is_broken || status == STATUS_AGAIN || status == STATUS_IO)

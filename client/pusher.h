@@ -4,14 +4,13 @@
  * 1. An event is acknowledged, refused, or told as not sent: none is lost silently, none counts
  *    twice, however often the connection breaks.
  * 2. Memory is bounded: PUSHER_LANES_MAX batches of BATCH_SIZE_MAX and an event.
- * 3. Without a callback for refusals it stops at the first one: all events before that are in. Those
- *    of pushes that were under way behind it may be too, and are told.
- * Thread: one at a time. */
+ * 3. Without a callback for refusals it stops at the first one: all events before that are in.
+ * Those of pushes that were under way behind it may be too, and are told. Thread: one at a time. */
 #ifndef ASOF_CLIENT_PUSHER_H
 #define ASOF_CLIENT_PUSHER_H
 
 #include "batch.h"
-#include "connection.h"
+#include "remote.h"
 
 enum {
     PUSHER_LANES_MAX = 16,
@@ -31,8 +30,8 @@ struct pusher_counts {
 };
 
 struct pusher_config {
-    struct connection *connection; /* borrowed */
-    struct events *events;         /* borrowed */
+    struct remote *remote; /* borrowed */
+    struct events *events; /* borrowed */
     struct bytes source;
     size_t batch_events;
     size_t lanes_count;

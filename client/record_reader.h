@@ -18,10 +18,10 @@ enum {
 };
 
 struct record {
-    struct bytes text;     /* with its newline; borrowed until the next call */
-    uint64_t line;         /* where it begins, from 1 */
-    uint64_t end_offset;   /* bytes of the file up to its end */
-    bool is_too_long;      /* text is only its beginning */
+    struct bytes text;   /* with its newline; borrowed until the next call */
+    uint64_t line;       /* where it begins, from 1 */
+    uint64_t end_offset; /* bytes of the file up to its end */
+    bool is_too_long;    /* text is only its beginning */
 };
 
 struct record_reader {

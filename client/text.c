@@ -101,7 +101,8 @@ const char *text_span(int64_t span_us, char text[TEXT_SPAN_SIZE])
     int64_t hours = seconds / 3600;
     int minutes = (int)(seconds / 60 % 60);
     if (hours > 0)
-        snprintf(text, TEXT_SPAN_SIZE, "%" PRId64 ":%02d:%02d", hours, minutes, (int)(seconds % 60));
+        snprintf(text, TEXT_SPAN_SIZE, "%" PRId64 ":%02d:%02d", hours, minutes,
+                 (int)(seconds % 60));
     else
         snprintf(text, TEXT_SPAN_SIZE, "%d:%02d", minutes, (int)(seconds % 60));
     return text;

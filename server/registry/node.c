@@ -345,7 +345,11 @@ const char *node_kind_name(const struct node *node)
 {
     static const char *const names[] = {
         [NODE_TEXT] = "a text", [NODE_LIST] = "a list", [NODE_MAPPING] = "a mapping"};
-    return node_is_null(node) ? "nothing" : names[node->kind];
+    if (node_is_null(node))
+        return "nothing";
+    if (node->kind == NODE_TEXT && node->text.size == 0)
+        return "an empty text";
+    return names[node->kind];
 }
 
 enum status node_error(const struct node *node, size_t offset, enum status status,

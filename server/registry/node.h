@@ -48,7 +48,7 @@ bool node_is_null(const struct node *node);
 /* The value behind a key of a mapping, or NULL. */
 const struct node *node_get(const struct node *mapping, const char *key);
 
-/* "a text", "a list", "a mapping", "nothing". */
+/* "a text", "an empty text", "a list", "a mapping", "nothing". */
 const char *node_kind_name(const struct node *node);
 
 /* Writes "FILE:LINE:COLUMN: " and the sentence into err; offset bytes into the text where the place

@@ -168,8 +168,8 @@ enum status name_read(const struct parse *parse, const struct node *node, const 
         return status;
     if (!name_is_valid(*out))
         return mistake(parse, node,
-                       "%s is no name of a %s; it begins with one of a-z, goes on with a-z, 0-9 "
-                       "and _, and has at most %d letters",
+                       "%s cannot name this %s; a name begins with one of a-z, goes on with a-z, "
+                       "0-9 and _, and has at most %d letters",
                        quoted(parse->arena, *out), noun, NAME_SIZE_MAX);
     return STATUS_OK;
 }

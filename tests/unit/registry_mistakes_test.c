@@ -71,7 +71,7 @@ static void a_file_of_another_form(void **state)
         {"sources: [payments]\n",
          "a.yaml:1:10: found a list; sources are a mapping from names to what they are"},
         {"entities: {Card: {keys: [card]}}\n",
-         "a.yaml:1:12: 'Card' is no name of a entity; it begins with one of a-z, goes on with a-z, "
+         "a.yaml:1:12: 'Card' cannot name this entity; a name begins with one of a-z, goes on with a-z, "
          "0-9 and _, and has at most 64 letters"},
         {CARD "---\n" CARD,
          "a.yaml:3:12: the entity 'card' is there twice, first in 'a.yaml' line 1; leave one out"},
@@ -214,7 +214,7 @@ static void a_feature_with_a_mistake(void **state)
         {BASE "      f: 5\n",
          "a.yaml:13:10: found a text; a feature is a mapping like {count: '*', over: 5m}"},
         {BASE "      F: {count: '*', over: 5m}\n",
-         "a.yaml:13:7: 'F' is no name of a feature; it begins with one of a-z, goes on with a-z, "
+         "a.yaml:13:7: 'F' cannot name this feature; a name begins with one of a-z, goes on with a-z, "
          "0-9 and _, and has at most 64 letters"},
         {FEATURE("cuont: '*', over: 5m"),
          "a.yaml:13:11: a feature has no key and there is no aggregation 'cuont'; did you mean "
@@ -273,7 +273,7 @@ static void a_feature_with_a_mistake(void **state)
         {FEATURE("last: ts, over: forever, default: yesterday"),
          "a.yaml:13:45: the default 'yesterday' is no timestamp, which is the type of this "
          "feature"},
-        {FEATURE("count: '', over: 5m"), "a.yaml:13:18: found a text; an aggregation takes a text"},
+        {FEATURE("count: '', over: 5m"), "a.yaml:13:18: found an empty text; an aggregation takes a text"},
     };
     CHECK_MISTAKES(cases);
 }
