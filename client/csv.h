@@ -50,10 +50,4 @@ struct csv_record {
 MUST_USE enum status csv_split(struct bytes text, struct buffer *scratch, struct csv_record *record,
                                struct error *err);
 
-/* Whether it is an empty line, which is no record. */
-static inline bool csv_is_blank(const struct csv_record *record)
-{
-    return record->count == 1 && record->fields[0].text.size == 0 && !record->fields[0].is_quoted;
-}
-
 #endif

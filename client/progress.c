@@ -5,15 +5,19 @@
 #include "base/time_text.h"
 #include "text.h"
 
-enum { BAR_WIDTH = 24, SHOW_EVERY_US = 100 * 1000 };
+enum { SHOW_EVERY_US = 100 * 1000 };
 
-static void append_bar(double fraction, struct buffer *out)
+/* The widest bar is taken with which the line fits. */
+static const int bar_widths[] = {24, 10, 0};
+
+static void append_bar(double fraction, int width, struct buffer *out)
 {
-    int full = (int)(fraction * BAR_WIDTH);
-    buffer_append_text(out, "  [");
-    for (int i = 0; i < BAR_WIDTH; i++)
+    int full = (int)(fraction * width);
+    if (width > 0)
+        buffer_append_text(out, "  [");
+    for (int i = 0; i < width; i++)
         buffer_append_byte(out, i < full ? '#' : '.');
-    buffer_format(out, "] %3d%%", (int)(fraction * 100));
+    buffer_format(out, "%s %3d%%", width > 0 ? "]" : " ", (int)(fraction * 100));
 }
 
 /* Cuts the text to that many code points. */
@@ -27,27 +31,37 @@ static size_t size_of_columns(struct bytes text, size_t columns)
     return size;
 }
 
-void progress_append(const struct progress_state *state, size_t columns, struct buffer *out)
+static void append_line(const struct progress_state *state, int bar_width, struct buffer *out)
 {
     char count[TEXT_COUNT_SIZE], rate[TEXT_COUNT_SIZE], left[TEXT_SPAN_SIZE];
     double elapsed_s = (double)state->elapsed_us / (double)US_PER_SECOND;
     double fraction = state->fraction > 1 ? 1 : state->fraction;
-    struct buffer line = {0};
 
-    buffer_append_text(&line, state->label);
+    buffer_append_text(out, state->label);
     if (fraction >= 0)
-        append_bar(fraction, &line);
-    buffer_format(&line, "  %s events", text_count(state->events_done, count));
+        append_bar(fraction, bar_width, out);
+    buffer_format(out, "  %s events", text_count(state->events_done, count));
     if (elapsed_s > 0) {
-        double events = (double)(state->events_done - state->events_before);
-        buffer_format(&line, "  %s/s", text_count((uint64_t)(events / elapsed_s), rate));
+        double per_second = (double)state->events_done / elapsed_s;
+        buffer_format(out, "  %s/s", text_count((uint64_t)per_second, rate));
     }
     if (fraction > 0) {
         int64_t left_us = (int64_t)((double)state->elapsed_us * (1 - fraction) / fraction);
-        buffer_format(&line, "  %s left", text_span(left_us, left));
+        buffer_format(out, "  %s left", text_span(left_us, left));
     }
-    buffer_append(
-        out, bytes_of(buffer_bytes(&line).data, size_of_columns(buffer_bytes(&line), columns)));
+}
+
+void progress_append(const struct progress_state *state, size_t columns, struct buffer *out)
+{
+    struct buffer line = {0};
+    for (size_t i = 0; i < sizeof(bar_widths) / sizeof(bar_widths[0]); i++) {
+        buffer_reset(&line, SIZE_MAX);
+        append_line(state, bar_widths[i], &line);
+        if (text_width(buffer_bytes(&line)) <= columns)
+            break;
+    }
+    struct bytes text = buffer_bytes(&line);
+    buffer_append(out, bytes_of(text.data, size_of_columns(text, columns)));
     buffer_fini(&line);
 }
 

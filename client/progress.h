@@ -11,8 +11,7 @@
 struct progress_state {
     const char *label;
     uint64_t events_done;
-    uint64_t events_before; /* of these, done before the watch began: no part of the rate */
-    double fraction;        /* 0..1, below 0 where the end is not known */
+    double fraction; /* 0..1, below 0 where the end is not known */
     int64_t elapsed_us;
 };
 

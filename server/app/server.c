@@ -1,6 +1,7 @@
 #include "app/server.h"
 
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -146,6 +147,7 @@ static enum status server_start(struct server *server, struct error *err)
     if (status != STATUS_OK)
         return status;
     network_loop_take_signals(server->loop);
+    signal(SIGXFSZ, SIG_IGN); /* a file that is too long for a limit is a failed write, no more */
     status = open_storage(server->options, &server->storage, err);
     if (status != STATUS_OK)
         return status;

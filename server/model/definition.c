@@ -7,11 +7,8 @@
 enum { WINDOW_TEXT_SHOWN_MAX = 48 };
 
 static const char *const unit_suffixes[] = {
-    [TIME_RFC3339] = "",
-    [TIME_SECONDS] = "_s",
-    [TIME_MILLISECONDS] = "_ms",
-    [TIME_MICROSECONDS] = "_us",
-    [TIME_NANOSECONDS] = "_ns",
+    [TIME_RFC3339] = "",         [TIME_SECONDS] = "_s",      [TIME_MILLISECONDS] = "_ms",
+    [TIME_MICROSECONDS] = "_us", [TIME_NANOSECONDS] = "_ns",
 };
 
 /* --- windows to text ----------------------------------------------------------------------- */
@@ -126,8 +123,7 @@ static bool parse_last(struct cursor *cursor, struct window *out)
 static bool parse_session(struct cursor *cursor, struct window *out)
 {
     out->kind = WINDOW_SESSION;
-    return take_byte(cursor, '(') && take_duration(cursor, &out->size_us) &&
-           take_byte(cursor, ')');
+    return take_byte(cursor, '(') && take_duration(cursor, &out->size_us) && take_byte(cursor, ')');
 }
 
 static bool parse_tumbling(struct cursor *cursor, struct window *out)
@@ -136,8 +132,8 @@ static bool parse_tumbling(struct cursor *cursor, struct window *out)
     if (!take_byte(cursor, '(') || !take_duration(cursor, &out->size_us))
         return false;
     if (take_byte(cursor, ',')) {
-        bool is_offset = bytes_equal_text(take_word(cursor), "offset") &&
-                         take_duration(cursor, &out->offset_us);
+        bool is_offset =
+            bytes_equal_text(take_word(cursor), "offset") && take_duration(cursor, &out->offset_us);
         if (!is_offset)
             return false;
     }

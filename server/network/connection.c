@@ -59,6 +59,7 @@ static void connection_account(struct network_connection *connection)
 static void connection_kill(struct network_connection *connection)
 {
     connection->is_closing = true;
+    connection->is_dead = true;
     buffer_fini(&connection->output);
 }
 
@@ -138,9 +139,29 @@ static void connection_read(struct network_connection *connection)
         loop->counters.input_bytes_total += (uint64_t)size;
     } else if (size == 0) {
         connection->is_closing = true;
+        connection->is_dead = true;
     } else if (errno != EAGAIN && errno != EINTR) {
         connection_kill(connection);
     }
+}
+
+/* Everything is sent: says so, and waits for the peer to end too. */
+static void connection_linger(struct network_connection *connection)
+{
+    if (connection->is_lingering)
+        return;
+    connection->is_lingering = true;
+    connection->linger_tick = connection->loop->ticks;
+    (void)shutdown(connection->descriptor, SHUT_WR);
+    buffer_fini(&connection->input);
+}
+
+static void connection_discard(struct network_connection *connection)
+{
+    char bytes[NETWORK_READ_SIZE];
+    ssize_t size = read(connection->descriptor, bytes, sizeof(bytes));
+    if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR))
+        connection->is_dead = true;
 }
 
 static void connection_on_readable(evutil_socket_t descriptor, short what, void *context)
@@ -148,12 +169,16 @@ static void connection_on_readable(evutil_socket_t descriptor, short what, void 
     (void)descriptor;
     (void)what;
     struct network_connection *connection = context;
-    if (connection->is_paused) { /* only now, as most pauses end before anything comes */
+    if (connection->is_paused && !connection->is_closing) {
+        /* Only now, as most pauses end before anything comes. */
         event_del(&connection->readable);
         connection->is_reading = false;
         return;
     }
-    connection_read(connection);
+    if (connection->is_lingering)
+        connection_discard(connection);
+    else
+        connection_read(connection);
     connection_proceed(connection);
 }
 
@@ -169,8 +194,8 @@ static void connection_on_writable(evutil_socket_t descriptor, short what, void 
 /* Reads only while the handler may be called with what comes. */
 static void connection_arm(struct network_connection *connection)
 {
-    bool may_read =
-        !connection->is_closing && connection->output.size <= NETWORK_OUTPUT_PAUSE_BYTES;
+    bool is_drained = connection->output.size <= NETWORK_OUTPUT_PAUSE_BYTES;
+    bool may_read = connection->is_lingering || (!connection->is_closing && is_drained);
     if (connection->is_reading && !may_read) {
         event_del(&connection->readable);
         connection->is_reading = false;
@@ -186,8 +211,11 @@ void connection_proceed(struct network_connection *connection)
     bool was_full = connection->output.size > NETWORK_OUTPUT_PAUSE_BYTES;
     connection_flush(connection);
     if (connection->is_closing && connection->output.size == 0) {
-        connection_free(connection);
-        return;
+        if (connection->is_dead) {
+            connection_free(connection);
+            return;
+        }
+        connection_linger(connection);
     }
     /* The handler stopped for the sake of the output, and that is gone already. */
     if (was_full && connection->input.size > 0 && network_connection_is_ready(connection))
@@ -267,6 +295,11 @@ void connection_tick(struct network_connection *connection)
     if (connection->output.size > 0 &&
         loop->ticks - connection->drained_tick > NETWORK_DRAIN_DEADLINE_S) {
         loop->counters.connections_stalled_total++;
+        connection_free(connection);
+        return;
+    }
+    if (connection->is_lingering &&
+        loop->ticks - connection->linger_tick > NETWORK_LINGER_DEADLINE_S) {
         connection_free(connection);
         return;
     }

@@ -19,6 +19,7 @@ enum {
     NETWORK_HELD_BYTES_MAX = 1024 * 1024 * 1024, /* in the buffers of all connections */
     NETWORK_DRAIN_DEADLINE_S = 30,   /* closed when no byte of its output goes out for so long */
     NETWORK_PARTIAL_DEADLINE_S = 60, /* closed when a begun request is not whole by then */
+    NETWORK_LINGER_DEADLINE_S = 2,   /* a peer that was told goodbye has so long to say it back */
     NETWORK_ACCEPTS_MAX = 256,       /* connections taken in one turn */
     NETWORK_BACKLOG = 511,
     NETWORK_ADDRESS_TEXT_SIZE = 80,
@@ -95,7 +96,8 @@ void network_connection_pause(struct network_connection *connection);
  * then does not wait. Harmless for a connection that was not paused. */
 void network_connection_resume(struct network_connection *connection);
 
-/* Takes no more bytes, and closes once the output was sent. */
+/* Takes no more bytes, and closes once the output was sent. What the peer is still sending is thrown
+ * away for NETWORK_LINGER_DEADLINE_S, as a close over unread bytes would take the last reply along. */
 void network_connection_close(struct network_connection *connection);
 
 /* From 1, in the order of accepting, never used again. */

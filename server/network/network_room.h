@@ -54,12 +54,15 @@ struct network_connection {
     bool is_writing; /* writable is added */
     bool is_paused;  /* by the handler */
     bool is_closing;
+    bool is_lingering;      /* all is sent and said to be: what still comes is thrown away */
+    bool is_dead;           /* broken or at its end: nothing to linger for */
     bool is_listed;         /* in loop->ready */
     struct buffer input;    /* not consumed yet */
     struct buffer output;   /* not sent yet */
     size_t held_bytes;      /* what of loop->held_bytes is ours */
     uint64_t drained_tick;  /* when output last went out, while there is some */
     uint64_t partial_tick;  /* when the request began that is not whole; 0: there is none */
+    uint64_t linger_tick;   /* when lingering began */
     TAILQ_ENTRY(network_connection) link;
     TAILQ_ENTRY(network_connection) ready_link;
 };

@@ -28,8 +28,8 @@ static bool bool_read(struct bytes text, struct value *out)
 static bool timestamp_read(struct bytes text, struct value *out)
 {
     out->kind = VALUE_TIMESTAMP;
-    return time_parse(text, &out->integer) || (number_parse_int(text, &out->integer) == NUMBER_OK &&
-                                               time_is_valid(out->integer));
+    return time_parse(text, &out->integer) ||
+           (number_parse_int(text, &out->integer) == NUMBER_OK && time_is_valid(out->integer));
 }
 
 static bool default_read(const struct node *node, struct type type, struct value *out)
@@ -63,8 +63,8 @@ enum status default_parse(const struct parse *parse, const struct node *node, st
         return mistake(parse, node, "found a default of a %s; a list has none, leave it out",
                        type_name(type, name));
     if (node->kind != NODE_TEXT || node_is_null(node))
-        return mistake(parse, node, "found %s; a default is a value of type %s", node_kind_name(node),
-                       type_name(type, name));
+        return mistake(parse, node, "found %s; a default is a value of type %s",
+                       node_kind_name(node), type_name(type, name));
     if (!default_read(node, type, &value))
         return mistake(parse, node, "the default %s is no %s, which is the type of this feature",
                        quoted(parse->arena, node->text), type_name(type, name));

@@ -198,7 +198,21 @@ static void describe_view(struct buffer *out, const struct view *view,
 
 /* --- by name ------------------------------------------------------------------------------- */
 
-static enum status not_found(const struct registry *registry, struct bytes name, struct error *err)
+static enum status view_not_found(const struct registry *registry, struct bytes name,
+                                  struct error *err)
+{
+    struct arena *arena = arena_create(DESCRIBE_CHUNK_SIZE);
+    struct bytes *names = ARENA_NEW_ARRAY(arena, registry->views_count + 1, struct bytes);
+    for (size_t i = 0; i < registry->views_count; i++)
+        names[i] = registry->views[i].name;
+    error_set(err, STATUS_NOT_FOUND, "there is no view %s%s", quoted(arena, name),
+              hint_names(arena, name, "views", names, registry->views_count));
+    arena_destroy(&arena);
+    return STATUS_NOT_FOUND;
+}
+
+static enum status name_not_found(const struct registry *registry, struct bytes name,
+                                  struct error *err)
 {
     struct arena *arena = arena_create(DESCRIBE_CHUNK_SIZE);
     size_t count = 0;
@@ -234,8 +248,8 @@ static enum status describe_version(const struct view *view, struct bytes suffix
                                     struct buffer *out, struct error *err)
 {
     int64_t number = 0;
-    bool is_number = number_parse_int(suffix, &number) == NUMBER_OK && number > 0 &&
-                     number <= UINT32_MAX;
+    bool is_number =
+        number_parse_int(suffix, &number) == NUMBER_OK && number > 0 && number <= UINT32_MAX;
     const struct view_version *version =
         is_number ? view_find_version(view, (uint32_t)number) : NULL;
     if (version == NULL)
@@ -253,7 +267,7 @@ enum status registry_describe_json(const struct registry *registry, struct bytes
         bare.size = (size_t)(at - name.data);
     const struct view *view = registry_find_view(registry, bare);
     if (at != NULL)
-        return view == NULL ? not_found(registry, bare, err)
+        return view == NULL ? view_not_found(registry, bare, err)
                             : describe_version(view, bytes_after(name, bare.size + 1), out, err);
 
     const struct source *source = registry_find_source(registry, name);
@@ -265,6 +279,6 @@ enum status registry_describe_json(const struct registry *registry, struct bytes
     else if (entity != NULL)
         describe_entity(out, entity);
     else
-        return not_found(registry, name, err);
+        return name_not_found(registry, name, err);
     return STATUS_OK;
 }

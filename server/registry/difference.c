@@ -60,10 +60,11 @@ static void say_change_quoted(struct difference *difference, const char *what, s
                               struct bytes after)
 {
     if (!bytes_equal(before, after))
-        say_change(difference, what, bytes_of_text(shown(difference, before)),
-                   bytes_of_text(after.size > EXPRESSION_SHOWN_MAX && before.size > EXPRESSION_SHOWN_MAX
-                                     ? "yet another"
-                                     : shown(difference, after)));
+        say_change(
+            difference, what, bytes_of_text(shown(difference, before)),
+            bytes_of_text(after.size > EXPRESSION_SHOWN_MAX && before.size > EXPRESSION_SHOWN_MAX
+                              ? "yet another"
+                              : shown(difference, after)));
 }
 
 static struct bytes duration_text(const struct difference *difference, int64_t duration_us)
@@ -97,8 +98,7 @@ static void say_field(struct difference *difference, const struct field_definiti
 {
     char old_type[TYPE_TEXT_SIZE];
     char new_type[TYPE_TEXT_SIZE];
-    const char *what =
-        arena_format(difference->arena, "field %.*s", BYTES_ARGS(after->name)).data;
+    const char *what = arena_format(difference->arena, "field %.*s", BYTES_ARGS(after->name)).data;
     say_change(difference, what, bytes_of_text(field_type_name(before, old_type)),
                bytes_of_text(field_type_name(after, new_type)));
 }
@@ -245,8 +245,7 @@ static void say_view(struct difference *difference, const struct view_definition
                view_keys_text(after, difference->arena));
     say_change_quoted(difference, "event_time", before->fields[before->event_time_field].name,
                       after->fields[after->event_time_field].name);
-    say_change_quoted(difference, "event_id",
-                      field_name_at(before->fields, before->event_id_field),
+    say_change_quoted(difference, "event_id", field_name_at(before->fields, before->event_id_field),
                       field_name_at(after->fields, after->event_id_field));
     say_change_quoted(difference, "where", before->where, after->where);
     say_change(difference, "history", duration_text(difference, before->history_us),

@@ -58,7 +58,8 @@ MUST_USE enum status keys_parse(const struct parse *parse, const struct node *no
                                 struct entity_definition *out);
 
 /* Resolves; version is left 0. draft->source and draft->entity name the given ones. Where
- * parse->is_stored, expressions are not checked again and every field of the source counts as used. */
+ * parse->is_stored, expressions are not checked again and every field of the source counts as used.
+ */
 MUST_USE enum status view_resolve(const struct parse *parse, const struct view_draft *draft,
                                   const struct source_definition *source,
                                   const struct entity_definition *entity,

@@ -67,8 +67,8 @@ static enum status file_split(const struct parse *parse, const struct definition
         return error_set(parse->err, STATUS_LIMIT, "file %s has %zu bytes; at most %d are taken",
                          quoted(parse->arena, file->name), file->text.size,
                          DEFINITION_FILE_SIZE_MAX);
-    enum status status = documents_read(file->name, file->text, parse->arena, parse->arena,
-                                        &document, parse->err);
+    enum status status =
+        documents_read(file->name, file->text, parse->arena, parse->arena, &document, parse->err);
     for (; status == STATUS_OK && document != NULL; document = document->next) {
         struct sections *sections = ARENA_NEW(parse->arena, struct sections);
         **end = sections;
@@ -146,8 +146,10 @@ static enum status definition_add(struct collector *collector, enum section sect
         status = view_draft_parse(parse, name, body, view);
         collector->features_count += view->features_count;
         if (status == STATUS_OK && collector->features_count > DEFINITION_FEATURES_MAX)
-            return mistake_limit(parse, name, "the files hold more than %d features; apply them in "
-                                 "parts", DEFINITION_FEATURES_MAX);
+            return mistake_limit(parse, name,
+                                 "the files hold more than %d features; apply them in "
+                                 "parts",
+                                 DEFINITION_FEATURES_MAX);
         break;
     }
     }
@@ -212,8 +214,9 @@ static enum status limits_check(const struct parse *parse, const struct definiti
     for (size_t i = 0; i < files_count; i++)
         size += files[i].text.size;
     if (files_count > DEFINITION_FILES_MAX)
-        return error_set(parse->err, STATUS_LIMIT, "found %zu files; at most %d are taken at a time",
-                         files_count, DEFINITION_FILES_MAX);
+        return error_set(parse->err, STATUS_LIMIT,
+                         "found %zu files; at most %d are taken at a time", files_count,
+                         DEFINITION_FILES_MAX);
     if (size > DEFINITION_FILES_SIZE_MAX)
         return error_set(parse->err, STATUS_LIMIT,
                          "the files have %zu bytes; at most %d are taken at a time", size,

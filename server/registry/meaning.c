@@ -231,9 +231,8 @@ const struct feature_definition **features_sorted(const struct view_definition *
 
 static void append_feature_meaning(const struct feature_definition *feature, struct buffer *out)
 {
-    static const char *const kinds[] = {[ARGUMENT_NONE] = "none",
-                                        [ARGUMENT_FIELD] = "field",
-                                        [ARGUMENT_EXPRESSION] = "expression"};
+    static const char *const kinds[] = {
+        [ARGUMENT_NONE] = "none", [ARGUMENT_FIELD] = "field", [ARGUMENT_EXPRESSION] = "expression"};
     json_name_bytes(out, feature->name);
     buffer_append_byte(out, '{');
     json_member_text(out, "aggregation", feature->aggregation);

@@ -72,7 +72,7 @@ static uint32_t text_column_of(const yaml_event_t *event, struct bytes text)
 
 static bool tag_is_known(const unsigned char *tag)
 {
-    static const char *const tags[] = {"!",           YAML_STR_TAG, YAML_SEQ_TAG, YAML_MAP_TAG,
+    static const char *const tags[] = {"!",           YAML_STR_TAG,  YAML_SEQ_TAG, YAML_MAP_TAG,
                                        YAML_NULL_TAG, YAML_BOOL_TAG, YAML_INT_TAG, YAML_FLOAT_TAG};
     if (tag == NULL)
         return true;
@@ -168,11 +168,10 @@ static enum status collection_begin(struct reader *reader, const yaml_event_t *e
 {
     bool is_list = event->type == YAML_SEQUENCE_START_EVENT;
     struct node *node = NULL;
-    enum status status =
-        is_list ? node_add(reader, event, event->data.sequence_start.tag,
-                           event->data.sequence_start.anchor, &node)
-                : node_add(reader, event, event->data.mapping_start.tag,
-                           event->data.mapping_start.anchor, &node);
+    enum status status = is_list ? node_add(reader, event, event->data.sequence_start.tag,
+                                            event->data.sequence_start.anchor, &node)
+                                 : node_add(reader, event, event->data.mapping_start.tag,
+                                            event->data.mapping_start.anchor, &node);
     if (status != STATUS_OK)
         return status;
     node->kind = is_list ? NODE_LIST : NODE_MAPPING;
@@ -315,9 +314,8 @@ enum status documents_read(struct bytes file, struct bytes text, struct arena *a
         .file = file, .text = text, .arena = arena, .scratch = scratch, .err = err};
     *out = NULL;
     CHECK(yaml_parser_initialize(&reader.parser));
-    yaml_parser_set_input_string(&reader.parser,
-                                 (const unsigned char *)(text.size == 0 ? "" : text.data),
-                                 text.size);
+    yaml_parser_set_input_string(
+        &reader.parser, (const unsigned char *)(text.size == 0 ? "" : text.data), text.size);
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
     enum status status = documents_read_all(&reader, out);
     yaml_parser_delete(&reader.parser);

@@ -19,13 +19,13 @@ enum node_kind { NODE_TEXT, NODE_LIST, NODE_MAPPING };
 
 struct node {
     enum node_kind kind;
-    bool is_plain;         /* of a text: without quotes, on one line or more */
-    struct bytes text;     /* of a text: UTF-8 */
-    struct bytes file;     /* as the user typed it */
-    uint32_t line;         /* from 1 */
-    uint32_t column;       /* in letters, from 1 */
-    uint32_t text_column;  /* where the text itself begins, if it stands there letter for letter and
-                            * on one line; else 0 */
+    bool is_plain;        /* of a text: without quotes, on one line or more */
+    struct bytes text;    /* of a text: UTF-8 */
+    struct bytes file;    /* as the user typed it */
+    uint32_t line;        /* from 1 */
+    uint32_t column;      /* in letters, from 1 */
+    uint32_t text_column; /* where the text itself begins, if it stands there letter for letter and
+                           * on one line; else 0 */
     const struct node **items; /* of a list; of a mapping key, value, key, value ... */
     size_t items_count;
 };
@@ -36,8 +36,9 @@ struct document {
 };
 
 /* Reads all documents of a YAML (so also JSON) text that is at most DEFINITION_FILE_SIZE_MAX bytes
- * or our own. Texts are copied into arena, the rest is in scratch. *out is NULL where there is none.
- * INVALID: err is "FILE:LINE:COLUMN: ...". LIMIT: too many or too deep nodes, said the same way. */
+ * or our own. Texts are copied into arena, the rest is in scratch. *out is NULL where there is
+ * none. INVALID: err is "FILE:LINE:COLUMN: ...". LIMIT: too many or too deep nodes, said the same
+ * way. */
 MUST_USE enum status documents_read(struct bytes file, struct bytes text, struct arena *arena,
                                     struct arena *scratch, struct document **out,
                                     struct error *err);

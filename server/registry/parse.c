@@ -188,7 +188,8 @@ enum status duration_read(const struct parse *parse, const struct node *node, co
         return STATUS_OK;
     }
     if (!duration_parse(text, out_us))
-        return mistake(parse, node, "%s is no duration; %s takes one like 30d, 1h30m or 250ms, or %s",
+        return mistake(parse, node,
+                       "%s is no duration; %s takes one like 30d, 1h30m or 250ms, or %s",
                        quoted(parse->arena, text), what, word_for_none);
     return STATUS_OK;
 }
@@ -269,8 +270,8 @@ static enum status tags_read(const struct parse *parse, const struct node *node,
 enum status annotations_read(const struct parse *parse, const struct annotation_nodes *nodes,
                              struct annotations *out)
 {
-    enum status status = annotation_read(parse, nodes->description, "description",
-                                         &out->description);
+    enum status status =
+        annotation_read(parse, nodes->description, "description", &out->description);
     if (status == STATUS_OK)
         status = annotation_read(parse, nodes->owner, "owner", &out->owner);
     if (status == STATUS_OK)

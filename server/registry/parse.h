@@ -1,5 +1,5 @@
-/* Parse: what the parsers of sources, entities and views share: where and how a mistake is said, and
- * the forms that a node may have.
+/* Parse: what the parsers of sources, entities and views share: where and how a mistake is said,
+ * and the forms that a node may have.
  *
  * Every function here and in draft.h returns INVALID (LIMIT where a named limit would be passed)
  * with "FILE:LINE:COLUMN: what was found; what would be right" in parse->err. What they make is in

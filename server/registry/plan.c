@@ -22,8 +22,8 @@ static struct change *add_change(struct planner *planner, enum change_kind kind,
                                  struct bytes name)
 {
     struct change *change = &planner->changes[planner->changes_count++];
-    *change = (struct change){
-        .kind = kind, .noun = noun, .name = arena_copy(planner->parse.arena, name)};
+    *change =
+        (struct change){.kind = kind, .noun = noun, .name = arena_copy(planner->parse.arena, name)};
     return change;
 }
 
@@ -200,7 +200,8 @@ static enum change_kind view_compare(const struct view_definition *before,
 {
     if (!views_equal(before, after, view_append_meaning))
         return CHANGE_CHANGED;
-    return views_equal(before, after, view_append_annotations) ? CHANGE_UNCHANGED : CHANGE_DESCRIBED;
+    return views_equal(before, after, view_append_annotations) ? CHANGE_UNCHANGED
+                                                               : CHANGE_DESCRIBED;
 }
 
 /* The version as it is but for its annotations. Its features keep their order: the rows of its

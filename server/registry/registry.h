@@ -54,7 +54,7 @@ struct registry {
     size_t entities_count;
     const struct view *views;
     size_t views_count;
-    uint32_t next_id; /* the smallest number that no table and no source has */
+    uint32_t next_id;    /* the smallest number that no table and no source has */
     struct arena *arena; /* owned: all of the above */
 };
 
@@ -73,9 +73,9 @@ enum change_kind { CHANGE_NEW, CHANGE_CHANGED, CHANGE_DESCRIBED, CHANGE_UNCHANGE
 /* What applying the files means for one definition. DESCRIBED: only annotations differ. */
 struct change {
     enum change_kind kind;
-    const char *noun;   /* "source", "entity", "view" */
+    const char *noun; /* "source", "entity", "view" */
     struct bytes name;
-    uint32_t version;   /* of a view: the one that it then has; else 0 */
+    uint32_t version;    /* of a view: the one that it then has; else 0 */
     struct bytes detail; /* one line for people: "window of payments_5m: 5m -> 10m"; may be empty */
 };
 
@@ -89,15 +89,16 @@ struct registry_plan {
 /* Loads a snapshot from all stored rows; none gives the empty registry. Owned by the caller.
  * CORRUPT: a row is not what was written. */
 MUST_USE enum status registry_load(const struct registry_row *rows, size_t rows_count,
-                                   const struct definition_checks *checks,
-                                   struct registry **out, struct error *err);
+                                   const struct definition_checks *checks, struct registry **out,
+                                   struct error *err);
 
 /* Frees the snapshot; accepts NULL and leaves NULL behind. */
 void registry_destroy(struct registry **registry);
 
 /* Parses the files, checks them together with what is registered, and says what would change. New
  * view versions are FILLING in the rows. All of plan is in the arena.
- * INVALID: err is "FILE:LINE:COLUMN: what was found; what would be right". LIMIT: too many, too long. */
+ * INVALID: err is "FILE:LINE:COLUMN: what was found; what would be right". LIMIT: too many, too
+ * long. */
 MUST_USE enum status registry_plan(const struct registry *registry,
                                    const struct definition_file *files, size_t files_count,
                                    const struct definition_checks *checks, struct arena *arena,
@@ -109,7 +110,8 @@ void registry_plan_live(const struct registry *registry, const struct view *view
                         struct registry_plan *plan);
 
 const struct source *registry_find_source(const struct registry *registry, struct bytes name);
-const struct entity_definition *registry_find_entity(const struct registry *registry, struct bytes name);
+const struct entity_definition *registry_find_entity(const struct registry *registry,
+                                                     struct bytes name);
 const struct view *registry_find_view(const struct registry *registry, struct bytes name);
 
 /* Version number of the view, 0 for the active one; NULL where there is none. */

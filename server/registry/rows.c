@@ -7,8 +7,8 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static const struct bytes state_names[] = {[VERSION_FILLING] = {"filling", 7},
-                                           [VERSION_LIVE] = {"live", 4}};
+static const struct bytes state_names[] = {
+    [VERSION_FILLING] = {"filling", 7}, [VERSION_LIVE] = {"live", 4}};
 
 const char *version_state_name(enum version_state state)
 {
@@ -112,8 +112,8 @@ static enum status row_read(const struct parse *parse, const struct registry_row
                             struct arena *scratch, const struct node **out)
 {
     struct document *document = NULL;
-    enum status status = documents_read(row->key, row->value, parse->arena, scratch, &document,
-                                        parse->err);
+    enum status status =
+        documents_read(row->key, row->value, parse->arena, scratch, &document, parse->err);
     if (status != STATUS_OK)
         return status;
     if (document == NULL || document->next != NULL)
@@ -230,7 +230,8 @@ static enum status version_read_keys(const struct parse *parse, struct version_n
                                 nodes->resolved == NULL || out->table_id == 0))
         status = mistake(parse, nodes->root, "a part of the version is not there");
     if (status == STATUS_OK)
-        status = word_read(parse, nodes->state, "state", state_names, COUNT_OF(state_names), &state);
+        status =
+            word_read(parse, nodes->state, "state", state_names, COUNT_OF(state_names), &state);
     out->state = (enum version_state)state;
     return status;
 }
@@ -241,12 +242,12 @@ static enum status resolved_read(const struct parse *parse, const struct node *n
     struct event_nodes event = {.owner = node};
     const struct node *keys = NULL;
     const struct key_slot slots[] = {
-        {"fields", &event.fields, NULL}, {"event_time", &event.event_time, NULL},
+        {"fields", &event.fields, NULL},     {"event_time", &event.event_time, NULL},
         {"event_id", &event.event_id, NULL}, {"keys", &keys, NULL},
         {"types", &out->types, NULL},
     };
-    enum status status = mapping_read(parse, node, "what a view is resolved to", slots,
-                                      COUNT_OF(slots));
+    enum status status =
+        mapping_read(parse, node, "what a view is resolved to", slots, COUNT_OF(slots));
     if (status == STATUS_OK && (keys == NULL || out->types == NULL))
         status = mistake(parse, node, "there are no keys or no types");
     if (status == STATUS_OK)

@@ -31,8 +31,8 @@ static enum status field_type_parse(const struct parse *parse, const struct node
                                     struct field_definition *out)
 {
     static const struct bytes names[] = {
-        {"bool", 4},       {"int", 3},           {"double", 6},        {"decimal(2)", 10},
-        {"string", 6},     {"timestamp", 9},     {"timestamp_s", 11},  {"timestamp_ms", 12},
+        {"bool", 4},          {"int", 3},          {"double", 6},       {"decimal(2)", 10},
+        {"string", 6},        {"timestamp", 9},    {"timestamp_s", 11}, {"timestamp_ms", 12},
         {"timestamp_us", 12}, {"timestamp_ns", 12}};
     struct bytes text = {0};
     enum status status = text_read(parse, node, "a field", &text);
@@ -68,8 +68,10 @@ static enum status fields_parse(const struct parse *parse, const struct node *no
                                 struct source_definition *out)
 {
     if (node->kind != NODE_MAPPING || node->items_count == 0)
-        return mistake(parse, node, "found %s; fields are a mapping like {ts: timestamp_ms, card: "
-                       "string}", node->kind == NODE_MAPPING ? "no field" : node_kind_name(node));
+        return mistake(parse, node,
+                       "found %s; fields are a mapping like {ts: timestamp_ms, card: "
+                       "string}",
+                       node->kind == NODE_MAPPING ? "no field" : node_kind_name(node));
     size_t count = node->items_count / 2;
     if (count > SOURCE_FIELDS_MAX)
         return mistake_limit(parse, node, "found %zu fields; a source has at most %d", count,
@@ -123,7 +125,8 @@ enum status source_parse_event(const struct parse *parse, const struct event_nod
                                struct source_definition *out)
 {
     if (nodes->fields == NULL)
-        return mistake(parse, nodes->owner, "a source without fields; add fields: {NAME: TYPE, ...}");
+        return mistake(parse, nodes->owner,
+                       "a source without fields; add fields: {NAME: TYPE, ...}");
     if (nodes->event_time == NULL)
         return mistake(parse, nodes->owner,
                        "a source without event_time; add event_time: FIELD, a timestamp");
@@ -170,21 +173,20 @@ static enum status source_read_keys(const struct parse *parse, const struct node
     return mapping_read(parse, body, "a source", slots, COUNT_OF(slots));
 }
 
-static enum status source_parse_options(const struct parse *parse,
-                                        const struct source_nodes *nodes,
+static enum status source_parse_options(const struct parse *parse, const struct source_nodes *nodes,
                                         struct source_definition *out)
 {
     static const struct bytes formats[] = {{"json", 4}};
     static const struct bytes clocks[] = {[CLOCK_WALL] = {"wall", 4}, [CLOCK_EVENT] = {"event", 5}};
-    static const struct bytes durabilities[] = {[DURABILITY_FSYNC] = {"fsync", 5},
-                                                [DURABILITY_OS] = {"os", 2}};
+    static const struct bytes durabilities[] = {
+        [DURABILITY_FSYNC] = {"fsync", 5}, [DURABILITY_OS] = {"os", 2}};
     size_t format = 0;
     size_t clock = CLOCK_WALL;
     size_t durability = DURABILITY_FSYNC;
     out->retention_us = DURATION_NONE;
 
-    enum status status = word_read(parse, nodes->format, "format", formats, COUNT_OF(formats),
-                                   &format);
+    enum status status =
+        word_read(parse, nodes->format, "format", formats, COUNT_OF(formats), &format);
     if (status == STATUS_OK)
         status = word_read(parse, nodes->clock, "clock", clocks, COUNT_OF(clocks), &clock);
     if (status == STATUS_OK)

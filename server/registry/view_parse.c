@@ -30,6 +30,13 @@ static struct bytes *aggregation_names(const struct parse *parse, size_t others_
 static enum status mistake_feature_key(const struct parse *parse, const struct node *key,
                                        const struct key_slot *slots)
 {
+    bool is_rest_of_text = memchr(key->text.data, ')', key->text.size) != NULL;
+    if (is_rest_of_text) /* over: tumbling(1d, offset 5h) */
+        return mistake(
+            parse, key,
+            "found %s as a key, as a comma ends a text in {...}; put the text in quotes, "
+            "like over: 'tumbling(1d, offset 5h)'",
+            quoted(parse->arena, key->text));
     size_t count = 0;
     struct bytes *names = aggregation_names(parse, FEATURE_SLOTS, &count);
     for (size_t i = 0; i < FEATURE_SLOTS; i++)
@@ -51,7 +58,8 @@ static enum status feature_read_key(const struct parse *parse, const struct node
     if (!is_aggregation(parse, key->text))
         return mistake_feature_key(parse, key, slots);
     if (out->aggregation != NULL)
-        return mistake(parse, key, "found a second aggregation %s; a feature has one, make two of it",
+        return mistake(parse, key,
+                       "found a second aggregation %s; a feature has one, make two of it",
                        quoted(parse->arena, key->text));
     out->aggregation = key;
     out->argument = value;
@@ -80,10 +88,8 @@ static enum status feature_draft_parse(const struct parse *parse, const struct n
 {
     struct annotation_nodes annotations = {0};
     const struct key_slot slots[FEATURE_SLOTS] = {
-        ANNOTATION_SLOTS(&annotations),
-        {"over", &out->over, NULL},
-        {"where", &out->where, NULL},
-        {"default", &out->default_value, NULL},
+        ANNOTATION_SLOTS(&annotations), {"over", &out->over, NULL},
+        {"where", &out->where, NULL},   {"default", &out->default_value, NULL},
         {"type", &out->type, NULL},
     };
     out->name_node = name;
@@ -106,7 +112,8 @@ static enum status features_parse(const struct parse *parse, const struct node *
                                   struct view_draft *out)
 {
     if (node->kind != NODE_MAPPING || node->items_count == 0)
-        return mistake(parse, node, "found %s; features are a mapping like {payments_5m: {count: "
+        return mistake(parse, node,
+                       "found %s; features are a mapping like {payments_5m: {count: "
                        "'*', over: 5m}}",
                        node->kind == NODE_MAPPING ? "no feature" : node_kind_name(node));
     size_t count = node->items_count / 2;
@@ -115,8 +122,8 @@ static enum status features_parse(const struct parse *parse, const struct node *
                              VIEW_FEATURES_MAX);
     struct feature_draft *features = ARENA_NEW_ARRAY(parse->arena, count, struct feature_draft);
     for (size_t i = 0; i < count; i++) {
-        enum status status = feature_draft_parse(parse, node->items[2 * i], node->items[2 * i + 1],
-                                                 &features[i]);
+        enum status status =
+            feature_draft_parse(parse, node->items[2 * i], node->items[2 * i + 1], &features[i]);
         if (status != STATUS_OK)
             return status;
     }
@@ -135,10 +142,11 @@ static enum status kind_check(const struct parse *parse, const struct node *body
     const struct node *node = node_get(body, "kind");
     enum status status = word_read(parse, node, "kind", kinds, COUNT_OF(kinds), &kind);
     if (status == STATUS_OK && kind != 0)
-        return mistake(parse, node,
-                       "found a view of kind %s; this version has stream views only, without 'kind' "
-                       "or with kind: stream",
-                       quoted(parse->arena, kinds[kind]));
+        return mistake(
+            parse, node,
+            "found a view of kind %s; this version has stream views only, without 'kind' "
+            "or with kind: stream",
+            quoted(parse->arena, kinds[kind]));
     return status;
 }
 
@@ -161,21 +169,18 @@ static enum status view_check_complete(const struct parse *parse, const struct v
 enum status view_draft_parse(const struct parse *parse, const struct node *name,
                              const struct node *body, struct view_draft *out)
 {
-    static const char *const batch = "only batch views have it, which this version does not have yet";
+    static const char *const batch =
+        "only batch views have it, which this version does not have yet";
     static const char *const on_demand =
         "only on_demand views have it, which this version does not have yet";
     struct annotation_nodes annotations = {0};
     const struct node *features = NULL;
     const struct node *kind = NULL;
     const struct key_slot slots[] = {
-        ANNOTATION_SLOTS(&annotations),
-        {"kind", &kind, NULL},
-        {"source", &out->source, NULL},
-        {"entity", &out->entity, NULL},
-        {"where", &out->where, NULL},
-        {"history", &out->history, NULL},
-        {"features", &features, NULL},
-        {"ttl", NULL, batch},
+        ANNOTATION_SLOTS(&annotations), {"kind", &kind, NULL},
+        {"source", &out->source, NULL}, {"entity", &out->entity, NULL},
+        {"where", &out->where, NULL},   {"history", &out->history, NULL},
+        {"features", &features, NULL},  {"ttl", NULL, batch},
         {"request", NULL, on_demand},
     };
     out->name_node = name;

@@ -80,10 +80,9 @@ static enum status expression_type(const struct resolver *resolver,
     enum status status = text_read(resolver->parse, draft->type, "type", &text);
     if (status != STATUS_OK || type_parse(text, out))
         return status;
-    return mistake(resolver->parse, draft->type, "there is no type %s%s",
-                   quoted(resolver->parse->arena, text),
-                   hint_names(resolver->parse->arena, text, "types", names,
-                              sizeof(names) / sizeof(names[0])));
+    return mistake(
+        resolver->parse, draft->type, "there is no type %s%s", quoted(resolver->parse->arena, text),
+        hint_names(resolver->parse->arena, text, "types", names, sizeof(names) / sizeof(names[0])));
 }
 
 /* `*` and `true` stand for no argument. One spelling for each aggregation, so that the other makes
@@ -117,11 +116,12 @@ static enum status resolve_field_argument(const struct resolver *resolver,
         return STATUS_OK;
     enum status status = expression_type(resolver, draft, &type);
     if (status == STATUS_OK && !type_equal(type, field->type))
-        return mistake(resolver->parse, draft->type,
-                       "%s: the field %s by itself keeps its type %s; leave 'type' out, or write an "
-                       "expression",
-                       said(resolver, draft, "type"), quoted(resolver->parse->arena, field->name),
-                       type_name(field->type, field_type));
+        return mistake(
+            resolver->parse, draft->type,
+            "%s: the field %s by itself keeps its type %s; leave 'type' out, or write an "
+            "expression",
+            said(resolver, draft, "type"), quoted(resolver->parse->arena, field->name),
+            type_name(field->type, field_type));
     return status;
 }
 
@@ -205,8 +205,7 @@ static const struct node *part_node(const struct feature_draft *draft, enum feat
 }
 
 static enum status result_resolve(const struct resolver *resolver,
-                                  const struct feature_draft *draft,
-                                  struct feature_definition *out)
+                                  const struct feature_draft *draft, struct feature_definition *out)
 {
     struct error reason = {0};
     enum feature_part wrong = FEATURE_AGGREGATION;
@@ -230,8 +229,8 @@ static enum status feature_resolve(const struct resolver *resolver,
     if (status == STATUS_OK)
         status = argument_resolve(resolver, draft, out);
     if (status == STATUS_OK && draft->where != NULL)
-        status = expression_check(resolver, draft->where, said(resolver, draft, "where"),
-                                  &out->where);
+        status =
+            expression_check(resolver, draft->where, said(resolver, draft, "where"), &out->where);
     if (status == STATUS_OK)
         status = result_resolve(resolver, draft, out);
     return status;
@@ -271,19 +270,20 @@ static enum status keys_resolve(const struct resolver *resolver, size_t *keys)
                            hint_fields(parse->arena, key, source->fields, source->fields_count));
         enum value_kind kind = source->fields[index].type.kind;
         if (kind != VALUE_STRING && kind != VALUE_INT)
-            return mistake(parse, resolver->draft->entity,
-                           "the key %s of entity %s is a %s in source %s; a key must be a string or "
-                           "an int",
-                           quoted(parse->arena, key), quoted(parse->arena, resolver->entity->name),
-                           field_type_name(&source->fields[index], type),
-                           quoted(parse->arena, source->name));
+            return mistake(
+                parse, resolver->draft->entity,
+                "the key %s of entity %s is a %s in source %s; a key must be a string or "
+                "an int",
+                quoted(parse->arena, key), quoted(parse->arena, resolver->entity->name),
+                field_type_name(&source->fields[index], type), quoted(parse->arena, source->name));
         resolver->used[index] = true;
         keys[i] = (size_t)index;
     }
     return STATUS_OK;
 }
 
-/* Takes over the fields that are used, in the source's order. keys holds indexes into the source. */
+/* Takes over the fields that are used, in the source's order. keys holds indexes into the source.
+ */
 static void fields_resolve(const struct resolver *resolver, size_t *keys,
                            struct view_definition *out)
 {
@@ -304,8 +304,7 @@ static void fields_resolve(const struct resolver *resolver, size_t *keys,
     out->fields = fields;
     out->fields_count = count;
     out->event_time_field = places[source->event_time_field];
-    out->event_id_field =
-        source->event_id_field < 0 ? -1 : (ssize_t)places[source->event_id_field];
+    out->event_id_field = source->event_id_field < 0 ? -1 : (ssize_t)places[source->event_id_field];
     out->key_fields = keys;
     out->keys_count = resolver->entity->keys_count;
 }
@@ -314,8 +313,7 @@ enum status view_resolve(const struct parse *parse, const struct view_draft *dra
                          const struct source_definition *source,
                          const struct entity_definition *entity, struct view_definition *out)
 {
-    struct resolver resolver = {
-        .parse = parse, .draft = draft, .source = source, .entity = entity};
+    struct resolver resolver = {.parse = parse, .draft = draft, .source = source, .entity = entity};
     resolver.used = ARENA_NEW_ARRAY(parse->arena, source->fields_count, bool);
     size_t *keys = ARENA_NEW_ARRAY(parse->arena, entity->keys_count, size_t);
     *out = (struct view_definition){.name = draft->name, .annotations = draft->annotations};

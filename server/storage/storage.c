@@ -2,12 +2,17 @@
 #include "storage/storage.h"
 
 #include <rocksdb/c.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/endian.h"
+#include "base/log.h"
 #include "storage/directory.h"
 
 enum {
@@ -21,6 +26,9 @@ enum {
     BLOCK_SIZE = 8 * 1024,
     BACKGROUND_JOBS = 2,
     INFO_LOGS_KEPT = 3,
+    RESERVE_PART = 20, /* a twentieth of the disk is kept free, */
+    RESERVE_MAX_BYTES = 256 * 1024 * 1024, /* at most so much: flushes and compactions need room */
+    REOPEN_INTERVAL_US = 1000 * 1000,
 };
 
 enum family { FAMILY_ROWS, FAMILY_EVENTS, FAMILY_LOG, FAMILIES_COUNT };
@@ -31,7 +39,8 @@ static const int family_compressions[FAMILIES_COUNT] = {
     rocksdb_lz4_compression, rocksdb_lz4_compression, rocksdb_zstd_compression};
 
 struct storage {
-    rocksdb_t *database;                                     /* owned, as all here */
+    char path[PATH_SIZE_MAX]; /* of the database */
+    rocksdb_t *database;      /* owned, as all below; NULL while it could not be opened again */
     rocksdb_column_family_handle_t *families[FAMILIES_COUNT];
     rocksdb_options_t *options;
     rocksdb_options_t *family_options[FAMILIES_COUNT];
@@ -41,6 +50,8 @@ struct storage {
     rocksdb_writeoptions_t *write_unsynced;
     rocksdb_readoptions_t *read_options;
     int lock_fd;
+    bool is_failed;           /* a write failed: no more of them before it was opened again */
+    int64_t reopened_mono_us; /* when that was tried last */
 };
 
 /* Turns RocksDB's text (freed here) into a status. */
@@ -85,16 +96,25 @@ static void options_create(struct storage *storage, const struct storage_options
     storage->read_options = rocksdb_readoptions_create();
 }
 
-static enum status database_open(struct storage *storage, const char *directory, struct error *err)
+static enum status database_open(struct storage *storage, struct error *err)
 {
-    char path[PATH_SIZE_MAX];
     char *failure = NULL;
-    if (snprintf(path, sizeof(path), "%s/rocksdb", directory) >= (int)sizeof(path))
-        return error_set(err, STATUS_LIMIT, "the path of the data directory is too long");
     storage->database = rocksdb_open_column_families(
-        storage->options, path, FAMILIES_COUNT, family_names,
+        storage->options, storage->path, FAMILIES_COUNT, family_names,
         (const rocksdb_options_t *const *)storage->family_options, storage->families, &failure);
     return failure == NULL ? STATUS_OK : storage_failed("open the database", failure, err);
+}
+
+/* Handles go before the database: Debian's library aborts otherwise. */
+static void database_close(struct storage *storage)
+{
+    for (size_t i = 0; i < FAMILIES_COUNT; i++)
+        if (storage->families[i] != NULL)
+            rocksdb_column_family_handle_destroy(storage->families[i]);
+    memset(storage->families, 0, sizeof(storage->families));
+    if (storage->database != NULL)
+        rocksdb_close(storage->database);
+    storage->database = NULL;
 }
 
 enum status storage_open(const char *directory, const struct storage_options *options,
@@ -106,7 +126,11 @@ enum status storage_open(const char *directory, const struct storage_options *op
     if (status != STATUS_OK)
         goto out;
     options_create(storage, options);
-    status = database_open(storage, directory, err);
+    if (snprintf(storage->path, sizeof(storage->path), "%s/rocksdb", directory) >= PATH_SIZE_MAX) {
+        status = error_set(err, STATUS_LIMIT, "the path of the data directory is too long");
+        goto out;
+    }
+    status = database_open(storage, err);
     if (status != STATUS_OK)
         goto out;
     *out = storage;
@@ -116,17 +140,12 @@ out:
     return status;
 }
 
-/* Handles go before the database: Debian's library aborts otherwise. */
 void storage_close(struct storage **storage)
 {
     struct storage *it = *storage;
     if (it == NULL)
         return;
-    for (size_t i = 0; i < FAMILIES_COUNT; i++)
-        if (it->families[i] != NULL)
-            rocksdb_column_family_handle_destroy(it->families[i]);
-    if (it->database != NULL)
-        rocksdb_close(it->database);
+    database_close(it);
     if (it->options != NULL) {
         for (size_t i = 0; i < FAMILIES_COUNT; i++)
             rocksdb_options_destroy(it->family_options[i]);
@@ -231,8 +250,16 @@ void batch_forget_mark(struct batch *batch)
 static void batch_put(struct batch *batch, struct storage *storage, enum family family,
                       struct bytes key, struct bytes value)
 {
-    rocksdb_writebatch_put_cf(batch->writes, storage->families[family], key.data, key.size,
-                              value.data, value.size);
+    if (storage->database != NULL) /* else the write will be refused */
+        rocksdb_writebatch_put_cf(batch->writes, storage->families[family], key.data, key.size,
+                                  value.data, value.size);
+}
+
+static void batch_delete(struct batch *batch, struct storage *storage, enum family family,
+                         struct bytes key)
+{
+    if (storage->database != NULL)
+        rocksdb_writebatch_delete_cf(batch->writes, storage->families[family], key.data, key.size);
 }
 
 void batch_put_row(struct batch *batch, struct storage *storage, struct bytes key,
@@ -243,7 +270,7 @@ void batch_put_row(struct batch *batch, struct storage *storage, struct bytes ke
 
 void batch_delete_row(struct batch *batch, struct storage *storage, struct bytes key)
 {
-    rocksdb_writebatch_delete_cf(batch->writes, storage->families[FAMILY_ROWS], key.data, key.size);
+    batch_delete(batch, storage, FAMILY_ROWS, key);
 }
 
 void batch_put_event(struct batch *batch, struct storage *storage, uint32_t table_id,
@@ -269,19 +296,107 @@ void batch_delete_log(struct batch *batch, struct storage *storage, uint32_t sou
 {
     char key[LOG_KEY_SIZE];
     log_key_write(key, source_id, first_sequence);
-    rocksdb_writebatch_delete_cf(batch->writes, storage->families[FAMILY_LOG], key, sizeof(key));
+    batch_delete(batch, storage, FAMILY_LOG, bytes_of(key, sizeof(key)));
+}
+
+/* ---- a disk that is full or fails ----
+ *
+ * RocksDB must not be written to again after a failed write: Debian's library aborts, others stay
+ * read-only. So writes are refused while the disk is nearly full; once one failed, reads go on, and
+ * the database is opened again when there is room for what that has to write. */
+
+/* Bytes of the write-ahead logs, which opening writes to sorted files. */
+static uint64_t database_log_bytes(const struct storage *storage)
+{
+    uint64_t total = 0;
+    DIR *entries = opendir(storage->path);
+    struct dirent *entry;
+    while (entries != NULL && (entry = readdir(entries)) != NULL) {
+        struct stat info;
+        const char *dot = strrchr(entry->d_name, '.');
+        if (dot != NULL && strcmp(dot, ".log") == 0 &&
+            fstatat(dirfd(entries), entry->d_name, &info, 0) == 0)
+            total += (uint64_t)info.st_size;
+    }
+    if (entries != NULL)
+        closedir(entries);
+    return total;
+}
+
+static enum status check_room(const struct storage *storage, uint64_t needed_bytes,
+                              struct error *err)
+{
+    struct statvfs disk;
+    if (fstatvfs(storage->lock_fd, &disk) != 0)
+        return error_set(err, STATUS_IO, "%s: %s", storage->path, error_errno());
+    uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
+    uint64_t reserve_bytes = (uint64_t)disk.f_blocks * disk.f_frsize / RESERVE_PART;
+    if (reserve_bytes > RESERVE_MAX_BYTES)
+        reserve_bytes = RESERVE_MAX_BYTES;
+    if (free_bytes >= needed_bytes + reserve_bytes)
+        return STATUS_OK;
+    return error_set(err, STATUS_UNAVAILABLE,
+                     "the disk of %s is nearly full: %llu MiB are free, %llu are needed; reads go "
+                     "on, make room and push again", storage->path,
+                     (unsigned long long)(free_bytes >> 20),
+                     (unsigned long long)((needed_bytes + reserve_bytes) >> 20));
+}
+
+/* Opens the database again after a failed write, at most once a second. */
+static enum status storage_reopen(struct storage *storage, struct error *err)
+{
+    int64_t now_us = clock_mono_us();
+    if (now_us - storage->reopened_mono_us < REOPEN_INTERVAL_US)
+        return error_set(err, STATUS_UNAVAILABLE, "a write failed a moment ago; reads go on");
+    storage->reopened_mono_us = now_us;
+    enum status status = check_room(storage, database_log_bytes(storage), err);
+    if (status != STATUS_OK)
+        return status;
+    database_close(storage);
+    status = database_open(storage, err);
+    if (status != STATUS_OK) {
+        database_close(storage);
+        log_error("after a failed write: %s; trying again", err->text);
+        return status;
+    }
+    storage->is_failed = false;
+    log_info("the database was opened again after a failed write");
+    return STATUS_OK;
 }
 
 enum status storage_write(struct storage *storage, struct batch *batch, bool sync,
                           struct error *err)
 {
+    struct error why;
     char *failure = NULL;
+    enum status status = STATUS_OK;
+    bool was_closed = storage->database == NULL;
+    if (storage->is_failed)
+        status = storage_reopen(storage, &why);
+    if (status == STATUS_OK && was_closed) /* then nothing could be put into the batch */
+        status = error_set(&why, STATUS_UNAVAILABLE, "the database was closed; try again");
+    if (status == STATUS_OK)
+        status = check_room(storage, batch_size_bytes(batch), &why);
+    if (status != STATUS_OK)
+        return error_set(err, status, "%s", why.text);
     rocksdb_write(storage->database, sync ? storage->write_synced : storage->write_unsynced,
                   batch->writes, &failure);
-    return failure == NULL ? STATUS_OK : storage_failed("write to the database", failure, err);
+    if (failure == NULL)
+        return STATUS_OK;
+    storage->is_failed = true;
+    storage->reopened_mono_us = clock_mono_us();
+    status = storage_failed("write to the database", failure, &why);
+    log_error("%s; writes are refused until it can be opened again", why.text);
+    return error_set(err, status, "%s", why.text);
 }
 
 /* ---- iterators ---- */
+
+static enum status database_is_closed(struct error *err)
+{
+    return error_set(err, STATUS_UNAVAILABLE,
+                     "the database could not be opened again after a failed write; see the log");
+}
 
 /* An iterator within [lower, upper), with what it borrows. */
 struct range {
@@ -291,11 +406,13 @@ struct range {
     struct buffer upper;            /* owned */
 };
 
-/* Opens the iterator once lower and upper are set. */
+/* Opens the iterator once lower and upper are set; there is none while the database is closed. */
 static void range_open(struct range *range, struct storage *storage, enum family family)
 {
     struct bytes lower = buffer_bytes(&range->lower);
     struct bytes upper = buffer_bytes(&range->upper);
+    if (storage->database == NULL)
+        return;
     range->options = rocksdb_readoptions_create();
     rocksdb_readoptions_set_total_order_seek(range->options, 1);
     rocksdb_readoptions_set_iterate_lower_bound(range->options, lower.data, lower.size);
@@ -307,10 +424,25 @@ static void range_open(struct range *range, struct storage *storage, enum family
 
 static void range_close(struct range *range)
 {
-    rocksdb_iter_destroy(range->iterator);
-    rocksdb_readoptions_destroy(range->options);
+    if (range->iterator != NULL) {
+        rocksdb_iter_destroy(range->iterator);
+        rocksdb_readoptions_destroy(range->options);
+    }
     buffer_fini(&range->lower);
     buffer_fini(&range->upper);
+}
+
+/* Moves, where there is an iterator. */
+static void range_seek(struct range *range, struct bytes key)
+{
+    if (range->iterator != NULL)
+        rocksdb_iter_seek(range->iterator, key.data, key.size);
+}
+
+static void range_seek_to_last(struct range *range)
+{
+    if (range->iterator != NULL)
+        rocksdb_iter_seek_to_last(range->iterator);
 }
 
 static struct bytes range_key(const struct range *range)
@@ -331,6 +463,8 @@ static struct bytes range_value(const struct range *range)
 static enum status range_status(const struct range *range, struct error *err)
 {
     char *failure = NULL;
+    if (range->iterator == NULL)
+        return database_is_closed(err);
     if (rocksdb_iter_valid(range->iterator))
         return STATUS_OK;
     rocksdb_iter_get_error(range->iterator, &failure);
@@ -345,6 +479,8 @@ enum status storage_get_row(struct storage *storage, struct bytes key, struct ar
 {
     char *failure = NULL;
     size_t size;
+    if (storage->database == NULL)
+        return database_is_closed(err);
     char *found = rocksdb_get_cf(storage->database, storage->read_options,
                                  storage->families[FAMILY_ROWS], key.data, key.size, &size,
                                  &failure);
@@ -364,7 +500,7 @@ enum status storage_scan_rows(struct storage *storage, struct bytes prefix, stor
     enum status status;
     buffer_append(&range.lower, prefix);
     range_open(&range, storage, FAMILY_ROWS);
-    rocksdb_iter_seek_to_first(range.iterator);
+    range_seek(&range, prefix);
     while ((status = range_status(&range, err)) == STATUS_OK) {
         if (!bytes_start_with(range_key(&range), prefix))
             break;
@@ -410,11 +546,10 @@ void timeline_close(struct timeline **timeline)
 enum status timeline_back(struct timeline *timeline, int64_t *time_us, struct bytes *identity,
                           struct bytes *row, struct error *err)
 {
-    rocksdb_iterator_t *iterator = timeline->range.iterator;
     if (timeline->is_started)
-        rocksdb_iter_prev(iterator);
+        rocksdb_iter_prev(timeline->range.iterator);
     else
-        rocksdb_iter_seek_to_last(iterator);
+        range_seek_to_last(&timeline->range);
     timeline->is_started = true;
 
     enum status status = range_status(&timeline->range, err);
@@ -467,8 +602,7 @@ void entity_scan_close(struct entity_scan **scan)
 
 enum status entity_scan_next(struct entity_scan *scan, struct bytes *entity, struct error *err)
 {
-    struct bytes target = buffer_bytes(&scan->target);
-    rocksdb_iter_seek(scan->range.iterator, target.data, target.size);
+    range_seek(&scan->range, buffer_bytes(&scan->target));
     enum status status = range_status(&scan->range, err);
     if (status != STATUS_OK)
         return status;
@@ -503,9 +637,10 @@ struct log_cursor *log_cursor_open(struct storage *storage, uint32_t source_id, 
     range_open(&cursor->range, storage, FAMILY_LOG);
 
     log_key_write(key, source_id, sequence);
-    rocksdb_iter_seek_for_prev(cursor->range.iterator, key, sizeof(key));
-    if (!rocksdb_iter_valid(cursor->range.iterator))
-        rocksdb_iter_seek(cursor->range.iterator, key, sizeof(key));
+    if (cursor->range.iterator != NULL)
+        rocksdb_iter_seek_for_prev(cursor->range.iterator, key, sizeof(key));
+    if (range_status(&cursor->range, NULL) != STATUS_OK)
+        range_seek(&cursor->range, bytes_of(key, sizeof(key)));
     return cursor;
 }
 

@@ -13,6 +13,8 @@
  * 2. DIR/FORMAT holds the number of the on-disk format; a newer one is refused before anything is
  *    opened. DIR/LOCK is held while the storage is open.
  *
+ * 3. After a failed write reads go on; writes are refused until the database was opened again.
+ *
  * Thread: reads, any; one writer. Every cursor must be closed before the storage. */
 #ifndef ASOF_STORAGE_STORAGE_H
 #define ASOF_STORAGE_STORAGE_H
@@ -62,7 +64,9 @@ void batch_mark(struct batch *batch);
 void batch_undo_to_mark(struct batch *batch);
 void batch_forget_mark(struct batch *batch);
 
-/* Writes the batch; with sync it is on disk when this returns. The batch is left as it is. */
+/* Writes the batch; with sync it is on disk when this returns. The batch is left as it is.
+ * UNAVAILABLE: the disk is nearly full. IO: the write failed; it may or may not be there after a
+ * restart. After that the database is opened again by a later write, once there is room. */
 MUST_USE enum status storage_write(struct storage *storage, struct batch *batch, bool sync,
                                    struct error *err);
 

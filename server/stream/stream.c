@@ -201,6 +201,7 @@ static void forget_batch(struct stream *stream, bool is_written)
 
 enum status stream_commit(struct stream *stream, struct error *err)
 {
+    bool is_dirty = stream_is_dirty(stream);
     bool is_synced = false;
     for (size_t i = 0; i < stream->runtime->sources_count; i++) {
         const struct source_runtime *source = &stream->runtime->sources[i];
@@ -210,7 +211,7 @@ enum status stream_commit(struct stream *stream, struct error *err)
         is_synced |= source->source->definition->durability == DURABILITY_FSYNC;
     }
     enum status status = STATUS_OK;
-    if (!batch_is_empty(stream->batch)) {
+    if (is_dirty) {
         status = storage_write(stream->storage, stream->batch, is_synced, err);
         stream->counters.batches_committed_total += status == STATUS_OK;
     }

@@ -41,11 +41,12 @@ class Server:
         self.data = pathlib.Path(folder) / "data"
         self.log_path = pathlib.Path(folder) / "asofd.log"
         self.process = None
+        self.port = 0  # any free one at the first start, the same one ever after
 
     def start(self, *options):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [ASOFD, "--data", str(self.data), "--resp-port", "0", "--rpc-port", "off", "--http-port", "off",
+                [ASOFD, "--data", str(self.data), "--resp-port", str(self.port), "--rpc-port", "off", "--http-port", "off",
                  *options], stdout=subprocess.PIPE, stderr=log, text=True)
         line = self._ready_line()
         match = READY.fullmatch(line)

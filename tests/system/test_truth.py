@@ -20,8 +20,8 @@ HOUR_US = 3600 * 10**6
 DAY_US = 24 * HOUR_US
 SOURCES = ("departures", "arrivals")
 # How many (entity, T) pairs of each view: most where the entities are many.
-PAIRS = {"airport_departures": 600, "gate_departures": 4000, "carrier_departures": 1200,
-         "flight_number_departures": 5000, "plane_arrivals": 5600, "route_arrivals": 3600, "carrier_arrivals": 1200}
+PAIRS = {"airport_departures": 800, "gate_departures": 4500, "carrier_departures": 1500,
+         "flight_number_departures": 6000, "plane_arrivals": 6200, "route_arrivals": 4500, "carrier_arrivals": 1500}
 PAIRS_MIN = 20_000
 
 

@@ -25,8 +25,8 @@ static inline void world_load(struct world *world)
 {
     struct error err = {0};
     registry_destroy(&world->registry);
-    enum status status = registry_load(world->rows, world->rows_count, fake_checks(),
-                                       &world->registry, &err);
+    enum status status =
+        registry_load(world->rows, world->rows_count, fake_checks(), &world->registry, &err);
     if (status != STATUS_OK)
         fail_msg("load: %s", err.text);
 }
@@ -49,8 +49,7 @@ static inline void world_commit(struct world *world, const struct registry_plan 
 {
     for (size_t i = 0; i < plan->rows_count; i++) {
         size_t place = 0;
-        while (place < world->rows_count &&
-               !bytes_equal(world->rows[place].key, plan->rows[i].key))
+        while (place < world->rows_count && !bytes_equal(world->rows[place].key, plan->rows[i].key))
             place++;
         assert_true(place < WORLD_ROWS_MAX);
         if (place == world->rows_count)
@@ -78,7 +77,8 @@ static inline struct registry_plan world_apply(struct world *world, const char *
     return plan;
 }
 
-/* The changes of a plan in one text: "new source payments; changed view v@2 (a: over 5m -> 10m)". */
+/* The changes of a plan in one text: "new source payments; changed view v@2 (a: over 5m -> 10m)".
+ */
 static inline void assert_changes(const struct registry_plan *plan, const char *expected)
 {
     static const char *const kinds[] = {"new", "changed", "described", "unchanged"};

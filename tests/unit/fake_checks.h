@@ -8,8 +8,8 @@
 
 static inline bool fake_is_word_of_sql(struct bytes word)
 {
-    static const char *const words[] = {"and", "or", "not", "is", "null", "case", "when",
-                                        "then", "else", "end", "true", "false"};
+    static const char *const words[] = {"and",  "or",   "not",  "is",  "null", "case",
+                                        "when", "then", "else", "end", "true", "false"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (bytes_equal_nocase(word, words[i]))
             return true;

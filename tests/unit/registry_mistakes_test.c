@@ -33,7 +33,7 @@ static void a_text_that_is_no_yaml(void **state)
     (void)state;
     static const struct mistake_case cases[] = {
         {"sources: {payments: ",
-         "a.yaml:1:21: this is not YAML: did not find expected node content while parsing a flow "
+         "a.yaml:2:1: this is not YAML: did not find expected node content while parsing a flow "
          "node; mind the indentation, and quote texts that hold ': ' or ' #' or begin with a "
          "special letter"},
         {"a: b\nsources\n\xff",
@@ -41,8 +41,7 @@ static void a_text_that_is_no_yaml(void **state)
          "quote texts that hold ': ' or ' #' or begin with a special letter"},
         {"sources:\n  a: 1\n  b: 2\n  a: 3\n",
          "a.yaml:4:3: 'a' stands here twice, first in line 2; leave one out"},
-        {"? [a]\n: b\n",
-         "a.yaml:1:3: found a list or a mapping as a key; a key must be a text"},
+        {"? [a]\n: b\n", "a.yaml:1:3: found a list or a mapping as a key; a key must be a text"},
         {"sources: !include a.yaml\n",
          "a.yaml:1:10: found a tag of YAML (!...); definitions have none, leave it out"},
         {"sources: &a {payments: *a}\n",
@@ -70,9 +69,9 @@ static void a_file_of_another_form(void **state)
          "a.yaml:1:1: found 'services'; this version does not have services yet, leave them out"},
         {"sources: [payments]\n",
          "a.yaml:1:10: found a list; sources are a mapping from names to what they are"},
-        {"entities: {Card: {keys: [card]}}\n",
-         "a.yaml:1:12: 'Card' cannot name this entity; a name begins with one of a-z, goes on with a-z, "
-         "0-9 and _, and has at most 64 letters"},
+        {"entities: {Card: {keys: [card]}}\n", "a.yaml:1:12: 'Card' cannot name this entity; a "
+                                               "name begins with one of a-z, goes on with a-z, "
+                                               "0-9 and _, and has at most 64 letters"},
         {CARD "---\n" CARD,
          "a.yaml:3:12: the entity 'card' is there twice, first in 'a.yaml' line 1; leave one out"},
     };
@@ -80,7 +79,7 @@ static void a_file_of_another_form(void **state)
 }
 
 #define SOURCE(body) "sources:\n  payments:\n" body
-#define FIELDS "    fields: {ts: timestamp, card: string, n: int}\n"
+#define FIELDS       "    fields: {ts: timestamp, card: string, n: int}\n"
 
 static void a_source_with_a_mistake(void **state)
 {
@@ -140,8 +139,7 @@ static void an_entity_with_a_mistake(void **state)
 {
     (void)state;
     static const struct mistake_case cases[] = {
-        {"entities: {card: {}}\n",
-         "a.yaml:1:12: an entity without keys; add keys: [FIELD, ...]"},
+        {"entities: {card: {}}\n", "a.yaml:1:12: an entity without keys; add keys: [FIELD, ...]"},
         {"entities: {card: {key: [card]}}\n",
          "a.yaml:1:19: an entity has no key 'key'; did you mean 'keys'?"},
         {"entities: {card: {keys: card}}\n",
@@ -177,7 +175,8 @@ static void a_view_with_a_mistake(void **state)
          "a.yaml:9:3: view 'v' is not complete; add features: {NAME: {count: '*', over: 5m}}"},
         {VIEW("    source: payment\n    entity: card\n    features: {a: {count: '*', over: 5m}}\n"),
          "a.yaml:10:13: there is no source 'payment'; did you mean 'payments'?"},
-        {VIEW("    source: payments\n    entity: cart\n    features: {a: {count: '*', over: 5m}}\n"),
+        {VIEW(
+             "    source: payments\n    entity: cart\n    features: {a: {count: '*', over: 5m}}\n"),
          "a.yaml:11:13: there is no entity 'cart'; did you mean 'card'?"},
         {VIEW("    source: payments\n    entity: card\n    features: {}\n"),
          "a.yaml:12:15: found no feature; features are a mapping like {payments_5m: {count: '*', "
@@ -213,14 +212,15 @@ static void a_feature_with_a_mistake(void **state)
     static const struct mistake_case cases[] = {
         {BASE "      f: 5\n",
          "a.yaml:13:10: found a text; a feature is a mapping like {count: '*', over: 5m}"},
-        {BASE "      F: {count: '*', over: 5m}\n",
-         "a.yaml:13:7: 'F' cannot name this feature; a name begins with one of a-z, goes on with a-z, "
-         "0-9 and _, and has at most 64 letters"},
+        {BASE "      F: {count: '*', over: 5m}\n", "a.yaml:13:7: 'F' cannot name this feature; a "
+                                                   "name begins with one of a-z, goes on with a-z, "
+                                                   "0-9 and _, and has at most 64 letters"},
         {FEATURE("cuont: '*', over: 5m"),
          "a.yaml:13:11: a feature has no key and there is no aggregation 'cuont'; did you mean "
          "'count'?"},
         {FEATURE("median: amount, over: 5m"),
-         "a.yaml:13:11: a feature has no key and there is no aggregation 'median'; the aggregations "
+         "a.yaml:13:11: a feature has no key and there is no aggregation 'median'; the "
+         "aggregations "
          "and keys are count, sum, avg, max, last, last_n, duration, description, owner, tags, "
          "over, where, default, type"},
         {FEATURE("over: 5m"), "a.yaml:13:7: feature 'f' has no aggregation; the aggregations are "
@@ -250,8 +250,12 @@ static void a_feature_with_a_mistake(void **state)
         {FEATURE("last_n: country, over: 5m"),
          "a.yaml:13:34: feature 'f': last_n goes over last(n)"},
         {FEATURE("sum: amount, over: 5 minutes"),
-         "a.yaml:13:30: feature 'f', over: '5 minutes' is no window; write one like 5m, 7d step 1h, "
+         "a.yaml:13:30: feature 'f', over: '5 minutes' is no window; write one like 5m, 7d step "
+         "1h, "
          "tumbling(1d, offset 6h), session(30m), last(5) or forever"},
+        {FEATURE("count: '*', over: tumbling(1d, offset 5h)"),
+         "a.yaml:13:42: found 'offset 5h)' as a key, as a comma ends a text in {...}; put the text "
+         "in quotes, like over: 'tumbling(1d, offset 5h)'"},
         {FEATURE("sum: amount, over: 5m, type: double"),
          "a.yaml:13:40: feature 'f', type: the field 'amount' by itself keeps its type decimal(2); "
          "leave 'type' out, or write an expression"},
@@ -273,7 +277,8 @@ static void a_feature_with_a_mistake(void **state)
         {FEATURE("last: ts, over: forever, default: yesterday"),
          "a.yaml:13:45: the default 'yesterday' is no timestamp, which is the type of this "
          "feature"},
-        {FEATURE("count: '', over: 5m"), "a.yaml:13:18: found an empty text; an aggregation takes a text"},
+        {FEATURE("count: '', over: 5m"),
+         "a.yaml:13:18: found an empty text; an aggregation takes a text"},
     };
     CHECK_MISTAKES(cases);
 }
@@ -299,10 +304,11 @@ static void a_change_that_breaks_a_registered_view(void **state)
 
     status = world_plan(&world, "entities: {card: {keys: [card, bank]}}\n", &plan, &err);
     assert_int_equal(status, STATUS_INVALID);
-    assert_string_equal(err.text, "a.yaml:1:12: view 'card_payments' would no longer hold together: "
-                                  "the key 'bank' of entity 'card' is no field of source "
-                                  "'payments'; the fields are txn, ts, card, country, amount, "
-                                  "status");
+    assert_string_equal(err.text,
+                        "a.yaml:1:12: view 'card_payments' would no longer hold together: "
+                        "the key 'bank' of entity 'card' is no field of source "
+                        "'payments'; the fields are txn, ts, card, country, amount, "
+                        "status");
     world_destroy(&world);
 }
 
@@ -321,8 +327,9 @@ static void a_definition_that_stands_in_two_files(void **state)
         registry_plan(world.registry, files, 2, fake_checks(), world.arena, &plan, &err);
 
     assert_int_equal(status, STATUS_INVALID);
-    assert_string_equal(err.text, "b.yaml:7:12: the entity 'card' is there twice, first in 'a.yaml' "
-                                  "line 1; leave one out");
+    assert_string_equal(err.text,
+                        "b.yaml:7:12: the entity 'card' is there twice, first in 'a.yaml' "
+                        "line 1; leave one out");
     world_destroy(&world);
 }
 
