@@ -4,7 +4,6 @@ BUILD ?= build
 PREFIX ?= /usr/local
 V ?= 0
 CC = gcc
-VERSION = 0.1.0
 
 WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wcast-qual -Wformat=2 -Wundef -Wvla -Wno-missing-field-initializers

@@ -1,6 +1,6 @@
 #include "help.h"
 
-#include "version.h"
+#include "base/version.h"
 
 static void print_buffer(struct buffer *text, FILE *out)
 {

@@ -3,6 +3,7 @@
 
 #include "app/options.h"
 #include "app/server.h"
+#include "base/version.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/time_text.h"
+#include "base/version.h"
 #include "network/network.h"
 #include "query/query.h"
 #include "storage/storage.h"

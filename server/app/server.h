@@ -5,8 +5,6 @@
 
 #include "app/options.h"
 
-#define ASOF_VERSION "0.1.0"
-
 /* Checks that the options go together, and sets what belongs to the process (the log's level). Before
  * the other two. INVALID: err is for exit code 2. */
 MUST_USE enum status server_configure(const struct server_options *options, struct error *err);

@@ -1,67 +1,122 @@
-"""Runs the examples in README.md and docs/.
+"""Runs the examples of docs/ and README.md.
 
-    <!-- example: NAME -->      stands before a code block that is run
-    ```yaml                     is applied to the example's server
-    ```console                  lines `$ command` are run, what stands below them is what they print;
-                                `...` stands for any text
-    ```ndjson FILE              is written to a file that later commands of the example read
+A fenced block belongs to an example when the line before it is `<!-- example: NAME -->`. The blocks of
+one NAME in one file share a server and a folder and run in their order:
 
-Blocks of one file with one name share a server."""
+    ```yaml            is applied
+    ```LANGUAGE FILE   is written to FILE
+    ```console         `$ command` lines with what they print; a line `...` stands for any lines, `...`
+                       inside a line for any text; a command that ends in \\ goes on in the next line
+"""
 
+import collections
 import os
-import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
 
-from conftest import ASOF, ROOT
+from conftest import ASOF, EXAMPLES, ROOT
 
-BLOCK = re.compile(r"<!-- example: (\S+) -->\n```(\w+) ?(\S*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-COMMANDS = re.compile(r"^\$ (.*(?:\\\n.*)*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
-FILES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FILES = sorted((ROOT / "docs").glob("*.md")) + [path for path in [ROOT / "README.md"] if path.exists()]
+MARK = re.compile(r"<!-- example: (\S+) -->")
+FENCE = re.compile(r"```(\w+)(?: (\S+))?")
+COMMAND_TIMEOUT_S = 60
 
-
-def examples():
-    found = {}
-    for path in FILES:
-        for name, kind, file, text in BLOCK.findall(path.read_text()):
-            found.setdefault((path.relative_to(ROOT), name), []).append((kind, file, text))
-    return found
+Block = collections.namedtuple("Block", "line language file text")
 
 
-def run_commands(text, folder, environment):
-    for command, expected in COMMANDS.findall(text):
-        done = subprocess.run(["script", "-qec", command, "/dev/null"] if "redis-cli" in command else
-                              ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True,
-                              timeout=60)
-        printed = (done.stdout + done.stderr).replace("\r\n", "\n")
-        pattern = ".*".join(re.escape(piece) for piece in expected.rstrip().split("..."))
-        assert re.fullmatch(pattern, "\n".join(line.rstrip() for line in printed.rstrip().split("\n")), re.DOTALL), \
-            f"$ {command}\n{printed}\n--- the document says\n{expected}"
+def blocks_of(path):
+    """{example: [Block]} in the order of the file."""
+    examples = collections.defaultdict(list)
+    lines = path.read_text(encoding="utf-8").split("\n")
+    for number, line in enumerate(lines):
+        if not (mark := MARK.fullmatch(line)):
+            continue
+        fence = FENCE.fullmatch(lines[number + 1])
+        assert fence, f"{path.name}:{number + 1}: no fenced block behind the mark of an example"
+        end = lines.index("```", number + 2)
+        text = "\n".join(lines[number + 2:end]) + "\n"
+        examples[mark[1]].append(Block(number + 2, fence[1], fence[2], text))
+    return examples
 
 
-@pytest.mark.parametrize("document, name", examples())
-def test_an_example_does_what_it_says(document, name, server, tmp_path):
-    bin_folder = tmp_path / "bin"
-    bin_folder.mkdir()
-    (bin_folder / "asof").symlink_to(ASOF)
-    (bin_folder / "redis-cli").write_text(f'#!/bin/sh\nexec /usr/bin/redis-cli -p {server.port} "$@"\n')
-    (bin_folder / "redis-cli").chmod(0o755)
-    environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}", "ASOF_SERVER": server.address,
-                   "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"}
-    folder = tmp_path / "example"
-    folder.mkdir()
-    for kind, file, text in examples()[(document, name)]:
-        if kind == "yaml":
-            (folder / (file or f"{name}.yaml")).write_text(text)
-            server.apply(text)
-        elif kind == "console":
-            run_commands(text, folder, environment)
+EXAMPLES_OF_DOCS = [(path, name, blocks) for path in FILES for name, blocks in blocks_of(path).items()]
+
+
+def commands_of(block):
+    """(command, expected output) of a console block."""
+    commands = []
+    for line in block.text.splitlines():
+        if line.startswith("$ "):
+            commands.append([line[2:], []])
+        elif commands and not commands[-1][1] and commands[-1][0].endswith("\\"):
+            commands[-1][0] += "\n" + line
         else:
-            (folder / file).write_text(text)
+            commands[-1][1].append(line)
+    return commands
 
 
-def test_there_are_examples():
-    assert {pathlib.Path("docs/windows.md"), pathlib.Path("docs/definitions.md"), pathlib.Path("docs/redis.md"),
-            pathlib.Path("docs/commands.md")} <= {document for document, _ in examples()}
+def pattern_of(lines):
+    """What the output must look like, as a regular expression over its lines."""
+    pattern = ""
+    for line in lines:
+        if line.strip() == "...":
+            pattern += r"(?:.*\n)*?"
+        else:
+            pattern += ".*".join(map(re.escape, line.rstrip().split("..."))) + r"[ ]*\n"
+    return re.compile(pattern)
+
+
+@pytest.fixture
+def folder(server, tmp_path):
+    """Where the commands run: asof and redis-cli are on the PATH and know the server."""
+    folder = tmp_path / "folder"
+    tools = tmp_path / "tools"
+    folder.mkdir()
+    tools.mkdir()
+    scripts = {"asof": f'exec {ASOF} "$@"',
+               "redis-cli": f'exec {shutil.which("redis-cli")} --no-raw -h {server.host} -p {server.port} "$@"'}
+    for name, script in scripts.items():
+        (tools / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tools / name).chmod(0o755)
+    os.symlink(EXAMPLES, folder / "examples")
+    return folder
+
+
+def run_command(command, folder, server):
+    environment = os.environ | {"PATH": f"{folder.parent / 'tools'}:{os.environ['PATH']}",
+                                "ASOF_SERVER": server.address}
+    done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=COMMAND_TIMEOUT_S)
+    return done.stdout
+
+
+@pytest.mark.parametrize("path,name,blocks", EXAMPLES_OF_DOCS,
+                         ids=[f"{path.stem}-{name}" for path, name, _ in EXAMPLES_OF_DOCS])
+def test_example_does_what_the_docs_say(path, name, blocks, server, folder):
+    for block in blocks:
+        if block.file:
+            (folder / block.file).write_text(block.text)
+        elif block.language == "yaml":
+            server.apply(block.text)
+        else:
+            assert block.language == "console", f"{path.name}:{block.line}: what to do with {block.language}?"
+            for command, expected in commands_of(block):
+                output = run_command(command, folder, server)
+                if output and not output.endswith("\n"):
+                    output += "\n"
+                assert pattern_of(expected).fullmatch(output), (
+                    f"{path.name}:{block.line}: $ {command}\n{output}\ninstead of\n" + "\n".join(expected))
+
+
+def test_docs_have_examples():
+    assert len(EXAMPLES_OF_DOCS) >= 3
+    assert {path.stem for path, _, _ in EXAMPLES_OF_DOCS} >= {"definitions", "windows", "redis"}
+
+
+def test_example_definitions_apply_together(server):
+    server.asof("apply", str(EXAMPLES / "flights"), str(EXAMPLES / "fraud"))
+    again = server.asof("apply", str(EXAMPLES / "flights"), str(EXAMPLES / "fraud"), "--json").stdout
+    assert '"new"' not in again and '"changed"' not in again

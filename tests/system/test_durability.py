@@ -165,7 +165,7 @@ def test_a_server_killed_while_it_starts_starts_again(server, draw):
 
 def test_asof_push_ends_with_exact_counts_across_kills(server, draw, tmp_path):
     server.apply(DEFINITIONS)
-    count, entities = 60_000, 7
+    count, entities = 150_000, 7
     path = tmp_path / "events.ndjson"
     with open(path, "w") as file:
         for value in range(count):
