@@ -70,15 +70,25 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/client.a $(BUILD)/server.
 	$(call say,LD $@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lhiredis $(SERVER_LIBS)
 
-# Fuzzers are clang's, with all rooms compiled into each.
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(SERVER_SOURCES) $(CLIENT_SOURCES)
+# Fuzzers are clang's, with all rooms compiled for coverage.
+FUZZ_FLAGS = -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=address,undefined \
+	-fno-sanitize-recover=all -MMD -MP -Iserver -Iclient
+fuzz_object = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
+
+$(BUILD)/fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(call say,FUZZ $@)
-	$(Q)clang -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -Iserver -Iclient -o $@ $^ -lrocksdb -levent_core -lyaml -lyajl \
+	$(call say,FUZZ-CC $<)
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(BUILD)/fuzz/rooms.a: $(call fuzz_object,$(SERVER_SOURCES) $(CLIENT_SOURCES))
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/rooms.a
+	$(call say,LD $@)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lrocksdb -levent_core -lyaml -lyajl \
 		-lsqlite3 -lhiredis -lpthread -lm
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/fuzz -name '*.d' 2>/dev/null)
 .SECONDARY:
 
 # ---- set-up ----

@@ -370,7 +370,8 @@ BAD_DEFINITIONS = {
     "kafka": (spoilt("    clock: event\n", "    clock: event\n    kafka: {brokers: b, topic: t}\n"), "kafka"),
     "batch_view": (spoilt("  pairs:\n", "  pairs:\n    kind: batch\n"), "batch"),
     "services": (DEFINITIONS + "services: {a: {features: [things.events]}}\n", "services"),
-    "alias_bomb": ("a: &a [x, x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(20)), ""),
+    "alias_bomb": ("sources:\n  s:\n    fields:\n      f: &a0 [x, x]\n" + "".join(
+        f"      f{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 20)), ""),
     "alias_of_itself": ("sources: &a {events: *a}", ""),
     "deep_yaml": ("sources: " + "{a: " * 3000 + "1" + "}" * 3000, ""),
     "nul_byte": ("sources:\n  a\0b: {}", ""),
