@@ -7,7 +7,7 @@ CC = gcc
 
 WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wcast-qual -Wformat=2 -Wundef -Wvla -Wno-missing-field-initializers
-HARDENING = -fstack-protector-strong -fPIE -D_FORTIFY_SOURCE=2
+HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE -D_FORTIFY_SOURCE=2
 CFLAGS ?= -O2 -g
 # No fused multiply-add: doubles are the same bits on every machine.
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -ffp-contract=off $(CFLAGS) $(WARNINGS) $(HARDENING) -MMD -MP -Iserver -Iclient
