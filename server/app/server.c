@@ -73,6 +73,7 @@ static enum status open_storage(const struct server_options *options, struct sto
     const struct storage_options storage_options = {
         .block_cache_bytes = (size_t)options->block_cache_bytes,
         .write_buffer_bytes = (size_t)options->write_buffer_bytes,
+        .hot_bytes = (size_t)options->hot_bytes,
     };
     return storage_open(options->data, &storage_options, storage, err);
 }
@@ -97,6 +98,9 @@ static void append_info(void *context, struct buffer *out)
     const struct stream_counters *stream = stream_counters(server->stream);
     const struct network_counters *network = network_loop_counters(server->loop);
     const struct resp_counters *resp = resp_door_counters(server->door);
+    const struct hot_counters *hot = hot_counters(storage_hot(server->storage));
+#define APPEND_HOT(name, help)                                                                     \
+    buffer_format(out, "hot_" #name ":%llu\r\n", (unsigned long long)hot->name);
 #define APPEND_STREAM(name, help)                                                                  \
     buffer_format(out, "stream_" #name ":%llu\r\n", (unsigned long long)stream->name);
 #define APPEND_NETWORK(name, help)                                                                 \
@@ -106,6 +110,8 @@ static void append_info(void *context, struct buffer *out)
     STREAM_COUNTERS(APPEND_STREAM)
     NETWORK_COUNTERS(APPEND_NETWORK)
     RESP_COUNTERS(APPEND_RESP)
+    HOT_COUNTERS(APPEND_HOT)
+#undef APPEND_HOT
 #undef APPEND_STREAM
 #undef APPEND_NETWORK
 #undef APPEND_RESP

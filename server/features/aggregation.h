@@ -41,6 +41,7 @@ struct aggregation {
     bool has_fixed_type;     /* the result's type is fixed_type, else the argument's */
     bool is_list;            /* the result is a list of the argument's type */
     struct type fixed_type;
+    bool is_relative;        /* the result changes with T though the events are the same */
     bool needs_window;       /* only over windows of window_kind */
     enum window_kind window_kind;
     size_t state_size;       /* of a state, which begins as zeros */

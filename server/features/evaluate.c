@@ -123,6 +123,26 @@ static enum feature_status value_status(const struct evaluation *evaluation,
     return value->kind == VALUE_NULL ? FEATURE_NULL : FEATURE_PRESENT;
 }
 
+static int64_t min_us(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Up to which T the windows that were asked for hold the same events, and the newest event lies in
+ * the same windows of the view, which decides whether the entity is found. */
+static int64_t valid_until_us(const struct evaluation *evaluation)
+{
+    int64_t until_us = INT64_MAX;
+    for (size_t i = 0; i < evaluation->plan->windows_count; i++) {
+        const struct window_walk *walk = &evaluation->walks[i];
+        if (evaluation->is_wanted[i])
+            until_us = min_us(until_us, window_walk_valid_until_us(walk));
+        if (walk->events_count > 0)
+            until_us = min_us(until_us, window_walk_newest_until_us(walk));
+    }
+    return until_us;
+}
+
 static void evaluation_finish(struct evaluation *evaluation, struct answer *answer)
 {
     size_t count = evaluation->count;
@@ -141,6 +161,7 @@ static void evaluation_finish(struct evaluation *evaluation, struct answer *answ
                               .has_event_time = evaluation->is_found,
                               .event_time_us = evaluation->newest_us,
                               .is_found = evaluation->is_found,
+                              .valid_until_us = valid_until_us(evaluation),
                               .values = values,
                               .statuses = statuses,
                               .count = count};

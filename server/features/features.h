@@ -24,6 +24,9 @@ struct view_plan;
 struct view_plan *view_plan_create(const struct view_definition *view);
 void view_plan_destroy(struct view_plan **plan);
 
+/* Whether the value of the feature changes with T though the events are the same (time_since_*). */
+bool view_plan_is_relative(const struct view_plan *plan, uint32_t feature);
+
 struct reducer;
 
 /* Compiles the expressions of the view into one prepared statement. The plan is borrowed for the

@@ -160,3 +160,9 @@ void view_plan_destroy(struct view_plan **plan)
     arena_destroy(&arena);
     *plan = NULL;
 }
+
+bool view_plan_is_relative(const struct view_plan *plan, uint32_t feature)
+{
+    CHECK(feature < plan->view->features_count);
+    return plan->features[feature].aggregation->is_relative;
+}

@@ -31,8 +31,10 @@ static int64_t window_oldest_us(const struct window *window, int64_t t_us)
 void window_walk_start(struct window_walk *walk, const struct window *window, int64_t t_us)
 {
     CHECK(window->kind != WINDOW_LAST || window->count > 0);
-    *walk = (struct window_walk){
-        .window = window, .oldest_us = window_oldest_us(window, t_us), .is_open = true};
+    *walk = (struct window_walk){.window = window,
+                                 .t_us = t_us,
+                                 .oldest_us = window_oldest_us(window, t_us),
+                                 .is_open = true};
 }
 
 bool window_walk_take(struct window_walk *walk, int64_t time_us)
@@ -41,10 +43,47 @@ bool window_walk_take(struct window_walk *walk, int64_t time_us)
         walk->is_open = false;
         return false;
     }
-    walk->events_count++;
+    if (walk->events_count++ == 0)
+        walk->newest_inside_us = time_us;
+    walk->oldest_inside_us = time_us;
     if (walk->window->kind == WINDOW_SESSION)
         walk->oldest_us = time_us - walk->window->size_us;
     else if (walk->window->kind == WINDOW_LAST)
         walk->is_open = walk->events_count < walk->window->count;
     return true;
+}
+
+/* The first T at which an event that counts at t_us, and has no newer one behind it, does not. */
+static int64_t window_event_until_us(const struct window *window, int64_t time_us, int64_t t_us)
+{
+    switch (window->kind) {
+    case WINDOW_SLIDING:
+        return time_us + window->size_us;
+    case WINDOW_HOPPING:
+        return floor_to(time_us, window->step_us) + window->step_us + window->size_us;
+    case WINDOW_TUMBLING:
+        return window_oldest_us(window, t_us) + window->size_us;
+    case WINDOW_SESSION:
+        return time_us + window->size_us + 1;
+    case WINDOW_LAST:
+    case WINDOW_FOREVER:
+        break;
+    }
+    return INT64_MAX;
+}
+
+int64_t window_walk_valid_until_us(const struct window_walk *walk)
+{
+    if (walk->events_count == 0)
+        return INT64_MAX;
+    /* A session ends as a whole; of other windows the oldest event leaves first. */
+    int64_t first_us = walk->window->kind == WINDOW_SESSION ? walk->newest_inside_us
+                                                            : walk->oldest_inside_us;
+    return window_event_until_us(walk->window, first_us, walk->t_us);
+}
+
+int64_t window_walk_newest_until_us(const struct window_walk *walk)
+{
+    CHECK(walk->events_count > 0);
+    return window_event_until_us(walk->window, walk->newest_inside_us, walk->t_us);
 }

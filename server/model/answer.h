@@ -37,6 +37,9 @@ struct answer {
     bool has_event_time;   /* false where not_found */
     int64_t event_time_us; /* of the entity's newest event in this view by T */
     bool is_found;         /* the entity is not `not_found` */
+    /* As long as the entity has the same events, the answer is the same for every T that counts up
+     * to here (without it); relative features (features.h) aside. */
+    int64_t valid_until_us;
     const struct value *values;          /* as many as were asked; defaults stand in */
     const enum feature_status *statuses; /* the same */
     size_t count;

@@ -193,11 +193,136 @@ static enum status step_back(void *timeline, struct timeline_event *event, struc
     return timeline_back(timeline, &event->time_us, &event->identity, &event->row, err);
 }
 
+static enum status evaluate(struct query *query, const struct target *target,
+                            const struct question *question, struct arena *arena,
+                            struct answer *answer, struct error *err)
+{
+    struct timeline *timeline = timeline_open(query->storage, target->version->table_id,
+                                              target->entity,
+                                              question->t_us - question->is_exclusive);
+    enum status status = features_evaluate(target->plan, question, step_back, timeline, arena,
+                                           answer, err);
+    timeline_close(&timeline);
+    return status;
+}
+
+/* ---- finished rows ---- */
+
+/* The index of the i-th feature that is asked. */
+static uint32_t asked_feature(const struct question *question, size_t i)
+{
+    return question->features == NULL ? (uint32_t)i : question->features[i];
+}
+
+/* Answers from the row, if it knows all that is asked at this T. */
+static bool answer_from_row(const struct hot_row *row, const struct question *question,
+                            size_t asked_count, struct arena *arena, struct answer *answer)
+{
+    int64_t counted_us = question->t_us - question->is_exclusive;
+    if (row == NULL || counted_us < row->valid_from_us || counted_us >= row->valid_until_us)
+        return false;
+    struct value *values = arena_allocate(arena, asked_count * sizeof(*values));
+    enum feature_status *statuses = arena_allocate(arena, asked_count * sizeof(*statuses));
+    for (size_t i = 0; i < asked_count; i++) {
+        uint32_t feature = asked_feature(question, i);
+        if (!row->is_known[feature])
+            return false;
+        values[i] = row->values[feature];
+        statuses[i] = row->statuses[feature];
+    }
+    *answer = (struct answer){.t_us = question->t_us,
+                              .has_event_time = row->is_found,
+                              .event_time_us = row->event_time_us,
+                              .is_found = row->is_found,
+                              .valid_until_us = row->valid_until_us,
+                              .values = values,
+                              .statuses = statuses,
+                              .count = asked_count};
+    return true;
+}
+
+/* Keeps the answer, together with what an older row knows that still holds. */
+static void keep_answer(struct query *query, const struct target *target,
+                        const struct question *question, int64_t until_us,
+                        const struct hot_row *old, struct arena *arena,
+                        const struct answer *answer)
+{
+    size_t count = target->view->features_count;
+    int64_t counted_us = question->t_us - question->is_exclusive;
+    bool *is_known = ARENA_NEW_ARRAY(arena, count, bool);
+    struct value *values = ARENA_NEW_ARRAY(arena, count, struct value);
+    enum feature_status *statuses = ARENA_NEW_ARRAY(arena, count, enum feature_status);
+    bool old_holds = old != NULL && counted_us >= old->valid_from_us &&
+                     counted_us < old->valid_until_us;
+    if (old_holds) {
+        memcpy(is_known, old->is_known, count * sizeof(*is_known));
+        memcpy(values, old->values, count * sizeof(*values));
+        memcpy(statuses, old->statuses, count * sizeof(*statuses));
+        until_us = old->valid_until_us < until_us ? old->valid_until_us : until_us;
+    }
+    for (size_t i = 0; i < answer->count; i++) {
+        uint32_t feature = asked_feature(question, i);
+        is_known[feature] = true;
+        values[feature] = answer->values[i];
+        statuses[feature] = answer->statuses[i];
+    }
+    const struct hot_row row = {.valid_from_us = counted_us,
+                                .valid_until_us = until_us,
+                                .is_found = answer->is_found,
+                                .event_time_us = answer->event_time_us,
+                                .count = count,
+                                .is_known = is_known,
+                                .values = values,
+                                .statuses = statuses};
+    hot_keep(storage_hot(query->storage), target->version->table_id, target->entity, &row);
+}
+
+/* Reads through the finished rows: what T alone changes is not kept. */
+static enum status read_through(struct query *query, const struct target *target,
+                                const struct question *question, struct arena *arena,
+                                struct answer *answer, struct error *err)
+{
+    struct hot *hot = storage_hot(query->storage);
+    size_t asked_count = question->features == NULL ? target->view->features_count
+                                                    : question->features_count;
+    const struct hot_row *row = hot_find(hot, target->version->table_id, target->entity);
+    if (answer_from_row(row, question, asked_count, arena, answer)) {
+        hot_counters(hot)->hits_total++;
+        return STATUS_OK;
+    }
+    hot_counters(hot)->misses_total++;
+    int64_t next_us;
+    enum status status = evaluate(query, target, question, arena, answer, err);
+    if (status == STATUS_OK)
+        status = timeline_next_us(query->storage, target->version->table_id, target->entity,
+                                  question->t_us - question->is_exclusive, &next_us, err);
+    if (status != STATUS_OK)
+        return status;
+    int64_t until_us = answer->valid_until_us < next_us ? answer->valid_until_us : next_us;
+    keep_answer(query, target, question, until_us, row, arena, answer);
+    return STATUS_OK;
+}
+
+/* Whether the row of the entity may be kept and asked: reads as of the past are not, they would
+ * push out what is read now; nor are features that change with T alone. */
+static bool is_keepable(const struct target *target, const struct question *question,
+                        struct moment moment)
+{
+    size_t count = question->features == NULL ? target->view->features_count
+                                              : question->features_count;
+    if (!moment.is_now || count == 0)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (view_plan_is_relative(target->plan, asked_feature(question, i)))
+            return false;
+    return true;
+}
+
 enum status query_read(struct query *query, const struct target *target, const uint32_t *features,
                        size_t features_count, struct moment moment, struct arena *arena,
                        struct answer *answer, struct error *err)
 {
-    struct question question = {
+    const struct question question = {
         .view = target->view,
         .entity = target->entity,
         .features = features,
@@ -209,13 +334,9 @@ enum status query_read(struct query *query, const struct target *target, const u
         answer_out_of_history(&question, arena, answer);
         return STATUS_OK;
     }
-    struct timeline *timeline = timeline_open(query->storage, target->version->table_id,
-                                              target->entity,
-                                              question.t_us - question.is_exclusive);
-    enum status status = features_evaluate(target->plan, &question, step_back, timeline, arena,
-                                           answer, err);
-    timeline_close(&timeline);
-    return status;
+    if (is_keepable(target, &question, moment))
+        return read_through(query, target, &question, arena, answer, err);
+    return evaluate(query, target, &question, arena, answer, err);
 }
 
 /* ---- all entities ---- */

@@ -29,6 +29,8 @@ enum {
     RESERVE_PART = 20, /* a twentieth of the disk is kept free, */
     RESERVE_MAX_BYTES = 256 * 1024 * 1024, /* at most so much: flushes and compactions need room */
     REOPEN_INTERVAL_US = 1000 * 1000,
+    TOUCHED_KEPT_BYTES = 1024 * 1024, /* of an empty batch */
+    TOUCHED_HEAD_SIZE = 4,
 };
 
 enum family { FAMILY_ROWS, FAMILY_EVENTS, FAMILY_LOG, FAMILIES_COUNT };
@@ -49,6 +51,7 @@ struct storage {
     rocksdb_writeoptions_t *write_synced;
     rocksdb_writeoptions_t *write_unsynced;
     rocksdb_readoptions_t *read_options;
+    struct hot *hot;
     int lock_fd;
     bool is_failed;           /* a write failed: no more of them before it was opened again */
     int64_t reopened_mono_us; /* when that was tried last */
@@ -94,6 +97,7 @@ static void options_create(struct storage *storage, const struct storage_options
     rocksdb_writeoptions_set_sync(storage->write_synced, 1);
     storage->write_unsynced = rocksdb_writeoptions_create();
     storage->read_options = rocksdb_readoptions_create();
+    storage->hot = hot_create(options->hot_bytes);
 }
 
 static enum status database_open(struct storage *storage, struct error *err)
@@ -156,6 +160,7 @@ void storage_close(struct storage **storage)
         rocksdb_writeoptions_destroy(it->write_unsynced);
         rocksdb_readoptions_destroy(it->read_options);
     }
+    hot_destroy(&it->hot);
     if (it->lock_fd >= 0)
         close(it->lock_fd);
     free(it);
@@ -191,6 +196,8 @@ static void log_key_write(char key[LOG_KEY_SIZE], uint32_t source_id, uint64_t s
 struct batch {
     rocksdb_writebatch_t *writes; /* owned */
     struct buffer key;            /* owned: of the event that is being put */
+    struct buffer touched;        /* owned: [size u32][table][entity] of all events put */
+    size_t touched_last;          /* where the last of them begins */
 };
 
 struct batch *batch_create(void)
@@ -207,6 +214,7 @@ void batch_destroy(struct batch **batch)
         return;
     rocksdb_writebatch_destroy((*batch)->writes);
     buffer_fini(&(*batch)->key);
+    buffer_fini(&(*batch)->touched);
     free(*batch);
     *batch = NULL;
 }
@@ -214,6 +222,8 @@ void batch_destroy(struct batch **batch)
 void batch_clear(struct batch *batch)
 {
     rocksdb_writebatch_clear(batch->writes);
+    buffer_reset(&batch->touched, TOUCHED_KEPT_BYTES);
+    batch->touched_last = 0;
 }
 
 size_t batch_size_bytes(const struct batch *batch)
@@ -273,11 +283,38 @@ void batch_delete_row(struct batch *batch, struct storage *storage, struct bytes
     batch_delete(batch, storage, FAMILY_ROWS, key);
 }
 
+/* Remembers [table][entity], once where events of an entity follow each other. */
+static void touched_add(struct batch *batch, struct bytes table_and_entity)
+{
+    struct bytes last = bytes_after(buffer_bytes(&batch->touched), batch->touched_last);
+    if (last.size > 0 && bytes_equal(bytes_after(last, TOUCHED_HEAD_SIZE), table_and_entity))
+        return;
+    batch->touched_last = batch->touched.size;
+    be32_write(buffer_reserve(&batch->touched, TOUCHED_HEAD_SIZE),
+               (uint32_t)table_and_entity.size);
+    buffer_added(&batch->touched, TOUCHED_HEAD_SIZE);
+    buffer_append(&batch->touched, table_and_entity);
+}
+
+/* Forgets the finished rows of all entities that the batch has events of. */
+static void touched_forget(struct storage *storage, const struct batch *batch)
+{
+    struct bytes left = buffer_bytes(&batch->touched);
+    while (left.size > 0) {
+        size_t size = be32_read(left.data);
+        left = bytes_after(left, TOUCHED_HEAD_SIZE);
+        hot_forget(storage->hot, be32_read(left.data),
+                   bytes_of(left.data + TABLE_SIZE, size - TABLE_SIZE));
+        left = bytes_after(left, size);
+    }
+}
+
 void batch_put_event(struct batch *batch, struct storage *storage, uint32_t table_id,
                      struct bytes entity, int64_t time_us, struct bytes identity, struct bytes row)
 {
     batch->key.start = batch->key.size = 0;
     key_append_prefix(&batch->key, table_id, entity, KIND_EVENT);
+    touched_add(batch, bytes_of(buffer_bytes(&batch->key).data, TABLE_SIZE + entity.size));
     key_append_time(&batch->key, time_us);
     buffer_append(&batch->key, identity);
     batch_put(batch, storage, FAMILY_EVENTS, buffer_bytes(&batch->key), row);
@@ -360,6 +397,7 @@ static enum status storage_reopen(struct storage *storage, struct error *err)
         return status;
     }
     storage->is_failed = false;
+    hot_forget_all(storage->hot); /* the write that failed may be there after all */
     log_info("the database was opened again after a failed write");
     return STATUS_OK;
 }
@@ -381,6 +419,7 @@ enum status storage_write(struct storage *storage, struct batch *batch, bool syn
         return error_set(err, status, "%s", why.text);
     rocksdb_write(storage->database, sync ? storage->write_synced : storage->write_unsynced,
                   batch->writes, &failure);
+    touched_forget(storage, batch);
     if (failure == NULL)
         return STATUS_OK;
     storage->is_failed = true;
@@ -562,6 +601,29 @@ enum status timeline_back(struct timeline *timeline, int64_t *time_us, struct by
     *identity = bytes_after(tail, TIME_SIZE);
     *row = range_value(&timeline->range);
     return STATUS_OK;
+}
+
+enum status timeline_next_us(struct storage *storage, uint32_t table_id, struct bytes entity,
+                             int64_t t_us, int64_t *next_us, struct error *err)
+{
+    struct range range = {0};
+    *next_us = INT64_MAX;
+    key_append_prefix(&range.lower, table_id, entity, KIND_EVENT);
+    size_t prefix_size = range.lower.size;
+    key_append_time(&range.lower, t_us + 1);
+    key_append_prefix(&range.upper, table_id, entity, KIND_EVENT + 1);
+    range_open(&range, storage, FAMILY_EVENTS);
+    range_seek(&range, buffer_bytes(&range.lower));
+    enum status status = range_status(&range, err);
+    if (status == STATUS_OK)
+        *next_us = be64_read_signed(range_key(&range).data + prefix_size);
+    range_close(&range);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+struct hot *storage_hot(struct storage *storage)
+{
+    return storage->hot;
 }
 
 struct entity_scan {

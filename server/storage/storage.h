@@ -22,6 +22,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/status.h"
+#include "storage/hot.h"
 
 #define STORAGE_FORMAT 1
 
@@ -30,6 +31,7 @@ struct storage;
 struct storage_options {
     size_t block_cache_bytes;
     size_t write_buffer_bytes; /* of each column family's memtable */
+    size_t hot_bytes;          /* of finished rows, see hot.h; 0: none are kept */
 };
 
 /* Opens or creates the database in directory (made when it is missing, not its parents).
@@ -97,6 +99,14 @@ void timeline_close(struct timeline **timeline);
  * NOT_FOUND: no more. */
 MUST_USE enum status timeline_back(struct timeline *timeline, int64_t *time_us,
                                    struct bytes *identity, struct bytes *row, struct error *err);
+
+/* The time of the entity's oldest event after t_us, INT64_MAX where there is none. */
+MUST_USE enum status timeline_next_us(struct storage *storage, uint32_t table_id,
+                                      struct bytes entity, int64_t t_us, int64_t *next_us,
+                                      struct error *err);
+
+/* The finished rows; a row is forgotten when an event of its entity is written. */
+struct hot *storage_hot(struct storage *storage);
 
 struct entity_scan;
 

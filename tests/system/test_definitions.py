@@ -1,222 +1,327 @@
-"""Definitions over their life: applied whole or not at all, kept, versioned, filled from the log."""
+"""Definitions through their life: planned, applied, changed into versions that are filled before they
+are shown, kept over restarts, all or nothing."""
 
 import json
-import subprocess
 import threading
 import time
 
-from conftest import ASOF, asof
-from resp import Error
+import pytest
+
+from resp import Closed, Error, Got
 
 SOURCE = """
 sources:
-  s:
-    fields: {id: string, ts: timestamp_s, k: string, n: int}
-    event_time: ts
+  clicks:
+    description: Clicks.
+    fields: {id: string, at: timestamp_us, user: string, page: string, n: int}
+    event_time: at
     event_id: id
     clock: event
+"""
+ENTITY = """
 entities:
-  k: {keys: [k], description: A key.}
+  user: {keys: [user]}
 """
 VIEW = """
 views:
-  v:
-    source: s
-    entity: k
-    description: %s
+  user_clicks:
+    source: clicks
+    entity: user
     features:
-      n_sum: {sum: n, over: %s}
+      clicks: {count: '*', over: forever}
+      total:  {sum: n, over: forever}
 """
-DEFINITIONS = SOURCE + VIEW % ("Sums.", "10s")
-LONGER = SOURCE + VIEW % ("Sums.", "1h")
+DEFINITIONS = SOURCE + ENTITY + VIEW
+CHANGED = DEFINITIONS.replace("total:  {sum: n, over: forever}", "total:  {sum: n, over: forever, where: n > 10}")
+USERS = 5
 
 
-def push(server, count, first=0):
-    lines = "".join(json.dumps({"id": str(i), "ts": i, "k": f"k{i % 3}", "n": 1}) + "\n"
-                    for i in range(first, first + count))
-    server.asof("push", "s", "-", input=lines)
+def click(number):
+    return json.dumps({"id": str(number), "at": number, "user": f"u{number % USERS}", "page": "p", "n": number})
 
 
-def plan(server, text, command="plan"):
-    done = server.asof(command, "-", "--json", input=text)
-    return {(change["noun"], change["name"]): (change["change"], change["version"])
-            for change in json.loads(done.stdout)["changes"]}
-
-
-def value(server, key):
-    return server.call("HGET", key, "n_sum")
-
-
-def test_a_plan_changes_nothing(server):
-    assert plan(server, DEFINITIONS)[("view", "v")] == ("new", 1)
-
-    assert server.call("HGET", "v:k0", "n_sum") is None
-    assert json.loads(server.asof("list", "--json").stdout)["views"] == []
-
-
-def test_applying_again_changes_nothing(server):
-    server.apply(DEFINITIONS)
-
-    assert set(change for change, _ in plan(server, DEFINITIONS, "apply").values()) == {"unchanged"}
-    [view] = json.loads(server.asof("list", "--json").stdout)["views"]
-    assert view["active"] == 1 and len(view["versions"]) == 1
-
-
-def test_a_description_makes_no_version(server):
-    server.apply(DEFINITIONS)
-
-    changed = SOURCE + VIEW % ("Sums of n.", "10s")
-    assert plan(server, changed, "apply")[("view", "v")] == ("described", 1)
-
-    view = json.loads(server.asof("describe", "v", "--json").stdout)
-    assert view["description"] == "Sums of n." and view["version"] == 1
-
-
-def test_a_changed_window_is_a_version_filled_from_the_log(server):
-    server.apply(DEFINITIONS)
-    push(server, 3000)
-    assert value(server, "v:k0") == b"3"
-
-    assert plan(server, LONGER, "apply")[("view", "v")] == ("changed", 2)
-
-    assert value(server, "v:k0") == b"1000"
-    assert value(server, "v@2:k0") == b"1000"
-    assert value(server, "v@1:k0") == b"3"
-    push(server, 3, first=3000)
-    assert value(server, "v:k0") == b"1001"
-    assert value(server, "v@1:k0") == b"3"
-    server.restart()
-    assert value(server, "v:k0") == b"1001"
-    assert value(server, "v@1:k0") == b"3"
-
-
-def test_a_new_view_over_an_old_source_sees_its_past(server):
-    server.apply(DEFINITIONS)
-    push(server, 3000)
-
-    server.apply("views: {w: {source: s, entity: k, features: {n_sum: {sum: n, over: forever}}}}", "w.yaml")
-
-    assert value(server, "w:k1") == b"1000"
-    assert server.asof("get", "w", "k1", "--at", "1970-01-01T00:00:10Z", "--json").stdout.count('"value":4')
-
-
-def test_events_without_an_id_count_once_through_a_fill(server):
-    server.apply(DEFINITIONS.replace("    event_id: id\n", ""))
-    push(server, 300)
-    push(server, 300)
-
-    server.apply(LONGER.replace("    event_id: id\n", ""))
-
-    assert value(server, "v:k0") == b"200"
-
-
-def test_a_mistake_in_one_file_applies_nothing_of_all(server, tmp_path):
-    (tmp_path / "a.yaml").write_text(DEFINITIONS)
-    (tmp_path / "b.yaml").write_text("views:\n  w:\n    source: s\n    entity: k\n    features:\n"
-                                     "      x: {sum: amont, over: 5m}\n")
-
-    done = server.asof("apply", str(tmp_path), check=False)
-
-    assert done.returncode == 1
-    assert f"{tmp_path}/b.yaml:6:16: feature 'x': source 's' has no field 'amont'" in done.stderr
-    assert json.loads(server.asof("list", "--json").stdout)["views"] == []
-
-
-def test_a_field_that_a_view_needs_can_not_go(server):
-    server.apply(DEFINITIONS)
-
-    done = server.asof("apply", "-", input=SOURCE.replace(", n: int", ""), check=False)
-
-    assert done.returncode == 1 and "'v'" in done.stderr and "'n'" in done.stderr
-    assert plan(server, DEFINITIONS)[("source", "s")] == ("unchanged", 0)
-
-
-def test_a_field_of_another_type_is_a_new_version_and_the_old_one_stays(server):
-    server.apply(DEFINITIONS)
-    push(server, 30)
-
-    server.apply(DEFINITIONS.replace("n: int", "n: double"))
+def push(server, numbers, batch=1000):
+    numbers = list(numbers)
     with server.client() as client:
-        assert client.call("ASOF.PUSH", "s", '{"id":"x","ts":29,"k":"k0","n":0.5}') == 1
+        for start in range(0, len(numbers), batch):
+            client.call("ASOF.PUSH", "clicks", *map(click, numbers[start:start + batch]))
 
-    assert value(server, "v:k0") == b"3.5"
-    assert value(server, "v@1:k0") == b"3"  # can't hold 0.5, so it is not one of its events
-    assert b"stream_events_mismatched_total:1\r\n" in server.call("INFO")
+
+def expected(user, count, where=lambda number: True):
+    """(clicks, total) of the user after the first count clicks."""
+    numbers = [number for number in range(count) if number % USERS == user]
+    return [b"%d" % len(numbers), b"%d" % sum(filter(where, numbers))]
+
+
+def apply(server, text, *options, name="definitions.yaml", command="apply"):
+    """What changed: [(change, noun, name, version)]."""
+    path = server.data.parent / name
+    path.write_text(text)
+    changes = json.loads(server.asof(command, str(path), "--json", *options).stdout)["changes"]
+    return [(change["change"], change["noun"], change["name"], change["version"]) for change in changes]
+
+
+def fills(server):
+    return json.loads(server.call("ASOF.FILLS"))
+
+
+def versions(server, view):
+    return json.loads(server.call("ASOF.DESCRIBE", view))
+
+
+def test_new_unchanged_described_changed(server):
+    assert apply(server, DEFINITIONS) == [("new", "source", "clicks", 0), ("new", "entity", "user", 0),
+                                          ("new", "view", "user_clicks", 1)]
+    assert {change for change, *_ in apply(server, DEFINITIONS)} == {"unchanged"}
+    respelt = DEFINITIONS.replace("{keys: [user]}", "{keys: ['user']}").replace("total:  {sum: n,", "total: {sum:   n ,")
+    assert {change for change, *_ in apply(server, respelt)} == {"unchanged"}
+    described = DEFINITIONS.replace("description: Clicks.", "description: Clicks on pages.").replace(
+        "    entity: user\n", "    entity: user\n    owner: web@example.com\n    tags: {team: web}\n")
+    assert apply(server, described) == [("described", "source", "clicks", 0), ("unchanged", "entity", "user", 0),
+                                        ("described", "view", "user_clicks", 1)]
+    view = versions(server, "user_clicks")
+    assert (view["owner"], view["tags"], view["version"]) == ("web@example.com", {"team": "web"}, 1)
+    assert versions(server, "clicks")["description"] == "Clicks on pages."
+    assert ("changed", "view", "user_clicks", 2) in apply(server, CHANGED)
+    assert ("changed", "view", "user_clicks", 3) in apply(server, DEFINITIONS)  # back again is a new version, too
+
+
+def test_a_plan_says_the_same_and_changes_nothing(server):
+    planned = apply(server, DEFINITIONS, command="plan")
+    assert json.loads(server.call("ASOF.LIST")) == {"sources": [], "entities": [], "views": []}
+    assert apply(server, DEFINITIONS) == planned
+    before = server.call("ASOF.LIST")
+    assert ("changed", "view", "user_clicks", 2) in apply(server, CHANGED, command="plan")
+    assert server.call("ASOF.LIST") == before
+
+
+def test_a_new_view_is_filled_from_the_log(server):
+    apply(server, SOURCE)
+    push(server, range(3000))
+
+    apply(server, ENTITY + VIEW, name="view.yaml")
+
+    with server.client() as client:
+        for user in range(USERS):
+            assert client.call("HMGET", f"user_clicks:u{user}", "clicks", "total") == expected(user, 3000)
+
+
+def test_a_version_is_shown_only_when_it_is_filled(server):
+    count = 60_000
+    apply(server, DEFINITIONS)
+    push(server, range(count))
+    second = DEFINITIONS.replace("total:  {sum: n, over: forever}", "total:  {sum: n, over: forever, where: n >= 0}")
+    new = VIEW.replace("user_clicks", "new_clicks")
+
+    apply(server, second + new.replace("\nviews:", ""), "--no-wait")
+
+    seen = set()
+    with server.client() as client:
+        while True:
+            got = Got(client.call("ASOF.GET", "user_clicks:u1"))
+            assert [got.values[name].encode() for name in ("clicks", "total")] == expected(1, count)
+            (reply,) = client.pipeline([("HMGET", "new_clicks:u1", "clicks", "total")])
+            if isinstance(reply, Error):
+                assert str(reply).startswith("UNAVAILABLE")
+            else:
+                assert reply == expected(1, count)
+            (pinned,) = client.pipeline([("HGET", "user_clicks@2:u1", "clicks")])
+            assert pinned == expected(1, count)[0] or str(pinned).startswith("UNAVAILABLE")
+            seen.add((got.view, isinstance(reply, Error)))
+            if got.view == "user_clicks@2" and not isinstance(reply, Error):
+                break
+    assert ("user_clicks@1", True) in seen
+    assert fills(server) == []
+
+
+def test_events_that_come_during_a_fill_count_once(server):
+    before, during = 30_000, 2_000
+    apply(server, DEFINITIONS)
+    push(server, range(before))
+
+    apply(server, CHANGED, "--no-wait")
+    push(server, range(before, before + during), batch=50)
+    push(server, range(before - 500, before + during), batch=500)  # once more
+    server.wait_for(lambda: fills(server) == [])
+
+    with server.client() as client:
+        for user in range(USERS):
+            assert client.call("HMGET", f"user_clicks:u{user}", "clicks", "total") == expected(
+                user, before + during, lambda number: number > 10)
+            assert client.call("HMGET", f"user_clicks@1:u{user}", "clicks", "total") == expected(user, before + during)
+
+
+def test_old_versions_go_on(server):
+    apply(server, DEFINITIONS)
+    push(server, range(100))
+    apply(server, CHANGED)
+    push(server, range(100, 200))
+
+    with server.client() as client:
+        assert client.call("HMGET", "user_clicks@1:u1", "clicks", "total") == expected(1, 200)
+        assert client.call("HMGET", "user_clicks@2:u1", "clicks", "total") == expected(1, 200, lambda n: n > 10)
+        assert Got(client.call("ASOF.GET", "user_clicks:u1")).view == "user_clicks@2"
+        assert client.call("HGET", "user_clicks@3:u1", "clicks") is None
+
+
+def test_definitions_and_clocks_are_in_force_after_a_restart(server):
+    apply(server, DEFINITIONS)
+    push(server, range(100))
+    apply(server, CHANGED)
+    listed = server.call("ASOF.LIST")
+    described = server.call("ASOF.DESCRIBE", "user_clicks")
+    read = server.call("ASOF.GET", "user_clicks:u1")
+
+    server.restart()
+
+    assert server.call("ASOF.LIST") == listed
+    assert server.call("ASOF.DESCRIBE", "user_clicks") == described
+    assert server.call("ASOF.GET", "user_clicks:u1") == read
+    assert {change for change, *_ in apply(server, CHANGED)} == {"unchanged"}
+    push(server, range(100, 110))
+    assert server.call("HGET", "user_clicks:u1", "clicks") == expected(1, 110)[0]
+
+
+def test_a_mistake_in_one_file_applies_nothing_of_any(server, tmp_path):
+    folder = tmp_path / "definitions"
+    folder.mkdir()
+    (folder / "a_source.yaml").write_text(SOURCE)
+    (folder / "b_entity.yaml").write_text(ENTITY)
+    (folder / "c_view.yaml").write_text(VIEW.replace("sum: n", "sum: m"))
+
+    done = server.asof("apply", str(folder), check=False)
+
+    assert done.returncode == 1 and f"{folder}/c_view.yaml:8:21: " in done.stderr
+    assert json.loads(server.call("ASOF.LIST")) == {"sources": [], "entities": [], "views": []}
+    (folder / "c_view.yaml").write_text(VIEW)
+    server.asof("apply", str(folder))
+    assert [view["name"] for view in json.loads(server.call("ASOF.LIST"))["views"]] == ["user_clicks"]
+
+
+def test_a_source_that_loses_a_used_field_is_refused(server):
+    apply(server, DEFINITIONS)
+    with server.client() as client:
+        (reply,) = client.pipeline([("ASOF.APPLY", "s.yaml", SOURCE.replace(", n: int", ""))])
+        assert isinstance(reply, Error) and "user_clicks" in str(reply) and "'n'" in str(reply)
+    assert apply(server, SOURCE.replace("page: string, ", "")) == [("changed", "source", "clicks", 0)]
+
+
+def test_a_field_that_no_view_uses_makes_no_version(server):
+    apply(server, DEFINITIONS)
+    changes = apply(server, DEFINITIONS.replace("n: int", "n: int, extra: double"))
+    assert ("changed", "source", "clicks", 0) in changes and ("unchanged", "view", "user_clicks", 1) in changes
+    assert server.call("ASOF.PUSH", "clicks", '{"id":"1","at":1,"user":"u1","n":1,"extra":0.5}') == 1
+    assert server.call("HGET", "user_clicks:u1", "clicks") == b"1"
+
+
+def test_a_changed_type_makes_a_version_filled_by_the_new_type(server):
+    apply(server, DEFINITIONS)
+    push(server, range(50))
+    assert ("changed", "view", "user_clicks", 2) in apply(server, DEFINITIONS.replace("n: int", "n: decimal(3)"))
+    assert server.call("ASOF.PUSH", "clicks", '{"id":"half","at":99,"user":"u1","n":0.5}') == 1
+    with server.client() as client:
+        assert client.call("HMGET", "user_clicks@1:u1", "total") == expected(1, 50)[1:]
+        assert client.call("HMGET", "user_clicks:u1", "clicks", "total") == [b"11", b"%d.5" % int(expected(1, 50)[1])]
+        # Version 1 can't hold 0.5, so it is not one of its events.
+        assert client.call("HGET", "user_clicks@1:u1", "clicks") == expected(1, 50)[0]
+        assert b"stream_events_mismatched_total:1\r\n" in client.call("INFO", "asof")
+
+
+def test_events_without_an_id_count_as_often_as_they_were_pushed_through_a_fill(server):
+    apply(server, DEFINITIONS.replace("    event_id: id\n", ""))
+    push(server, range(300))
+    push(server, range(300))
+    apply(server, CHANGED.replace("    event_id: id\n", ""))
+    for key in ("user_clicks:u1", "user_clicks@1:u1"):
+        assert server.call("HGET", key, "clicks") == b"120"
 
 
 def test_definitions_are_in_force_after_kill_9(server):
-    server.apply(DEFINITIONS)
+    apply(server, DEFINITIONS)
     server.kill()
-
     server.start()
-
-    assert plan(server, DEFINITIONS) == {("source", "s"): ("unchanged", 0), ("entity", "k"): ("unchanged", 0),
-                                         ("view", "v"): ("unchanged", 1)}
-
-
-def test_a_fill_that_is_killed_goes_on(server, draw):
-    server.apply(DEFINITIONS)
-    push(server, 60_000)
-    process = subprocess.Popen([ASOF, "--server", server.address, "apply", "-"], stdin=subprocess.PIPE,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
-    process.stdin.write(LONGER)
-    process.stdin.close()
-    server.wait_for(lambda: json.loads(server.call("ASOF.FILLS")))
-    for _ in range(3):
-        time.sleep(draw.uniform(0, 0.1))
-        server.kill()
-        server.start()
-        if value(server, "v:k0") == b"1200":
-            break
-        assert value(server, "v:k0") == b"3"  # the old version, until the new one is whole
-
-    server.wait_for(lambda: not json.loads(server.call("ASOF.FILLS")))
-
-    process.terminate()
-    process.wait()
-    assert value(server, "v:k0") == b"1200"
-    assert value(server, "v@1:k0") == b"3"
-
-
-def test_reads_and_pushes_go_on_during_a_fill(server):
-    server.apply(DEFINITIONS)
-    push(server, 60_000)
-    applied = threading.Thread(target=server.apply, args=(LONGER,))
-    applied.start()
-    server.wait_for(lambda: json.loads(server.call("ASOF.FILLS")))
-
-    pushed = 0
-    while json.loads(server.call("ASOF.FILLS")):
-        push(server, 3, first=60_000 + pushed)
-        pushed += 3
-        assert value(server, "v:k0") in (b"3", b"4", b"1200", b"1201")
-    applied.join()
-
-    assert pushed > 0
-    assert value(server, "v:k0") in (b"1200", b"1201")
-    first_s = 60_000 + pushed - 3600  # not counted by the window of an hour
-    assert int(value(server, "v:k0")) == sum(1 for i in range(first_s, 60_000 + pushed) if i % 3 == 0)
-
-
-def test_a_view_that_is_being_filled_says_so(server):
-    server.apply(SOURCE)
-    push(server, 60_000)
-    applied = threading.Thread(target=server.apply, args=(DEFINITIONS,))
-    applied.start()
-    server.wait_for(lambda: json.loads(server.call("ASOF.FILLS")))
-    try:
-        reply = value(server, "v:k0")
-        assert reply == b"3"  # it was done in between
-    except Error as error:
-        assert str(error).startswith("UNAVAILABLE view 'v' is being filled")
-    applied.join()
-    assert value(server, "v:k0") == b"3"
+    assert {change for change, *_ in apply(server, DEFINITIONS)} == {"unchanged"}
 
 
 def test_what_is_unknown_is_not_found(server):
-    server.apply(DEFINITIONS)
+    apply(server, DEFINITIONS)
+    with server.client() as client:
+        for name in ("user_click", "user_clicks@7"):
+            (reply,) = client.pipeline([("ASOF.DESCRIBE", name)])
+            assert isinstance(reply, Error) and str(reply).startswith("NOTFOUND") and "user_clicks" in str(reply)
 
-    done = server.asof("describe", "vv", check=False)
-    assert done.returncode == 3 and "'v'" in done.stderr
-    assert asof("--server", "127.0.0.1:1", "list", check=False).returncode == 4
-    assert asof("aply", check=False).returncode == 2
+
+def test_kill_9_during_a_fill(server, draw):
+    count = 60_000
+    apply(server, DEFINITIONS)
+    push(server, range(count))
+    apply(server, CHANGED, "--no-wait")
+    kills = 0
+    while kills < 10:
+        time.sleep(draw.uniform(0, 0.08))
+        server.kill()
+        server.start()
+        kills += 1
+        if fills(server) == []:
+            break
+    server.wait_for(lambda: fills(server) == [])
+    with server.client() as client:
+        for user in range(USERS):
+            assert client.call("HMGET", f"user_clicks:u{user}", "clicks", "total") == expected(
+                user, count, lambda number: number > 10)
+    assert versions(server, "user_clicks")["active"] == 2
+
+
+def test_kill_9_while_definitions_are_applied(server, draw):
+    apply(server, DEFINITIONS)
+    push(server, range(500))
+    acknowledged = []
+
+    def apply_again_and_again():
+        try:
+            with server.client() as client:
+                for number in range(10**6):
+                    text = DEFINITIONS.replace("over: forever}", f"over: {number + 1}s}}", 1)
+                    client.call("ASOF.APPLY", "a.yaml", text)
+                    acknowledged.append(number)
+        except (Closed, OSError):
+            pass
+
+    for _ in range(3):
+        before = len(acknowledged)
+        thread = threading.Thread(target=apply_again_and_again)
+        thread.start()
+        time.sleep(draw.uniform(0.05, 0.3))
+        server.kill()
+        thread.join()
+        server.start()
+        server.wait_for(lambda: fills(server) == [])
+        view = versions(server, "user_clicks")
+        assert len(acknowledged) > before and view["active"] >= len(acknowledged)
+        assert server.call("HGET", "user_clicks@1:u1", "clicks") == expected(1, 500)[0]
+        assert server.call("HGET", "user_clicks:u1", "total") == expected(1, 500)[1]
+
+
+def test_applying_while_events_come_loses_none(server):
+    apply(server, DEFINITIONS)
+    pushing = threading.Thread(target=push, args=(server, range(20_000), 20))
+    pushing.start()
+    version = 1
+    while pushing.is_alive() and version < 6:
+        version += 1
+        apply(server, DEFINITIONS.replace("over: forever}", f"over: {version}d}}", 1))
+    pushing.join()
+    server.wait_for(lambda: fills(server) == [])
+    with server.client() as client:
+        for number in range(1, version + 1):
+            assert client.call("HMGET", f"user_clicks@{number}:u3", "clicks", "total") == expected(3, 20_000)
+    assert version > 1
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_many_views_at_once(server, count):
+    views = "views:\n" + "".join(VIEW.replace("\nviews:\n", "").replace("user_clicks", f"view_{i}") for i in range(count))
+    changes = apply(server, SOURCE + ENTITY + views)
+    assert len(changes) == count + 2
+    push(server, range(50))
+    assert server.call("HGET", f"view_{count - 1}:u1", "clicks") == expected(1, 50)[0]

@@ -219,6 +219,27 @@ def test_every_aggregation_over_every_window(make_server, seed):
         server.stop()
 
 
+def test_features_asked_alone_are_the_same(make_server):
+    draw = random.Random(SEED)
+    server = make_server().start()
+    server.apply(synthetic.definitions())
+    push_in_pieces(server, synthetic.Stream(SEED, 200).lines(), draw)
+    views = oracle.parse_definitions([synthetic.definitions()])[1]
+    with server.client() as client:
+        for view in views.values():
+            for _ in range(10):
+                key = f"{view.name}:{draw.choice(('a', 'b'))}" if len(view.keys) == 1 else f"{view.name}:x|7"
+                at = draw.randrange(-50, 150) * 1_000_000
+                whole = Got(client.call("ASOF.GET", key, "AT", at))
+                names = draw.choices(view.features, k=5)
+                some = Got(client.call("ASOF.GET", key, "AT", at, "FIELDS", *(feature.name for feature in names)))
+                assert some.features == [(f.name, whole.values[f.name], whole.statuses[f.name]) for f in names]
+                assert some.event_time == whole.event_time
+                client.call("ASOF.AT", at)
+                texts = client.call("HMGET", key, *(feature.name for feature in names))
+                assert [None if text is None else text.decode() for text in texts] == [value for _, value, _ in some.features]
+
+
 def test_a_definition_applied_after_the_events_gives_the_same(make_server):
     draw = random.Random(SEED)
     lines = synthetic.Stream(SEED, 300).lines()

@@ -442,6 +442,64 @@ static void random_timelines_agree_with_brute_force(void **state)
     end(&fixture);
 }
 
+static void assert_same_values(const struct answer *a, const struct answer *b)
+{
+    assert_int_equal(a->is_found, b->is_found);
+    for (size_t i = 0; i < a->count; i++) {
+        assert_int_equal(a->statuses[i], b->statuses[i]);
+        assert_int_equal(value_compare(&a->values[i], &b->values[i]), 0);
+    }
+}
+
+/* Whether the answers differ in anything. */
+static bool is_changed(const struct answer *a, const struct answer *b)
+{
+    bool changed = a->is_found != b->is_found;
+    for (size_t i = 0; i < a->count; i++)
+        changed |= a->statuses[i] != b->statuses[i] ||
+                   value_compare(&a->values[i], &b->values[i]) != 0;
+    return changed;
+}
+
+static void an_answer_holds_until_the_moment_it_names(void **state)
+{
+    (void)state;
+    static const char *const overs[] = {"1s", "1s step 1s", "tumbling(1s)", "session(1s)",
+                                        "last(2)", "forever"};
+    struct random random = random_begin(__func__);
+    size_t changes = 0;
+    for (size_t round = 0; round < 600; round++) {
+        struct fixture fixture;
+        struct events events = {0};
+        begin(&fixture, false, NULL);
+        for (size_t i = 0; i < 2; i++) {
+            add(&fixture, i == 0 ? "sum" : "count", "n", overs[random_below(&random, 6)], NULL);
+            struct window *window = &fixture.features[i].window;
+            window->size_us = window->size_us > 0 ? 5 + (int64_t)random_below(&random, 20) : 0;
+            window->step_us = window->step_us > 0 ? 1 + (int64_t)random_below(&random, 5) : 0;
+        }
+        compile(&fixture);
+        int64_t time = -20;
+        for (size_t i = 0; i < 10; i++) {
+            time += (int64_t)random_below(&random, 9);
+            put(&fixture, &events, time, "i", value_int((int64_t)(1 << i)), value_null(), NULL);
+        }
+        int64_t t = time + (int64_t)random_below(&random, 30);
+        struct answer first = ask(&fixture, &events, t, false);
+        assert_true(first.valid_until_us > t);
+        for (int64_t later = t; later < first.valid_until_us && later < t + 80; later++) {
+            struct answer answer = ask(&fixture, &events, later, false);
+            assert_same_values(&first, &answer);
+        }
+        if (first.valid_until_us < INT64_MAX) {
+            struct answer answer = ask(&fixture, &events, first.valid_until_us, false);
+            changes += is_changed(&first, &answer);
+        }
+        end(&fixture);
+    }
+    assert_true(changes > 100); /* it is no moment that is always too early */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -454,6 +512,7 @@ int main(void)
         cmocka_unit_test(not_found_is_when_the_newest_event_lies_in_no_window),
         cmocka_unit_test(a_row_that_is_cut_or_grown_is_corrupt),
         cmocka_unit_test(random_timelines_agree_with_brute_force),
+        cmocka_unit_test(an_answer_holds_until_the_moment_it_names),
     };
     return cmocka_run_group_tests_name("evaluate", tests, NULL, NULL);
 }

@@ -1,0 +1,76 @@
+"""The goals that asof is measured against, and what the numbers say about each."""
+
+import dataclasses
+import enum
+
+COST_EVENTS_SMALL = 100
+
+
+class Verdict(enum.Enum):
+    REACHED = "reached"
+    MISSED = "not reached"
+    UNMEASURED = "not measured yet"
+
+
+@dataclasses.dataclass
+class Goal:
+    what: str
+    goal: str
+    measured: str
+    verdict: Verdict
+
+
+def judge(results):
+    """All goals, in order. `results` is a report.Results; what it lacks is not measured."""
+    return [*_reads(results.reads), _memory(results.reads), _push(results.pushes), _freshness(results.freshness),
+            _window_cost(results.window_costs), *_unmeasured()]
+
+
+def _verdict(is_reached):
+    return Verdict.REACHED if is_reached else Verdict.MISSED
+
+
+def _reads(reads):
+    for result in reads.pipelines:
+        what = f"hot HMGET, pipeline {result.pipeline}, against redis-server ({reads.entities:,} entities)"
+        rate = f"{result.ratio.text('{:.2f}')}× requests/s"
+        if result.pipeline > 1:
+            yield Goal(what, "≥ 1.5× requests/s", rate, _verdict(result.ratio.median >= 1.5))
+        else:
+            yield Goal(what, "≥ 0.95× requests/s at ≤ 0.8× CPU", f"{rate}, {result.cpu_ratio.text('{:.2f}')}× CPU",
+                       _verdict(result.ratio.median >= 0.95 and result.cpu_ratio.median <= 0.8))
+
+
+def _memory(reads):
+    ratio = reads.asofd_entity_bytes / reads.redis_entity_bytes
+    return Goal(f"memory per entity, against redis-server ({reads.entities:,} entities)", "≤ 1.0×", f"{ratio:.2f}×",
+                _verdict(ratio <= 1.0))
+
+
+def _push(pushes):
+    rate = pushes.events_per_cpu_s
+    return Goal("ASOF.PUSH, 100 events a call, fsync, with compaction", "≥ 100,000 events per CPU second",
+                f"{rate:,.0f}", _verdict(rate >= 100_000))
+
+
+def _freshness(rates):
+    fastest = max(rates, key=lambda result: result.rate)
+    measured = f"{fastest.read_p99_ms:.2f} ms at {fastest.reached:,.0f} events/s"
+    is_reached = fastest.is_held and fastest.stale == 0 and fastest.read_p99_ms < 1
+    return Goal(f"read after write, p99, at {fastest.rate:,} events/s", "< 1 ms", measured, _verdict(is_reached))
+
+
+def _window_cost(costs):
+    """Cost over events only grows, so a smaller entity than the goal's can show that it is missed, not more."""
+    cpu_us = {cost.events: cost.cpu_us.median for cost in costs}
+    largest = max(cpu_us)
+    ratio = cpu_us[largest] / cpu_us[COST_EVENTS_SMALL]
+    return Goal("1,000,000 events in a 7-day window, against 100", "≤ 5×", f"{ratio:.0f}× at {largest:,} events",
+                Verdict.MISSED if ratio > 5 else Verdict.UNMEASURED)
+
+
+def _unmeasured():
+    for what, goal in (("point in time, in block cache", "≥ 50,000 rows of 10 features a second and core"),
+                       ("start after kill -9 with 1,000,000 entities", "≤ 2 s"),
+                       ("HMGET p99 while 20,000 events/s are pushed, against as many HSETs", "≤ 1×")):
+        yield Goal(what, goal, "", Verdict.UNMEASURED)

@@ -1,0 +1,179 @@
+"""Starts and stops the peers: asofd and redis-server, each on a free port, with all its data in a folder of
+the caller's, pinned to SERVER_CPU. Says what a running one has used: CPU, memory, bytes written.
+
+A peer dies with the driver, however that ends. ASOFD, ASOF and REDIS_SERVER name the binaries."""
+
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests/system"))  # the tests' client of the Redis protocol
+from resp import Client  # noqa: E402
+
+ASOFD = os.environ.get("ASOFD", str(ROOT / "build/asofd"))
+ASOF = os.environ.get("ASOF", str(ROOT / "build/asof"))
+REDIS_SERVER = os.environ.get("REDIS_SERVER", "redis-server")
+SERVER_CPU, LOAD_CPU = 0, 1
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 60
+QUIET_S = 1.5          # a server that used no CPU for so long has ended its compactions
+QUIET_TICKS = 2        # what an idle server's timers may use meanwhile
+QUIET_TIMEOUT_S = 60
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+READY = re.compile(r"asofd ready resp=\S+:(\d+) ")
+
+
+class BenchError(Exception):
+    """The benchmark can't go on; the text says why and what would help."""
+
+
+def require(binary, hint):
+    """Fails with the hint where there is no such program."""
+    if shutil.which(binary) is None:
+        raise BenchError(f"{binary} is not there: {hint}")
+
+
+def pin_driver():
+    """Puts this process and what it starts onto the load's CPU. BenchError on a machine with one."""
+    if not {SERVER_CPU, LOAD_CPU} <= os.sched_getaffinity(0):
+        raise BenchError(f"CPUs {SERVER_CPU} and {LOAD_CPU} are needed, one for the server and one for the load")
+    os.sched_setaffinity(0, {LOAD_CPU})
+
+
+class Peer:
+    """One server process. A context manager: it is stopped at the end of the block.
+    Subclasses set `name` and `command`, and start the process in __init__ by _spawn()."""
+
+    name = ""
+
+    def _spawn(self, command, folder, **streams):
+        self.command = command
+        self.log_path = pathlib.Path(folder) / f"{self.name}.log"
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", str(SERVER_CPU), *command],
+                stdin=subprocess.DEVNULL, stderr=log, start_new_session=True, **{"stdout": log, **streams})
+        self.pid = self.process.pid  # setpriv and taskset become the server
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.stop()
+
+    def stop(self):
+        """Asks it to end; kills it where it does not."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def failed(self, what):
+        """A BenchError about this server, with the end of its log."""
+        said = self.log_path.read_text(errors="replace")[-2000:]
+        return BenchError(f"{self.name}: {what}: {said or 'it said nothing'}")
+
+    def client(self):
+        return Client("127.0.0.1", self.port)
+
+    def _ticks(self):
+        text = pathlib.Path(f"/proc/{self.pid}/stat").read_text()
+        fields = text[text.rindex(")") + 2:].split()
+        return int(fields[11]) + int(fields[12])  # utime and stime, of all threads
+
+    def cpu_s(self):
+        """CPU time used so far, by all threads, user and system."""
+        return self._ticks() / TICKS_PER_S
+
+    def rss_bytes(self):
+        text = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) * 1024
+
+    def written_bytes(self):
+        """Bytes it sent to the disk so far."""
+        text = pathlib.Path(f"/proc/{self.pid}/io").read_text()
+        return int(re.search(r"^write_bytes: (\d+)", text, re.M)[1])
+
+    def wait_quiet(self):
+        """Returns once its background work is done. BenchError after QUIET_TIMEOUT_S."""
+        deadline = time.monotonic() + QUIET_TIMEOUT_S
+        while time.monotonic() < deadline:
+            before = self._ticks()
+            time.sleep(QUIET_S)
+            if self._ticks() - before <= QUIET_TICKS:
+                return
+        raise self.failed(f"not quiet after {QUIET_TIMEOUT_S} s")
+
+
+class Asofd(Peer):
+    """asofd with its default options and an empty database."""
+
+    name = "asofd"
+
+    def __init__(self, folder):
+        self.data = pathlib.Path(folder) / "data"
+        command = [ASOFD, "--data", str(self.data), "--resp-port", "0", "--rpc-port", "off", "--http-port", "off"]
+        self._spawn(command, folder, stdout=subprocess.PIPE, text=True)
+        try:
+            self.port = self._ready_port()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _ready_port(self):
+        readable, _, _ = select.select([self.process.stdout], [], [], START_TIMEOUT_S)
+        match = READY.match(self.process.stdout.readline()) if readable else None
+        if match is None:
+            raise self.failed("did not start")
+        return int(match[1])
+
+    def stop(self):
+        super().stop()
+        self.process.stdout.close()
+
+    def apply(self, path):
+        """Registers the definitions of a file and waits until their views are shown."""
+        done = subprocess.run([ASOF, "--server", f"127.0.0.1:{self.port}", "apply", str(path)],
+                              capture_output=True, text=True, timeout=START_TIMEOUT_S)
+        if done.returncode != 0:
+            raise self.failed(f"apply: {done.stderr.strip()}")
+
+
+class Redis(Peer):
+    """redis-server with its default options, but nothing saved to disk."""
+
+    name = "redis-server"
+
+    def __init__(self, folder):
+        with socket.socket() as probe:  # it takes no port 0: the kernel is asked for a free one
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self._spawn([REDIS_SERVER, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+                     "--dir", str(folder)], folder)
+        try:
+            self._wait_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait_ready(self):
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                with self.client() as client:
+                    if client.call("PING") == b"PONG":
+                        return
+            except ConnectionError:
+                time.sleep(0.05)
+        raise self.failed("did not start")
