@@ -168,7 +168,7 @@ static enum status write_reject(void *context, const struct refusal *refusal, st
     text_append_json(&line, refusal->raw);
     buffer_append_text(&line, "}\n");
     size_t written = fwrite(buffer_bytes(&line).data, 1, line.size, push->rejects);
-    bool is_written = written == line.size;
+    bool is_written = written == line.size && fflush(push->rejects) == 0;
     buffer_fini(&line);
     if (!is_written)
         return error_set(err, STATUS_IO, "write %s: %s", push->run->options->rejects,
@@ -290,10 +290,6 @@ static enum exit_code finish(struct push *push, enum status status,
     }
     if (result->is_stopped) {
         tell_stop(push, result, err);
-        return EXIT_FAILED;
-    }
-    if (push->rejects != NULL && fflush(push->rejects) != 0) {
-        error_set(err, STATUS_IO, "write %s: %s", push->run->options->rejects, error_errno());
         return EXIT_FAILED;
     }
     return EXIT_DONE;

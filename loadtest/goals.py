@@ -48,9 +48,14 @@ def _memory(reads):
 
 
 def _push(pushes):
+    """A run that ends before a write buffer is full is faster than what it stands for: it proves nothing reached."""
     rate = pushes.events_per_cpu_s
-    return Goal("ASOF.PUSH, 100 events a call, fsync, with compaction", "≥ 100,000 events per CPU second",
-                f"{rate:,.0f}", _verdict(rate >= 100_000))
+    verdict = _verdict(rate >= 100_000)
+    measured = f"{rate:,.0f}"
+    if pushes.flushed_files == 0 and verdict is Verdict.REACHED:
+        verdict, measured = Verdict.UNMEASURED, f"{measured}, too few events to tell"
+    return Goal("ASOF.PUSH, 100 events a call, fsync, with a full compaction", "≥ 100,000 events per CPU second",
+                measured, verdict)
 
 
 def _freshness(rates):
@@ -61,11 +66,12 @@ def _freshness(rates):
 
 
 def _window_cost(costs):
-    """Cost over events only grows, so a smaller entity than the goal's can show that it is missed, not more."""
-    cpu_us = {cost.events: cost.cpu_us.median for cost in costs}
-    largest = max(cpu_us)
-    ratio = cpu_us[largest] / cpu_us[COST_EVENTS_SMALL]
-    return Goal("1,000,000 events in a 7-day window, against 100", "≤ 5×", f"{ratio:.0f}× at {largest:,} events",
+    """Cost over events only grows, so a smaller entity than the goal's can show that it is missed, not more.
+    Of both states the one with the smaller ratio decides."""
+    small, large = next(cost for cost in costs if cost.events == COST_EVENTS_SMALL), costs[-1]
+    ratio = min(large.pushed_cpu_us.median / small.pushed_cpu_us.median,
+                large.flushed_cpu_us.median / small.flushed_cpu_us.median)
+    return Goal("1,000,000 events in a 7-day window, against 100", "≤ 5×", f"{ratio:.0f}× at {large.events:,} events",
                 Verdict.MISSED if ratio > 5 else Verdict.UNMEASURED)
 
 

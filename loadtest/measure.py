@@ -3,12 +3,11 @@
 import csv
 import dataclasses
 import os
-import resource
 import statistics
 import subprocess
 import time
 
-from servers import BenchError
+from servers import BenchError, children_cpu_s
 
 REDIS_BENCHMARK = os.environ.get("REDIS_BENCHMARK", "redis-benchmark")
 RUN_TIMEOUT_S = 120
@@ -54,7 +53,7 @@ def redis_benchmark(peer, words, requests, pipeline=1, connections=50, keys=0):
     """Runs redis-benchmark with one command; `keys` > 0 draws __rand_int__ below it. Any error reply fails it."""
     command = [REDIS_BENCHMARK, "-p", str(peer.port), "-c", str(connections), "-P", str(pipeline), "-n", str(requests),
                *(["-r", str(keys)] if keys else []), "--csv", *words]
-    cpu_s, load_s, start_s = peer.cpu_s(), _children_cpu_s(), time.monotonic()
+    cpu_s, load_s, start_s = peer.cpu_s(), children_cpu_s(), time.monotonic()
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
@@ -65,7 +64,7 @@ def redis_benchmark(peer, words, requests, pipeline=1, connections=50, keys=0):
         raise BenchError(f"{' '.join(command)}: {done.stdout[-500:]}{done.stderr[-500:]}")
     result = dict(zip(rows[0], rows[1]))
     return Run(float(result["rps"]), (peer.cpu_s() - cpu_s) / requests * 1e6, float(result["p99_latency_ms"]),
-               min(1.0, (_children_cpu_s() - load_s) / wall_s), command)
+               min(1.0, (children_cpu_s() - load_s) / wall_s), command)
 
 
 def requests_for(peer, words, seconds, least, **options):
@@ -76,8 +75,3 @@ def requests_for(peer, words, seconds, least, **options):
         if took_s >= seconds / CALIBRATION_PART:
             return max(least, int(requests * seconds / took_s))
         requests *= CALIBRATION_GROWTH
-
-
-def _children_cpu_s():
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime

@@ -6,6 +6,7 @@ A peer dies with the driver, however that ends. ASOFD, ASOF and REDIS_SERVER nam
 import os
 import pathlib
 import re
+import resource
 import select
 import shutil
 import signal
@@ -24,6 +25,7 @@ REDIS_SERVER = os.environ.get("REDIS_SERVER", "redis-server")
 SERVER_CPU, LOAD_CPU = 0, 1
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 60
+COMPACT_TIMEOUT_S = 120
 QUIET_S = 1.5          # a server that used no CPU for so long has ended its compactions
 QUIET_TICKS = 2        # what an idle server's timers may use meanwhile
 QUIET_TIMEOUT_S = 60
@@ -46,6 +48,12 @@ def pin_driver():
     if not {SERVER_CPU, LOAD_CPU} <= os.sched_getaffinity(0):
         raise BenchError(f"CPUs {SERVER_CPU} and {LOAD_CPU} are needed, one for the server and one for the load")
     os.sched_setaffinity(0, {LOAD_CPU})
+
+
+def children_cpu_s():
+    """CPU time of all processes that this one has started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 class Peer:
@@ -117,7 +125,7 @@ class Peer:
 
 
 class Asofd(Peer):
-    """asofd with its default options and an empty database."""
+    """asofd with its default options. Its database is in the folder: empty at first, kept for the next one there."""
 
     name = "asofd"
 
@@ -141,6 +149,20 @@ class Asofd(Peer):
     def stop(self):
         super().stop()
         self.process.stdout.close()
+
+    def sorted_files(self):
+        """How many sorted files it has: 0 while all that was pushed is still in the write buffers."""
+        return sum(1 for _ in self.data.rglob("*.sst"))
+
+    def compact(self):
+        """Stops it and compacts the whole database; returns the CPU time of that, in seconds."""
+        self.stop()
+        before_s = children_cpu_s()
+        done = subprocess.run([ASOFD, "--data", str(self.data), "--compact"], capture_output=True, text=True,
+                              timeout=COMPACT_TIMEOUT_S)
+        if done.returncode != 0:
+            raise self.failed(f"--compact: {done.stderr.strip()}")
+        return children_cpu_s() - before_s
 
     def apply(self, path):
         """Registers the definitions of a file and waits until their views are shown."""

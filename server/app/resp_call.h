@@ -87,6 +87,7 @@ struct resp_session {
     struct moment moment;
     bool is_waiting; /* for the commit of its pushes */
     bool is_closing;
+    bool is_yielding; /* its turn was long: it goes on in the next */
     struct buffer pending; /* replies of pushes, written when they are committed */
     size_t pending_count;
     struct resp_multi multi;

@@ -183,7 +183,9 @@ static bool session_break(struct resp_session *session)
 size_t resp_session_receive(struct resp_session *session, struct bytes input)
 {
     size_t taken = 0;
+    int64_t deadline_mono_us = clock_mono_us() + RESP_TURN_US;
     session->active_mono_us = session->door->turn_mono_us;
+    session->is_yielding = false;
     while (session_is_ready(session)) {
         struct resp_request request;
         size_t size;
@@ -200,6 +202,10 @@ size_t resp_session_receive(struct resp_session *session, struct bytes input)
             break;
         }
         taken += size;
+        if (clock_mono_us() >= deadline_mono_us) {
+            session->is_yielding = true;
+            break;
+        }
     }
     return taken;
 }
@@ -222,6 +228,8 @@ static size_t door_received(void *context, struct bytes input)
         network_connection_close(session->connection);
     else if (session->is_waiting)
         network_connection_pause(session->connection);
+    else if (session->is_yielding)
+        network_connection_resume(session->connection);
     return taken;
 }
 

@@ -32,6 +32,8 @@ enum {
     RESP_PENDING_MAX = 10 * 1000,          /* pushes of one connection in one commit */
     RESP_MULTI_COMMANDS_MAX = 10 * 1000,   /* queued by one MULTI */
     RESP_MULTI_SIZE_MAX = 8 * 1024 * 1024, /* bytes of their arguments */
+    RESP_TURN_US = 5 * 1000,               /* of one connection: then others have their turn */
+    RESP_EXEC_US = 1000 * 1000,            /* of one EXEC; behind it come errors */
     RESP_EXEC_SIZE_MAX = 64 * 1024 * 1024, /* replies of one EXEC; behind it come errors */
     RESP_FIELDS_MAX = 1024,                /* of one HMGET or ASOF.GET; keys of one EXISTS */
     RESP_SCAN_CURSORS_MAX = 1024,          /* remembered; the least recently used goes */

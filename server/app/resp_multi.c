@@ -1,6 +1,7 @@
 /* MULTI, EXEC, DISCARD: client libraries wrap pipelines in them. Reads only: between the commands of
  * one EXEC nothing else runs, so they all see one state. */
 #include "app/resp_call.h"
+#include "base/clock.h"
 
 enum { MULTI_CHUNK_SIZE = 4096 };
 
@@ -67,7 +68,8 @@ void resp_multi_discard(struct resp_call *call)
     resp_write_simple(call->reply, "OK");
 }
 
-static void multi_run(struct resp_call *exec, const struct resp_queued *queued, size_t begin)
+static void multi_run(struct resp_call *exec, const struct resp_queued *queued, size_t begin,
+                      int64_t deadline_mono_us)
 {
     struct resp_call call = *exec;
     call.command = queued->command;
@@ -77,6 +79,9 @@ static void multi_run(struct resp_call *exec, const struct resp_queued *queued, 
     call.reply.version = exec->session->version;
     if (call.reply.out->size - begin > RESP_EXEC_SIZE_MAX)
         resp_call_error(&call, "ERR the replies of this transaction are larger than 64 MiB");
+    else if (clock_mono_us() > deadline_mono_us)
+        resp_call_error(&call, "ERR this transaction takes longer than a second; send its commands "
+                               "without MULTI");
     else
         resp_call_run(&call);
 }
@@ -94,8 +99,9 @@ void resp_multi_exec(struct resp_call *call)
         return;
     }
     size_t begin = call->reply.out->size;
+    int64_t deadline_mono_us = clock_mono_us() + RESP_EXEC_US;
     resp_write_array(call->reply, multi->count);
     for (struct resp_queued *queued = multi->first; queued != NULL; queued = queued->next)
-        multi_run(call, queued, begin);
+        multi_run(call, queued, begin, deadline_mono_us);
     resp_multi_close(call->session);
 }

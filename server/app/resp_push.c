@@ -19,7 +19,10 @@ static void pending_settle(struct resp_session *session, enum status status,
     } else {
         struct resp_writer writer = {.out = session->output, .version = session->version};
         char text[ERROR_TEXT_SIZE + 64];
-        int size = snprintf(text, sizeof(text), "IOERR nothing was accepted: %s", err->text);
+        const char *what = status == STATUS_UNAVAILABLE
+                               ? "UNAVAILABLE nothing was accepted"
+                               : "IOERR it is not known whether this was accepted";
+        int size = snprintf(text, sizeof(text), "%s: %s", what, err->text);
         for (size_t i = 0; i < session->pending_count; i++)
             resp_write_error(writer, bytes_of(text, (size_t)size));
         session->door->counters.errors_total += session->pending_count;

@@ -15,8 +15,8 @@
 #include "storage/storage.h"
 #include "stream/stream.h"
 
-/* How often raw events beyond their retention are looked for. */
-#define TRIM_INTERVAL_US US_PER_SECOND
+/* How often a failed database is opened again, and what is beyond its retention looked for. */
+#define HOUSEKEEPING_INTERVAL_US (US_PER_SECOND / 5)
 
 struct server {
     const struct server_options *options; /* borrowed */
@@ -26,7 +26,7 @@ struct server {
     struct network_loop *loop;
     struct resp_door *door;
     struct network_listener *resp; /* the loop's */
-    int64_t trimmed_mono_us;
+    int64_t housekept_mono_us;
 };
 
 static bool address_is_local(const char *address)
@@ -182,12 +182,13 @@ static void print_ready(const struct server *server)
     fflush(stdout);
 }
 
-static void trim_now_and_then(struct server *server)
+static void keep_house(struct server *server)
 {
     int64_t now_us = clock_mono_us();
-    if (now_us - server->trimmed_mono_us < TRIM_INTERVAL_US)
+    if (now_us - server->housekept_mono_us < HOUSEKEEPING_INTERVAL_US)
         return;
-    server->trimmed_mono_us = now_us;
+    server->housekept_mono_us = now_us;
+    storage_heal(server->storage);
     stream_trim(server->stream);
 }
 
@@ -198,7 +199,7 @@ static void server_serve(struct server *server)
         network_loop_turn(server->loop, !has_more_to_do);
         resp_door_turn_end(server->door);
         has_more_to_do = stream_step(server->stream);
-        trim_now_and_then(server);
+        keep_house(server);
     }
 }
 

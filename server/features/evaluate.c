@@ -5,7 +5,10 @@
 #include "features/row.h"
 #include "features/window.h"
 
-enum { IDENTITY_DIGEST_SIZE = 8 }; /* behind an event id, see features_evaluate */
+enum {
+    IDENTITY_DIGEST_SIZE = 8,              /* behind an event id, see features_evaluate */
+    ANSWER_MEMORY_MAX = 128 * 1024 * 1024, /* of states: a thousand strings can be 64 MiB */
+};
 
 /* One event with its row decoded. */
 struct decoded {
@@ -29,8 +32,10 @@ struct evaluation {
     const struct question *question;
     struct arena *arena;
     int64_t t_us;                 /* the T that counts */
-    struct running *running;      /* count of them */
-    size_t count;
+    struct running *running;      /* running_count of them: each feature once */
+    size_t running_count;
+    uint32_t *asked;              /* indexes into running, one for each that was asked */
+    size_t asked_count;
     struct window_walk *walks;    /* one a window of the view */
     bool *is_wanted;              /* the same: a feature that was asked looks through it */
     bool *is_inside;              /* the same: the event at hand counts in it */
@@ -41,7 +46,6 @@ struct evaluation {
 
 static void running_start(struct evaluation *evaluation, struct running *running, uint32_t feature)
 {
-    CHECK(feature < evaluation->plan->view->features_count);
     running->plan = &evaluation->plan->features[feature];
     running->state = arena_allocate_array(evaluation->arena, 1,
                                           running->plan->aggregation->state_size);
@@ -54,24 +58,42 @@ static void running_start(struct evaluation *evaluation, struct running *running
     evaluation->is_wanted[running->plan->window] = true;
 }
 
+/* Starts the features that are asked, each once, however often. */
+static void start_asked(struct evaluation *evaluation, const uint32_t *features)
+{
+    size_t features_count = evaluation->plan->view->features_count;
+    struct arena *arena = evaluation->arena;
+    uint32_t *numbers = ARENA_NEW_ARRAY(arena, features_count, uint32_t); /* in running, from 1 */
+    size_t running_max = evaluation->asked_count < features_count ? evaluation->asked_count
+                                                                  : features_count;
+    evaluation->asked = ARENA_NEW_ARRAY(arena, evaluation->asked_count, uint32_t);
+    evaluation->running = ARENA_NEW_ARRAY(arena, running_max, struct running);
+    for (size_t i = 0; i < evaluation->asked_count; i++) {
+        uint32_t feature = features == NULL ? (uint32_t)i : features[i];
+        CHECK(feature < features_count);
+        if (numbers[feature] == 0) {
+            running_start(evaluation, &evaluation->running[evaluation->running_count], feature);
+            numbers[feature] = (uint32_t)++evaluation->running_count;
+        }
+        evaluation->asked[i] = numbers[feature] - 1;
+    }
+}
+
 static void evaluation_start(struct evaluation *evaluation)
 {
     const struct view_plan *plan = evaluation->plan;
     const struct question *question = evaluation->question;
     struct arena *arena = evaluation->arena;
-    bool is_all = question->features == NULL;
 
     evaluation->t_us = question->t_us - question->is_exclusive;
-    evaluation->count = is_all ? plan->view->features_count : question->features_count;
-    evaluation->running = ARENA_NEW_ARRAY(arena, evaluation->count, struct running);
+    evaluation->asked_count = question->features == NULL ? plan->view->features_count
+                                                         : question->features_count;
     evaluation->walks = ARENA_NEW_ARRAY(arena, plan->windows_count, struct window_walk);
     evaluation->is_wanted = ARENA_NEW_ARRAY(arena, plan->windows_count, bool);
     evaluation->is_inside = ARENA_NEW_ARRAY(arena, plan->windows_count, bool);
     for (size_t i = 0; i < plan->windows_count; i++)
         window_walk_start(&evaluation->walks[i], plan->windows[i], evaluation->t_us);
-    for (size_t i = 0; i < evaluation->count; i++)
-        running_start(evaluation, &evaluation->running[i],
-                      is_all ? (uint32_t)i : question->features[i]);
+    start_asked(evaluation, question->features);
 }
 
 static void running_add(struct running *running, const struct decoded *event)
@@ -107,7 +129,7 @@ static bool evaluation_add(struct evaluation *evaluation, const struct decoded *
         evaluation->has_newest = true;
         evaluation->newest_us = event->time_us;
     }
-    for (size_t i = 0; i < evaluation->count; i++)
+    for (size_t i = 0; i < evaluation->running_count; i++)
         if (evaluation->is_inside[evaluation->running[i].plan->window])
             running_add(&evaluation->running[i], event);
     return is_open;
@@ -143,19 +165,28 @@ static int64_t valid_until_us(const struct evaluation *evaluation)
     return until_us;
 }
 
+static struct value running_finish(struct running *running)
+{
+    return running->is_spoiled
+               ? value_overflow()
+               : running->plan->aggregation->finish(running->state, &running->context);
+}
+
 static void evaluation_finish(struct evaluation *evaluation, struct answer *answer)
 {
-    size_t count = evaluation->count;
-    struct value *values = ARENA_NEW_ARRAY(evaluation->arena, count, struct value);
-    enum feature_status *statuses = ARENA_NEW_ARRAY(evaluation->arena, count, enum feature_status);
+    struct arena *arena = evaluation->arena;
+    size_t count = evaluation->asked_count;
+    struct value *results = ARENA_NEW_ARRAY(arena, evaluation->running_count, struct value);
+    struct value *values = ARENA_NEW_ARRAY(arena, count, struct value);
+    enum feature_status *statuses = ARENA_NEW_ARRAY(arena, count, enum feature_status);
+    for (size_t i = 0; i < evaluation->running_count; i++)
+        results[i] = running_finish(&evaluation->running[i]);
     for (size_t i = 0; i < count; i++) {
-        struct running *running = &evaluation->running[i];
-        values[i] = running->is_spoiled
-                        ? value_overflow()
-                        : running->plan->aggregation->finish(running->state, &running->context);
+        uint32_t number = evaluation->asked[i];
+        values[i] = results[number];
         statuses[i] = value_status(evaluation, &values[i]);
         if (values[i].kind == VALUE_NULL)
-            values[i] = running->plan->definition->default_value;
+            values[i] = evaluation->running[number].plan->definition->default_value;
     }
     *answer = (struct answer){.t_us = evaluation->question->t_us,
                               .has_event_time = evaluation->is_found,
@@ -245,6 +276,10 @@ static enum status walk(struct evaluation *evaluation, timeline_back_fn back, vo
         }
         if (!evaluation_add(evaluation, event))
             return STATUS_OK;
+        if (arena_used_bytes(evaluation->arena) > ANSWER_MEMORY_MAX)
+            return error_set(err, STATUS_LIMIT,
+                             "the features that were asked need more than %d MiB; ask for fewer",
+                             ANSWER_MEMORY_MAX >> 20);
         swap_events(&event, &next);
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;

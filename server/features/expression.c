@@ -18,6 +18,7 @@ enum {
 struct expression_set {
     sqlite3 *database;       /* owned, in memory and empty */
     sqlite3_stmt *statement; /* owned */
+    sqlite3_stmt **alone;    /* owned: of each expression, prepared when it is needed first */
     struct expression *expressions; /* owned; texts are borrowed from the definition */
     size_t count;
     const struct field_definition *fields; /* owned copy: only types are read */
@@ -147,6 +148,7 @@ enum status expression_set_create(const struct expression *expressions, size_t c
     set->fields = copy_array(fields, fields_count, sizeof(*fields));
     set->used = copy_array(NULL, fields_count, sizeof(bool));
     set->fields_count = fields_count;
+    set->alone = copy_array(NULL, count, sizeof(*set->alone));
     set->kept = arena_create(KEPT_CHUNK_SIZE);
 
     enum status status = database_open(&set->database, err);
@@ -165,6 +167,9 @@ void expression_set_destroy(struct expression_set **set)
     if (*set == NULL)
         return;
     sqlite3_finalize((*set)->statement);
+    for (size_t i = 0; i < (*set)->count; i++)
+        sqlite3_finalize((*set)->alone[i]);
+    free((*set)->alone);
     sqlite3_close((*set)->database);
     free((*set)->expressions);
     free((void *)(uintptr_t)(*set)->fields);
@@ -306,24 +311,32 @@ static struct value failed_result(const struct expression *expression)
     return expression->is_condition ? (struct value){.kind = VALUE_BOOL} : value_overflow();
 }
 
-/* Evaluates one expression alone, as another of the set fails on these values. The text of a result
- * is kept in set->kept. */
-static struct value evaluate_alone(struct expression_set *set, const struct expression *expression,
-                                   const struct value *fields)
+/* The statement of one expression, NULL where it can't be prepared. */
+static sqlite3_stmt *prepare_alone(struct expression_set *set, size_t index)
 {
     struct buffer sql = {0};
-    sqlite3_stmt *statement = NULL;
-    struct value result = failed_result(expression);
+    if (set->alone[index] != NULL)
+        return set->alone[index];
     buffer_append_text(&sql, "SELECT ");
-    enum status status = append_columns(set, expression, 1, &sql, NULL);
-    if (status == STATUS_OK)
-        status = prepare(set, buffer_bytes(&sql), &statement, NULL);
-    if (status == STATUS_OK && run(set, statement, fields))
-        result = take_column(statement, 0, expression);
+    if (append_columns(set, &set->expressions[index], 1, &sql, NULL) == STATUS_OK &&
+        prepare(set, buffer_bytes(&sql), &set->alone[index], NULL) != STATUS_OK)
+        set->alone[index] = NULL;
+    buffer_fini(&sql);
+    return set->alone[index];
+}
+
+/* Evaluates one expression alone, as another of the set fails on these values. The text of a result
+ * is kept in set->kept. */
+static struct value evaluate_alone(struct expression_set *set, size_t index,
+                                   const struct value *fields)
+{
+    const struct expression *expression = &set->expressions[index];
+    sqlite3_stmt *statement = prepare_alone(set, index);
+    if (statement == NULL || !run(set, statement, fields))
+        return failed_result(expression);
+    struct value result = take_column(statement, 0, expression);
     if (result.kind == VALUE_STRING)
         result.text = arena_copy(set->kept, result.text);
-    sqlite3_finalize(statement);
-    buffer_fini(&sql);
     return result;
 }
 
@@ -334,5 +347,5 @@ void expression_set_evaluate(struct expression_set *set, const struct value *fie
     bool is_run = run(set, set->statement, fields);
     for (size_t i = 0; i < set->count; i++)
         results[i] = is_run ? take_column(set->statement, (int)i, &set->expressions[i])
-                            : evaluate_alone(set, &set->expressions[i], fields);
+                            : evaluate_alone(set, i, fields);
 }

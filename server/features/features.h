@@ -55,7 +55,8 @@ typedef enum status (*timeline_back_fn)(void *timeline, struct timeline_event *e
 /* Answers the question from the timeline, which begins at the newest event at or before the T that
  * counts (question->t_us, minus 1 us where exclusive). The answer is in the arena. Events of equal
  * time and identity are one: the greatest of them by the view's fields.
- * CORRUPT: a row is not one of this view; failures of back are passed on. */
+ * CORRUPT: a row is not one of this view. LIMIT: the answer needs too much memory. Failures of back
+ * are passed on. */
 MUST_USE enum status features_evaluate(const struct view_plan *plan, const struct question *question,
                                        timeline_back_fn back, void *timeline, struct arena *arena,
                                        struct answer *answer, struct error *err);

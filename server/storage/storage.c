@@ -54,6 +54,7 @@ struct storage {
     struct hot *hot;
     int lock_fd;
     bool is_failed;           /* a write failed: no more of them before it was opened again */
+    uint64_t generation;      /* counts the times that it was opened */
     int64_t reopened_mono_us; /* when that was tried last */
 };
 
@@ -379,7 +380,8 @@ static enum status check_room(const struct storage *storage, uint64_t needed_byt
                      (unsigned long long)((needed_bytes + reserve_bytes) >> 20));
 }
 
-/* Opens the database again after a failed write, at most once a second. */
+/* Opens the database again after a failed write, at most once a second. What of that write reached
+ * the disk is then there. */
 static enum status storage_reopen(struct storage *storage, struct error *err)
 {
     int64_t now_us = clock_mono_us();
@@ -393,30 +395,37 @@ static enum status storage_reopen(struct storage *storage, struct error *err)
     status = database_open(storage, err);
     if (status != STATUS_OK) {
         database_close(storage);
-        log_error("after a failed write: %s; trying again", err->text);
-        return status;
+        return error_prefix(err, status, "after a failed write");
     }
     storage->is_failed = false;
+    storage->generation++;
     hot_forget_all(storage->hot); /* the write that failed may be there after all */
     log_info("the database was opened again after a failed write");
     return STATUS_OK;
 }
 
+uint64_t storage_generation(const struct storage *storage)
+{
+    return storage->generation;
+}
+
+void storage_heal(struct storage *storage)
+{
+    struct error err;
+    if (storage->is_failed && storage_reopen(storage, &err) != STATUS_OK)
+        log_debug("%s", err.text);
+}
+
 enum status storage_write(struct storage *storage, struct batch *batch, bool sync,
                           struct error *err)
 {
-    struct error why;
     char *failure = NULL;
-    enum status status = STATUS_OK;
-    bool was_closed = storage->database == NULL;
     if (storage->is_failed)
-        status = storage_reopen(storage, &why);
-    if (status == STATUS_OK && was_closed) /* then nothing could be put into the batch */
-        status = error_set(&why, STATUS_UNAVAILABLE, "the database was closed; try again");
-    if (status == STATUS_OK)
-        status = check_room(storage, batch_size_bytes(batch), &why);
+        return error_set(err, STATUS_UNAVAILABLE,
+                         "a write failed and the database is not yet open again; reads go on");
+    enum status status = check_room(storage, batch_size_bytes(batch), err);
     if (status != STATUS_OK)
-        return error_set(err, status, "%s", why.text);
+        return status;
     rocksdb_write(storage->database, sync ? storage->write_synced : storage->write_unsynced,
                   batch->writes, &failure);
     touched_forget(storage, batch);
@@ -424,9 +433,7 @@ enum status storage_write(struct storage *storage, struct batch *batch, bool syn
         return STATUS_OK;
     storage->is_failed = true;
     storage->reopened_mono_us = clock_mono_us();
-    status = storage_failed("write to the database", failure, &why);
-    log_error("%s; writes are refused until it can be opened again", why.text);
-    return error_set(err, status, "%s", why.text);
+    return storage_failed("write to the database", failure, err);
 }
 
 /* ---- iterators ---- */

@@ -13,7 +13,9 @@
  * 2. DIR/FORMAT holds the number of the on-disk format; a newer one is refused before anything is
  *    opened. DIR/LOCK is held while the storage is open.
  *
- * 3. After a failed write reads go on; writes are refused until the database was opened again.
+ * 3. After a failed write reads go on; writes are refused until storage_heal opened the database
+ *    again. What of the failed write reached the disk is there then, so whoever remembers what is
+ *    stored reads it again when storage_generation has changed.
  *
  * Thread: reads, any; one writer. Every cursor must be closed before the storage. */
 #ifndef ASOF_STORAGE_STORAGE_H
@@ -67,10 +69,17 @@ void batch_undo_to_mark(struct batch *batch);
 void batch_forget_mark(struct batch *batch);
 
 /* Writes the batch; with sync it is on disk when this returns. The batch is left as it is.
- * UNAVAILABLE: the disk is nearly full. IO: the write failed; it may or may not be there after a
- * restart. After that the database is opened again by a later write, once there is room. */
+ * UNAVAILABLE: nothing was written, as the disk is nearly full or an earlier write failed. IO: the
+ * write failed; it may or may not be there after storage_heal or a restart. */
 MUST_USE enum status storage_write(struct storage *storage, struct batch *batch, bool sync,
                                    struct error *err);
+
+/* Opens the database again after a failed write, once there is room; call it now and then, when no
+ * batch is half filled and no cursor is open. */
+void storage_heal(struct storage *storage);
+
+/* Changes when the database was opened again. */
+uint64_t storage_generation(const struct storage *storage);
 
 /* ---- rows ---- */
 

@@ -76,21 +76,28 @@ void decoder_destroy(struct decoder **decoder)
     *decoder = NULL;
 }
 
-size_t decoder_slot(struct decoder *decoder, const struct field_definition *field)
+enum status decoder_slot(struct decoder *decoder, const struct field_definition *field,
+                         size_t *out, struct error *err)
 {
     struct slot *first = map_get(decoder->names, field->name);
     struct slot *last = NULL;
     for (struct slot *slot = first; slot != NULL; slot = slot->next) {
+        *out = slot->index;
         if (type_equal(slot->field->type, field->type) && slot->field->unit == field->unit)
-            return slot->index;
+            return STATUS_OK;
         last = slot;
     }
+    if (decoder->slots_count == SLOTS_MAX)
+        return error_set(err, STATUS_LIMIT,
+                         "the versions of views know the fields of their source under more than %d "
+                         "names and types; register a source of another name instead", SLOTS_MAX);
     struct slot *added = decoder_add(decoder, field);
     if (last != NULL)
         last->next = added;
     else
         CHECK(map_put(decoder->names, field->name, added));
-    return added->index;
+    *out = added->index;
+    return STATUS_OK;
 }
 
 static bool fail(struct decoding *decoding, enum status status)
@@ -292,12 +299,22 @@ static enum status decode_json(struct decoding *decoding, struct bytes text)
     return status;
 }
 
+static enum status refuse_size(struct error *err, size_t size)
+{
+    return error_set(err, STATUS_LIMIT, "an event has at most %d bytes, got %zu", EVENT_SIZE_MAX,
+                     size);
+}
+
 /* ---- pairs ---- */
 
 static enum status decode_pairs(struct decoding *decoding, const struct push_event *text)
 {
+    size_t size = 0;
     for (size_t i = 0; i < text->pairs_count; i++) {
         struct bytes name = text->pairs[2 * i];
+        size += name.size + text->pairs[2 * i + 1].size;
+        if (size > EVENT_SIZE_MAX)
+            return refuse_size(decoding->err, size);
         if (!bytes_are_utf8(name))
             return error_set(decoding->err, STATUS_INVALID, "a field name is not valid UTF-8");
         if (!take_key(decoding, name))
@@ -319,7 +336,6 @@ enum status decoder_decode(struct decoder *decoder, const struct push_event *tex
     if (text->format == EVENT_PAIRS)
         return decode_pairs(&decoding, text);
     if (text->text.size > EVENT_SIZE_MAX)
-        return error_set(err, STATUS_LIMIT, "an event has at most %d bytes, got %zu",
-                         EVENT_SIZE_MAX, text->text.size);
+        return refuse_size(err, text->text.size);
     return decode_json(&decoding, text->text);
 }

@@ -3,7 +3,8 @@
  * A slot is a field name with a type. The source's own fields come first, in their order; behind
  * them come fields as older versions of views know them, where the type has changed since.
  *
- * 1. What is not JSON, not an object, not UTF-8, nested too deep, or has a key twice is INVALID.
+ * 1. What is not JSON, not an object, not UTF-8, nested too deep, or has a key twice (at its top level)
+ *    is INVALID.
  * 2. A value that its slot's type can't hold makes that slot mismatched, not the event; the caller
  *    decides what that means.
  *
@@ -28,8 +29,10 @@ struct decoded_event {
 struct decoder *decoder_create(const struct field_definition *fields, size_t fields_count);
 void decoder_destroy(struct decoder **decoder);
 
-/* The slot of the field, made where there is none yet. field is borrowed for the decoder's life. */
-size_t decoder_slot(struct decoder *decoder, const struct field_definition *field);
+/* The slot of the field, made where there is none yet. field is borrowed for the decoder's life.
+ * LIMIT: there are too many. */
+MUST_USE enum status decoder_slot(struct decoder *decoder, const struct field_definition *field,
+                                  size_t *out, struct error *err);
 
 /* Decodes; event is overwritten, its memory and texts are in the arena. INVALID, LIMIT: err. */
 MUST_USE enum status decoder_decode(struct decoder *decoder, const struct push_event *text,

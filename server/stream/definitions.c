@@ -2,10 +2,10 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "base/log.h"
+#include "base/map.h"
 #include "stream/stream_private.h"
 
-enum { DEFINITION_ROWS_MAX = 1000 * 1000 };
+enum { DEFINITION_ROWS_MAX = 100 * 1000 };
 
 /* Rows as they are collected from storage. */
 struct row_list {
@@ -15,23 +15,49 @@ struct row_list {
     size_t capacity;
 };
 
-static enum status collect_row(void *context, struct bytes key, struct bytes value,
-                               struct error *err)
+static void list_add(struct row_list *list, struct bytes key, struct bytes value)
 {
-    struct row_list *list = context;
-    if (list->count == DEFINITION_ROWS_MAX)
-        return error_set(err, STATUS_LIMIT, "more than %d definitions", DEFINITION_ROWS_MAX);
     if (list->count == list->capacity) {
         list->capacity = list->capacity > 0 ? list->capacity * 2 : 64;
         list->rows = realloc(list->rows, list->capacity * sizeof(*list->rows));
         CHECK(list->rows != NULL);
     }
-    list->rows[list->count++] = (struct registry_row){.key = arena_copy(list->arena, key),
-                                                      .value = arena_copy(list->arena, value)};
+    list->rows[list->count++] = (struct registry_row){.key = key, .value = value};
+}
+
+static enum status collect_row(void *context, struct bytes key, struct bytes value,
+                               struct error *err)
+{
+    struct row_list *list = context;
+    if (list->count == DEFINITION_ROWS_MAX)
+        return error_set(err, STATUS_LIMIT, "there can be at most %d sources, entities, views and "
+                         "versions", DEFINITION_ROWS_MAX);
+    list_add(list, arena_copy(list->arena, key), arena_copy(list->arena, value));
     return STATUS_OK;
 }
 
-static enum status load_snapshot(struct stream *stream, struct registry **out, struct error *err)
+/* Puts the planned rows over the stored ones; the later of two with one key wins, as in a batch. */
+static void overlay_rows(struct row_list *list, const struct registry_plan *plan)
+{
+    struct row_list stored = *list;
+    struct map *latest = map_create();
+    for (size_t i = plan->rows_count; i > 0; i--)
+        map_put(latest, plan->rows[i - 1].key, (void *)(uintptr_t)&plan->rows[i - 1]);
+
+    *list = (struct row_list){.arena = stored.arena};
+    for (size_t i = 0; i < stored.count; i++)
+        if (map_get(latest, stored.rows[i].key) == NULL)
+            list_add(list, stored.rows[i].key, stored.rows[i].value);
+    for (size_t i = 0; i < plan->rows_count; i++)
+        if (map_get(latest, plan->rows[i].key) == &plan->rows[i])
+            list_add(list, plan->rows[i].key, plan->rows[i].value);
+    free(stored.rows);
+    map_destroy(&latest);
+}
+
+/* The snapshot of what is stored with the planned rows (or NULL) over it. */
+static enum status load_snapshot(struct stream *stream, const struct registry_plan *plan,
+                                 struct registry **out, struct error *err)
 {
     static const char *const prefixes[] = {"source/", "entity/", "view/"};
     struct row_list list = {.arena = arena_create(STREAM_CHUNK_SIZE)};
@@ -39,6 +65,8 @@ static enum status load_snapshot(struct stream *stream, struct registry **out, s
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]) && status == STATUS_OK; i++)
         status = storage_scan_rows(stream->storage, bytes_of_text(prefixes[i]), collect_row, &list,
                                    err);
+    if (status == STATUS_OK && plan != NULL)
+        overlay_rows(&list, plan);
     if (status == STATUS_OK)
         status = registry_load(list.rows, list.count, features_checks(), out, err);
     free(list.rows);
@@ -46,36 +74,63 @@ static enum status load_snapshot(struct stream *stream, struct registry **out, s
     return status;
 }
 
+/* A snapshot with what the stream makes of it. */
+struct prepared {
+    struct registry *registry;
+    struct runtime *runtime;
+};
+
+static enum status prepare(struct stream *stream, const struct registry_plan *plan,
+                           struct prepared *prepared, struct error *err)
+{
+    enum status status = load_snapshot(stream, plan, &prepared->registry, err);
+    if (status == STATUS_OK)
+        status = runtime_create(prepared->registry, stream_find_state, stream, &prepared->runtime,
+                                err);
+    if (status != STATUS_OK)
+        registry_destroy(&prepared->registry);
+    return status;
+}
+
+/* Makes it the one in force. */
+static void swap(struct stream *stream, struct prepared *prepared)
+{
+    struct prepared old = {.registry = stream->registry, .runtime = stream->runtime};
+    stream->registry = prepared->registry;
+    stream->runtime = prepared->runtime;
+    stream->changed(stream->changed_context, prepared->registry);
+    runtime_destroy(&old.runtime);
+    registry_destroy(&old.registry);
+}
+
 enum status stream_reload(struct stream *stream, struct error *err)
 {
-    struct registry *registry = NULL;
-    struct runtime *runtime = NULL;
-    enum status status = load_snapshot(stream, &registry, err);
+    struct prepared prepared = {0};
+    enum status status = prepare(stream, NULL, &prepared, err);
     if (status == STATUS_OK)
-        status = runtime_create(registry, stream_find_state, stream, &runtime, err);
-    if (status != STATUS_OK) {
-        registry_destroy(&registry);
-        return status;
-    }
-    struct registry *old_registry = stream->registry;
-    struct runtime *old_runtime = stream->runtime;
-    stream->registry = registry;
-    stream->runtime = runtime;
-    stream->changed(stream->changed_context, registry);
-    runtime_destroy(&old_runtime);
-    registry_destroy(&old_registry);
-    return STATUS_OK;
+        swap(stream, &prepared);
+    return status;
 }
 
 enum status stream_write_definitions(struct stream *stream, const struct registry_plan *plan,
                                      struct error *err)
 {
+    struct prepared prepared = {0};
+    enum status status = prepare(stream, plan, &prepared, err);
+    if (status != STATUS_OK)
+        return status;
     struct batch *batch = batch_create();
     for (size_t i = 0; i < plan->rows_count; i++)
         batch_put_row(batch, stream->storage, plan->rows[i].key, plan->rows[i].value);
-    enum status status = storage_write(stream->storage, batch, true, err);
+    status = storage_write(stream->storage, batch, true, err);
     batch_destroy(&batch);
-    return status == STATUS_OK ? stream_reload(stream, err) : status;
+    if (status == STATUS_OK) {
+        swap(stream, &prepared);
+        return STATUS_OK;
+    }
+    runtime_destroy(&prepared.runtime);
+    registry_destroy(&prepared.registry);
+    return status;
 }
 
 enum status stream_plan(struct stream *stream, const struct definition_file *files,
@@ -90,6 +145,8 @@ enum status stream_apply(struct stream *stream, const struct definition_file *fi
                          struct error *err)
 {
     enum status status = stream_commit(stream, err);
+    if (status == STATUS_OK)
+        status = stream_prepare(stream, err);
     if (status == STATUS_OK)
         status = stream_plan(stream, files, files_count, arena, plan, err);
     if (status == STATUS_OK && plan->rows_count > 0)

@@ -1,6 +1,6 @@
 /* Fill: a new version of a view reads its source's log from the beginning, while ingestion already
  * writes to it. Both write the same rows for the same events, so where they meet does not matter:
- * a fill is done once it has read all that was there when ingestion began, and it may begin again.
+ * a fill is done once it has read the log to its end, and it may begin again.
  *
  * Its position is kept in the row "fill/TABLE", written with the events up to there. */
 #include "base/check.h"
@@ -12,12 +12,13 @@
 
 enum {
     FILL_STEP_EVENTS_MAX = 500, /* so that a step is a few milliseconds */
+    FILL_STEP_BYTES_MAX = 4 * 1024 * 1024, /* of rows, for the same reason */
     FILL_ROW_SIZE = 8,
 };
 
 #define FILL_RETRY_US (5 * US_PER_SECOND)
 
-struct bytes stream_fill_key(struct arena *arena, uint32_t table_id)
+static struct bytes fill_key(struct arena *arena, uint32_t table_id)
 {
     return arena_format(arena, "fill/%u", table_id);
 }
@@ -27,7 +28,7 @@ static enum status position_read(const struct stream *stream, const struct view_
 {
     struct bytes row;
     struct arena *arena = arena_create(256);
-    enum status status = storage_get_row(stream->storage, stream_fill_key(arena, version->table_id),
+    enum status status = storage_get_row(stream->storage, fill_key(arena, version->table_id),
                                          arena, &row, err);
     *position = 0;
     if (status == STATUS_OK && row.size == FILL_ROW_SIZE)
@@ -65,14 +66,6 @@ static bool find_oldest(void *context, struct source_runtime *source, struct vie
     return true;
 }
 
-static bool find_empty(void *context, struct source_runtime *source, struct view_input *input)
-{
-    if (source->state->committed.next_sequence > 0)
-        return true;
-    *(struct found *)context = (struct found){.source = source, .input = input};
-    return false;
-}
-
 struct progress_list {
     const struct stream *stream;
     struct fill_progress *progress;
@@ -104,30 +97,74 @@ size_t stream_fills(const struct stream *stream, struct fill_progress *progress,
 
 /* ---- going live ---- */
 
-static enum status make_live(struct stream *stream, const struct view_input *input,
-                             struct error *err)
+/* Rows that make versions live, and what to say then. */
+struct live_list {
+    const struct stream *stream;
+    struct arena *arena;
+    struct registry_row *rows; /* rows_max of them, in the arena */
+    size_t rows_count;
+    size_t rows_max;
+};
+
+static void list_live(struct live_list *list, const struct view_input *input)
 {
     struct registry_plan plan;
-    struct arena *arena = arena_create(STREAM_CHUNK_SIZE);
-    const struct view *view = registry_find_view(stream->registry, input->view->name);
+    const struct view *view = registry_find_view(list->stream->registry, input->view->name);
     CHECK(view != NULL);
-    log_info("view %.*s@%u is live", BYTES_ARGS(input->view->name), input->view->version);
-    registry_plan_live(stream->registry, view, input->version, arena, &plan);
-    enum status status = stream_write_definitions(stream, &plan, err);
-    arena_destroy(&arena);
-    return status;
+    registry_plan_live(list->stream->registry, view, input->version, list->arena, &plan);
+    CHECK(list->rows_count + plan.rows_count <= list->rows_max);
+    for (size_t i = 0; i < plan.rows_count; i++)
+        list->rows[list->rows_count++] = plan.rows[i];
+}
+
+static enum status write_live(struct stream *stream, const struct live_list *list,
+                              struct error *err)
+{
+    const struct registry_plan plan = {.rows = list->rows, .rows_count = list->rows_count};
+    return list->rows_count == 0 ? STATUS_OK : stream_write_definitions(stream, &plan, err);
+}
+
+static bool list_empty(void *context, struct source_runtime *source, struct view_input *input)
+{
+    if (source->state->committed.next_sequence == 0)
+        list_live(context, input);
+    return true;
+}
+
+static bool count_filling(void *context, struct source_runtime *source, struct view_input *input)
+{
+    (void)source, (void)input;
+    ++*(size_t *)context;
+    return true;
 }
 
 enum status stream_finish_empty_fills(struct stream *stream, struct error *err)
 {
-    enum status status = STATUS_OK;
-    struct found found = {0};
-    each_filling(stream, find_empty, &found);
-    while (found.input != NULL && status == STATUS_OK) {
-        status = make_live(stream, found.input, err);
-        found = (struct found){0};
-        each_filling(stream, find_empty, &found);
-    }
+    size_t filling = 0;
+    each_filling(stream, count_filling, &filling);
+    struct live_list list = {
+        .stream = stream, .arena = arena_create(STREAM_CHUNK_SIZE), .rows_max = 2 * filling};
+    list.rows = ARENA_NEW_ARRAY(list.arena, list.rows_max, struct registry_row);
+    each_filling(stream, list_empty, &list);
+    enum status status = write_live(stream, &list, err);
+    arena_destroy(&list.arena);
+    return status;
+}
+
+static enum status make_live(struct stream *stream, const struct view_input *input,
+                             struct error *err)
+{
+    char name[NAME_SIZE_MAX + 1];
+    uint32_t version = input->view->version;
+    bytes_to_text(input->view->name, name, sizeof(name));
+    struct live_list list = {
+        .stream = stream, .arena = arena_create(STREAM_CHUNK_SIZE), .rows_max = 2};
+    list.rows = ARENA_NEW_ARRAY(list.arena, list.rows_max, struct registry_row);
+    list_live(&list, input);
+    enum status status = write_live(stream, &list, err);
+    arena_destroy(&list.arena);
+    if (status == STATUS_OK)
+        log_info("view %s@%u is filled and live", name, version);
     return status;
 }
 
@@ -173,7 +210,8 @@ static enum status fill_from_block(struct stream *stream, const struct found *fo
     if (skipped >= reader.count)
         return STATUS_OK;
     status = log_reader_skip(&reader, (uint32_t)skipped, err);
-    while (status == STATUS_OK && *left > 0) {
+    while (status == STATUS_OK && *left > 0 &&
+           batch_size_bytes(stream->fill_batch) < FILL_STEP_BYTES_MAX) {
         struct push_event event;
         arena_reset(stream->event_arena);
         status = log_reader_next(&reader, stream->event_arena, &event, err);
@@ -194,7 +232,8 @@ static enum status fill_read(struct stream *stream, const struct found *found, u
     struct log_cursor *cursor = log_cursor_open(stream->storage, found->source->source->id,
                                                 *position);
     enum status status = STATUS_OK;
-    while (left > 0 && status == STATUS_OK) {
+    while (left > 0 && status == STATUS_OK &&
+           batch_size_bytes(stream->fill_batch) < FILL_STEP_BYTES_MAX) {
         uint64_t first_sequence;
         struct bytes block;
         status = log_cursor_next(cursor, &first_sequence, &block, err);
@@ -211,7 +250,7 @@ static enum status fill_write(struct stream *stream, const struct found *found, 
 {
     char row[FILL_ROW_SIZE];
     arena_reset(stream->event_arena);
-    struct bytes key = stream_fill_key(stream->event_arena, found->input->version->table_id);
+    struct bytes key = fill_key(stream->event_arena, found->input->version->table_id);
     be64_write(row, position);
     if (is_done)
         batch_delete_row(stream->fill_batch, stream->storage, key);
@@ -238,13 +277,13 @@ static enum status fill_step(struct stream *stream, const struct found *found, s
 bool stream_step(struct stream *stream)
 {
     struct found found = {0};
-    struct error err;
+    struct error err = {0};
     each_filling(stream, find_oldest, &found);
     if (found.input == NULL || clock_mono_us() < stream->fill_retry_mono_us)
         return false;
     if (stream_is_dirty(stream)) /* the snapshot may change, so nothing may hang on the old one */
         return true;
-    if (fill_step(stream, &found, &err) != STATUS_OK) {
+    if (stream_prepare(stream, &err) != STATUS_OK || fill_step(stream, &found, &err) != STATUS_OK) {
         log_error("fill of %.*s@%u: %s; trying again", BYTES_ARGS(found.input->view->name),
                   found.input->view->version, err.text);
         stream->fill_retry_mono_us = clock_mono_us() + FILL_RETRY_US;

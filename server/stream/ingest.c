@@ -15,9 +15,14 @@ struct push_start {
 
 /* ---- producers ---- */
 
+/* A producer's name may hold any byte. */
 static struct bytes producer_key(struct arena *arena, uint32_t source_id, struct bytes producer)
 {
-    return arena_format(arena, "producer/%u/%.*s", source_id, BYTES_ARGS(producer));
+    struct bytes prefix = arena_format(arena, "producer/%u/", source_id);
+    char *key = arena_allocate(arena, prefix.size + producer.size);
+    memcpy(key, prefix.data, prefix.size);
+    memcpy(key + prefix.size, producer.data, producer.size);
+    return bytes_of(key, prefix.size + producer.size);
 }
 
 /* Whether the producer's push was accepted before, or is in the open batch. */
@@ -143,6 +148,10 @@ static enum status push_event(struct stream *stream, struct source_runtime *sour
         status = check_event(source, &event, &time_us, err);
     if (status == STATUS_OK)
         status = put_for_views(stream, source, &event, err);
+    if (status == STATUS_OK && batch_size_bytes(stream->batch) > BATCH_PUT_SIZE_MAX)
+        status = error_set(err, STATUS_LIMIT,
+                           "the rows of all views of one batch pass %d MiB here; push fewer events "
+                           "at a time", BATCH_PUT_SIZE_MAX >> 20);
     if (status != STATUS_OK)
         return status;
 
@@ -161,8 +170,7 @@ static void push_undo(struct stream *stream, struct source_state *state,
 {
     batch_undo_to_mark(stream->batch);
     state->pending = start->marks;
-    state->block.events.size = start->block_size;
-    state->block.count = start->block_count;
+    log_block_undo(&state->block, start->block_size, start->block_count);
     stream->counters = start->counters;
     stream->counters.events_refused_total++;
 }
@@ -200,9 +208,11 @@ static enum status check_push(const struct push *push, struct error *err)
 }
 
 /* Whether the open batch must be committed before the push can join it. */
-static bool batch_is_full(const struct stream *stream, const struct source_runtime *source)
+static bool batch_is_full(const struct stream *stream)
 {
-    size_t size = batch_size_bytes(stream->batch) + source->state->block.events.size;
+    size_t size = batch_size_bytes(stream->batch);
+    for (size_t i = 0; i < stream->states_count; i++)
+        size += stream->states[i].block.events.size;
     return size > BATCH_SIZE_MAX || stream->producers_count == PENDING_PRODUCERS_MAX;
 }
 
@@ -211,14 +221,17 @@ enum status stream_push(struct stream *stream, const struct push *push, struct p
 {
     bool is_repeated = false;
     *result = (struct push_result){.events_count = push->events_count};
+    enum status status = stream_prepare(stream, err);
+    if (status != STATUS_OK)
+        return status;
     struct source_runtime *source = runtime_find(stream->runtime, push->source);
     if (source == NULL)
         return error_set(err, STATUS_NOT_FOUND, "no source '%.*s'; `asof list` shows the sources",
                          BYTES_ARGS(push->source));
-    enum status status = check_push(push, err);
+    status = check_push(push, err);
     if (status != STATUS_OK)
         return status;
-    if (stream_is_dirty(stream) && batch_is_full(stream, source))
+    if (stream_is_dirty(stream) && batch_is_full(stream))
         return STATUS_AGAIN;
     status = producer_is_repeated(stream, source->source->id, push, &is_repeated, err);
     if (status != STATUS_OK)

@@ -9,6 +9,28 @@ void log_block_fini(struct log_block *block)
 {
     buffer_fini(&block->events);
     block->count = 0;
+    block->cuts_count = 0;
+}
+
+void log_block_reset(struct log_block *block, size_t keep_max)
+{
+    buffer_reset(&block->events, keep_max);
+    block->count = 0;
+    block->cuts_count = 0;
+}
+
+void log_block_undo(struct log_block *block, size_t size, uint32_t count)
+{
+    block->events.size = size;
+    block->count = count;
+    while (block->cuts_count > 0 && block->cuts[block->cuts_count - 1].size > size)
+        block->cuts_count--;
+}
+
+/* Where the last cut is. */
+static struct log_cut last_cut(const struct log_block *block)
+{
+    return block->cuts_count == 0 ? (struct log_cut){0} : block->cuts[block->cuts_count - 1];
 }
 
 static void append_sized(struct buffer *out, struct bytes bytes)
@@ -29,6 +51,10 @@ static bool take_sized(struct bytes *left, struct bytes *out)
 
 void log_block_add(struct log_block *block, const struct push_event *event)
 {
+    if (block->events.size - last_cut(block).size > LOG_PIECE_SIZE &&
+        block->cuts_count < LOG_PIECES_MAX)
+        block->cuts[block->cuts_count++] =
+            (struct log_cut){.size = block->events.size, .count = block->count};
     buffer_append_byte(&block->events, (char)event->format);
     block->count++;
     if (event->format == EVENT_JSON) {
@@ -43,14 +69,26 @@ void log_block_add(struct log_block *block, const struct push_event *event)
     buffer_fini(&pairs);
 }
 
-void log_block_finish(const struct log_block *block, int64_t now_us, struct buffer *out)
+size_t log_block_pieces(const struct log_block *block)
 {
+    return block->count == 0 ? 0 : block->cuts_count + 1;
+}
+
+uint32_t log_block_finish(const struct log_block *block, size_t piece, int64_t now_us,
+                          struct buffer *out)
+{
+    struct log_cut begin = piece == 0 ? (struct log_cut){0} : block->cuts[piece - 1];
+    struct log_cut end = {.size = block->events.size, .count = block->count};
+    if (piece < block->cuts_count)
+        end = block->cuts[piece];
     char *head = buffer_reserve(out, HEAD_SIZE);
     head[0] = BLOCK_FORMAT;
     be64_write_signed(head + 1, now_us);
-    be32_write(head + 1 + NOW_SIZE, block->count);
+    be32_write(head + 1 + NOW_SIZE, end.count - begin.count);
     buffer_added(out, HEAD_SIZE);
-    buffer_append(out, buffer_bytes(&block->events));
+    buffer_append(out, bytes_of(buffer_bytes(&block->events).data + begin.size,
+                                end.size - begin.size));
+    return end.count - begin.count;
 }
 
 static enum status corrupt(struct error *err)

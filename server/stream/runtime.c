@@ -24,9 +24,11 @@ static enum status input_init(struct view_input *input, struct source_runtime *r
         .slots = ARENA_NEW_ARRAY(arena, view->fields_count, size_t),
         .fields = ARENA_NEW_ARRAY(arena, view->fields_count, struct value),
     };
-    for (size_t i = 0; i < view->fields_count; i++)
-        input->slots[i] = decoder_slot(runtime->decoder, &view->fields[i]);
-    enum status status = reducer_create(input->plan, &input->reducer, err);
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < view->fields_count && status == STATUS_OK; i++)
+        status = decoder_slot(runtime->decoder, &view->fields[i], &input->slots[i], err);
+    if (status == STATUS_OK)
+        status = reducer_create(input->plan, &input->reducer, err);
     if (status != STATUS_OK)
         error_prefix(err, status, "view '%.*s@%u'", BYTES_ARGS(view->name), view->version);
     return status;
@@ -60,8 +62,8 @@ static enum status add_inputs(struct source_runtime *source, const struct regist
 }
 
 enum status runtime_create(const struct registry *registry,
-                           struct source_state *(*find_state)(void *context, uint32_t source_id),
-                           void *context, struct runtime **out, struct error *err)
+                           find_state_fn find_state, void *context, struct runtime **out,
+                           struct error *err)
 {
     enum status status = STATUS_OK;
     struct arena *arena = arena_create(RUNTIME_CHUNK_SIZE);
@@ -74,9 +76,10 @@ enum status runtime_create(const struct registry *registry,
         struct source_runtime *source = &runtime->sources[runtime->sources_count++];
         source->source = &registry->sources[i];
         source->decoder = decoder_create(definition->fields, definition->fields_count);
-        source->state = find_state(context, registry->sources[i].id);
         CHECK(map_put(runtime->names, definition->name, source));
-        status = add_inputs(source, registry, arena, err);
+        status = find_state(context, registry->sources[i].id, &source->state, err);
+        if (status == STATUS_OK)
+            status = add_inputs(source, registry, arena, err);
     }
     if (status == STATUS_OK) {
         *out = runtime;

@@ -21,6 +21,7 @@ struct source_state {
     struct source_marks committed;
     struct source_marks pending; /* with the open batch; equal to committed when it is empty */
     struct log_block block;      /* owned: raw events of the open batch */
+    uint64_t first_sequence;     /* the log holds nothing before this, as far as is known */
 };
 
 /* One view version that takes events of a source. */
@@ -58,12 +59,15 @@ struct input_scratch {
     struct buffer row;
 };
 
-/* Builds it; find_state gives (or makes) the state of a source. Owned by the caller.
- * INVALID: an expression of a stored definition is not taken any more. */
+/* Gives (or makes) the state of a source. */
+typedef enum status (*find_state_fn)(void *context, uint32_t source_id, struct source_state **out,
+                                     struct error *err);
+
+/* Builds it. Owned by the caller. INVALID: an expression of a stored definition is not taken any
+ * more. LIMIT: a source with too many fields of too many types. Else what find_state says. */
 MUST_USE enum status runtime_create(const struct registry *registry,
-                                    struct source_state *(*find_state)(void *context,
-                                                                       uint32_t source_id),
-                                    void *context, struct runtime **out, struct error *err);
+                                    find_state_fn find_state, void *context,
+                                    struct runtime **out, struct error *err);
 void runtime_destroy(struct runtime **runtime);
 
 struct source_runtime *runtime_find(const struct runtime *runtime, struct bytes source);

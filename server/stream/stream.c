@@ -10,14 +10,18 @@
 #include "stream/stream_private.h"
 
 enum {
-    STATE_ROW_SIZE = 16,      /* next sequence, newest event time */
-    TRIM_BLOCKS_MAX = 64,     /* of one call */
+    STATE_ROW_SIZE = 16, /* next sequence, newest event time */
+    TRIM_BLOCKS_MAX = 2000, /* of one source in one call */
+    EXPIRED_PRODUCERS_MAX = 10 * 1000, /* of one call */
 };
+
+/* How often old producers are looked for. */
+#define EXPIRY_INTERVAL_US US_PER_HOUR
 
 /* How long a producer's last sequence is kept after its last push. */
 #define PRODUCER_KEPT_US (7 * US_PER_DAY)
 
-struct bytes stream_state_key(struct arena *arena, uint32_t source_id)
+static struct bytes state_key(struct arena *arena, uint32_t source_id)
 {
     return arena_format(arena, "state/%u", source_id);
 }
@@ -27,7 +31,7 @@ struct bytes stream_state_key(struct arena *arena, uint32_t source_id)
 static enum status state_read(struct stream *stream, struct source_state *state, struct error *err)
 {
     struct bytes row;
-    struct bytes key = stream_state_key(stream->event_arena, state->source_id);
+    struct bytes key = state_key(stream->event_arena, state->source_id);
     enum status status = storage_get_row(stream->storage, key, stream->event_arena, &row, err);
     state->committed = (struct source_marks){.newest_us = TIME_MIN_US};
     if (status == STATUS_OK && row.size != STATE_ROW_SIZE)
@@ -41,19 +45,44 @@ static enum status state_read(struct stream *stream, struct source_state *state,
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-struct source_state *stream_find_state(void *context, uint32_t source_id)
+enum status stream_find_state(void *context, uint32_t source_id, struct source_state **out,
+                              struct error *err)
 {
     struct stream *stream = context;
-    struct error err;
-    for (size_t i = 0; i < stream->states_count; i++)
+    for (size_t i = 0; i < stream->states_count; i++) {
+        *out = &stream->states[i];
         if (stream->states[i].source_id == source_id)
-            return &stream->states[i];
-    CHECK(stream->states_count < SOURCES_MAX);
-    struct source_state *state = &stream->states[stream->states_count++];
+            return STATUS_OK;
+    }
+    if (stream->states_count == SOURCES_MAX)
+        return error_set(err, STATUS_LIMIT, "there can be at most %d sources", SOURCES_MAX);
+    struct source_state *state = &stream->states[stream->states_count];
     state->source_id = source_id;
-    if (state_read(stream, state, &err) != STATUS_OK)
-        log_error("%s", err.text);
-    return state;
+    enum status status = state_read(stream, state, err);
+    if (status != STATUS_OK)
+        return status;
+    stream->states_count++;
+    *out = state;
+    return STATUS_OK;
+}
+
+/* After a failed write the store may hold more than was acknowledged: what is remembered of it is
+ * read again, before anything is built on it. The open batch is empty. */
+static enum status reread_states(struct stream *stream, struct error *err)
+{
+    uint64_t generation = storage_generation(stream->storage);
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < stream->states_count && status == STATUS_OK; i++)
+        status = state_read(stream, &stream->states[i], err);
+    if (status == STATUS_OK)
+        stream->generation = generation;
+    return status;
+}
+
+enum status stream_prepare(struct stream *stream, struct error *err)
+{
+    bool is_current = stream->generation == storage_generation(stream->storage);
+    return is_current || stream_is_dirty(stream) ? STATUS_OK : reread_states(stream, err);
 }
 
 static bool state_is_dirty(const struct source_state *state)
@@ -72,26 +101,42 @@ int64_t stream_now_us(void *context, struct bytes source)
 
 /* ---- opening ---- */
 
+/* Rows to delete, while they are looked for. */
+struct expiry {
+    struct storage *storage;
+    struct batch *deletes;
+    size_t left;
+    int64_t before_us;
+};
+
 static enum status expire_producer(void *context, struct bytes key, struct bytes value,
                                    struct error *err)
 {
-    struct stream *stream = context;
+    struct expiry *expiry = context;
     (void)err;
     bool is_old = value.size != PRODUCER_ROW_SIZE ||
-                  be64_read_signed(value.data + 8) < clock_now_us() - PRODUCER_KEPT_US;
-    if (is_old)
-        batch_delete_row(stream->batch, stream->storage, key);
-    return STATUS_OK;
+                  be64_read_signed(value.data + 8) < expiry->before_us;
+    if (!is_old)
+        return STATUS_OK;
+    batch_delete_row(expiry->deletes, expiry->storage, key);
+    return --expiry->left > 0 ? STATUS_OK : STATUS_AGAIN;
 }
 
-static enum status expire_producers(struct stream *stream, struct error *err)
+/* Forgets producers that have not pushed for long, a bounded number of them. */
+static void expire_producers(struct stream *stream)
 {
+    struct error err;
+    struct expiry expiry = {.storage = stream->storage,
+                            .deletes = batch_create(),
+                            .left = EXPIRED_PRODUCERS_MAX,
+                            .before_us = clock_now_us() - PRODUCER_KEPT_US};
     enum status status = storage_scan_rows(stream->storage, bytes_of_text("producer/"),
-                                           expire_producer, stream, err);
-    if (status == STATUS_OK && !batch_is_empty(stream->batch))
-        status = storage_write(stream->storage, stream->batch, false, err);
-    batch_clear(stream->batch);
-    return status;
+                                           expire_producer, &expiry, &err);
+    if ((status == STATUS_OK || status == STATUS_AGAIN) && !batch_is_empty(expiry.deletes))
+        status = storage_write(stream->storage, expiry.deletes, false, &err);
+    if (status != STATUS_OK && status != STATUS_AGAIN)
+        log_warn("old producers are not forgotten: %s", err.text);
+    batch_destroy(&expiry.deletes);
 }
 
 enum status stream_open(struct storage *storage, registry_changed_fn changed, void *context,
@@ -109,11 +154,8 @@ enum status stream_open(struct storage *storage, registry_changed_fn changed, vo
     stream->batch_arena = arena_create(STREAM_CHUNK_SIZE);
     stream->event_arena = arena_create(STREAM_CHUNK_SIZE);
 
-    enum status status = expire_producers(stream, err);
-    if (status == STATUS_OK)
-        status = stream_reload(stream, err);
-    if (status == STATUS_OK)
-        status = stream_finish_empty_fills(stream, err);
+    stream->generation = storage_generation(storage);
+    enum status status = stream_reload(stream, err);
     if (status == STATUS_OK) {
         *out = stream;
         stream = NULL; /* moved to the caller */
@@ -163,23 +205,29 @@ bool stream_is_dirty(const struct stream *stream)
     return false;
 }
 
-/* Puts the block of raw events and the new marks of a source into the batch. */
+/* Puts the raw events, in blocks, and the new marks of a source into the batch. */
 static void put_source(struct stream *stream, const struct source_runtime *source)
 {
     struct source_state *state = source->state;
     bool is_event_clock = source->source->definition->clock == CLOCK_EVENT;
     int64_t now_us = is_event_clock ? state->pending.newest_us : clock_now_us();
+    uint64_t sequence = state->committed.next_sequence;
     struct buffer block = {0};
-    log_block_finish(&state->block, now_us, &block);
-    batch_put_log(stream->batch, stream->storage, state->source_id,
-                  state->committed.next_sequence, buffer_bytes(&block));
+    for (size_t i = 0; i < log_block_pieces(&state->block); i++) {
+        block.start = block.size = 0;
+        uint32_t count = log_block_finish(&state->block, i, now_us, &block);
+        batch_put_log(stream->batch, stream->storage, state->source_id, sequence,
+                      buffer_bytes(&block));
+        sequence += count;
+    }
+    CHECK(sequence == state->pending.next_sequence);
     buffer_fini(&block);
 
     char row[STATE_ROW_SIZE];
     be64_write(row, state->pending.next_sequence);
     be64_write_signed(row + 8, state->pending.newest_us);
     batch_put_row(stream->batch, stream->storage,
-                  stream_state_key(stream->batch_arena, state->source_id),
+                  state_key(stream->batch_arena, state->source_id),
                   bytes_of(row, sizeof(row)));
 }
 
@@ -191,8 +239,7 @@ static void forget_batch(struct stream *stream, bool is_written)
         if (is_written)
             state->committed = state->pending;
         state->pending = state->committed;
-        buffer_reset(&state->block.events, block_kept_max);
-        state->block.count = 0;
+        log_block_reset(&state->block, block_kept_max);
     }
     batch_clear(stream->batch);
     arena_reset(stream->batch_arena);
@@ -203,6 +250,7 @@ enum status stream_commit(struct stream *stream, struct error *err)
 {
     bool is_dirty = stream_is_dirty(stream);
     bool is_synced = false;
+    CHECK(!is_dirty || stream->generation == storage_generation(stream->storage));
     for (size_t i = 0; i < stream->runtime->sources_count; i++) {
         const struct source_runtime *source = &stream->runtime->sources[i];
         if (!state_is_dirty(source->state))
@@ -221,29 +269,42 @@ enum status stream_commit(struct stream *stream, struct error *err)
 
 /* ---- retention ---- */
 
+/* Whether the block may go. One that can't be read may, once: there is nothing in it to be had. */
+static bool block_is_old(const struct source_runtime *source, struct bytes block,
+                         int64_t kept_from_us)
+{
+    struct log_reader reader;
+    struct error err;
+    if (log_reader_start(&reader, block, &err) == STATUS_OK)
+        return reader.now_us < kept_from_us;
+    log_error("source '%.*s': %s; it is deleted", BYTES_ARGS(source->source->definition->name),
+              err.text);
+    return true;
+}
+
 /* Deletes the oldest blocks of a source's log that its retention does not cover. */
-static enum status trim_source(struct stream *stream, const struct source_runtime *source,
+static enum status trim_source(struct stream *stream, struct source_runtime *source,
                                struct error *err)
 {
     int64_t now_us = stream_now_us(stream, source->source->definition->name);
     int64_t kept_from_us = now_us - source->source->definition->retention_us;
     struct batch *deletes = batch_create();
-    struct log_cursor *cursor = log_cursor_open(stream->storage, source->source->id, 0);
+    uint64_t first_sequence = source->state->first_sequence;
+    struct log_cursor *cursor = log_cursor_open(stream->storage, source->source->id,
+                                                first_sequence);
     enum status status = STATUS_OK;
     for (size_t i = 0; i < TRIM_BLOCKS_MAX && status == STATUS_OK; i++) {
-        uint64_t first_sequence;
         struct bytes block;
-        struct log_reader reader;
         status = log_cursor_next(cursor, &first_sequence, &block, err);
-        if (status == STATUS_OK)
-            status = log_reader_start(&reader, block, err);
-        if (status != STATUS_OK || reader.now_us >= kept_from_us)
+        if (status != STATUS_OK || !block_is_old(source, block, kept_from_us))
             break;
         batch_delete_log(deletes, stream->storage, source->source->id, first_sequence);
     }
     log_cursor_close(&cursor);
     if ((status == STATUS_OK || status == STATUS_NOT_FOUND) && !batch_is_empty(deletes))
         status = storage_write(stream->storage, deletes, false, err);
+    if (status == STATUS_OK)
+        source->state->first_sequence = first_sequence; /* the next call need not pass what is gone */
     batch_destroy(&deletes);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -251,8 +312,15 @@ static enum status trim_source(struct stream *stream, const struct source_runtim
 void stream_trim(struct stream *stream)
 {
     struct error err;
+    if (stream_prepare(stream, &err) != STATUS_OK)
+        return;
+    int64_t now_mono_us = clock_mono_us();
+    if (now_mono_us >= stream->expiry_mono_us) {
+        stream->expiry_mono_us = now_mono_us + EXPIRY_INTERVAL_US;
+        expire_producers(stream);
+    }
     for (size_t i = 0; i < stream->runtime->sources_count; i++) {
-        const struct source_runtime *source = &stream->runtime->sources[i];
+        struct source_runtime *source = &stream->runtime->sources[i];
         if (source->source->definition->retention_us == DURATION_NONE)
             continue;
         if (trim_source(stream, source, &err) != STATUS_OK)

@@ -2,7 +2,8 @@
  * exactly once; definitions become versions, filled from the log. The life of an event is told in
  * ingest.c.
  *
- * 1. An event is accepted when its batch was committed, never before.
+ * 1. An event is accepted when its batch was committed, never before. When the write of a batch
+ *    fails (IO) it is not known whether its events are there, until the database was opened again.
  * 2. A push is accepted whole or not at all.
  * 3. What was acknowledged survives kill -9 (durability os) and power loss (durability fsync).
  *
@@ -19,7 +20,8 @@ enum {
     EVENT_SIZE_MAX = 1024 * 1024,       /* of one event's text */
     EVENT_DEPTH_MAX = 64,               /* of nested JSON */
     EVENT_KEYS_MAX = 1024,              /* of one event's object */
-    BATCH_SIZE_MAX = 32 * 1024 * 1024,  /* of one commit: push says AGAIN when it is passed */
+    BATCH_SIZE_MAX = 32 * 1024 * 1024,  /* rows and raw events of one commit: push says AGAIN beyond */
+    BATCH_PUT_SIZE_MAX = 512 * 1024 * 1024, /* rows: a push that would pass it is refused */
 };
 
 struct stream;
@@ -80,8 +82,8 @@ MUST_USE enum status stream_push(struct stream *stream, const struct push *push,
 /* Whether there is something to commit. */
 bool stream_is_dirty(const struct stream *stream);
 
-/* Writes the open batch at once and syncs it where a source in it says fsync. On failure nothing of
- * the batch is accepted and the batch is empty. */
+/* Writes the open batch at once and syncs it where a source in it says fsync. On failure the batch
+ * is empty; UNAVAILABLE: nothing of it is accepted; IO: that is not known. */
 MUST_USE enum status stream_commit(struct stream *stream, struct error *err);
 
 /* Plans the files against the snapshot; changes nothing. */

@@ -33,25 +33,29 @@ struct stream {
     struct input_scratch scratch;  /* owned */
     struct batch *fill_batch;      /* owned: of the fill's step at hand */
     int64_t fill_retry_mono_us;    /* after a failed step: not before this */
+    int64_t expiry_mono_us;        /* when old producers are looked for next */
+    uint64_t generation;           /* of the storage that the states were read from */
     struct stream_counters counters;
 };
 
-/* Keys of rows, formatted into the arena: "state/7", "fill/17". */
-struct bytes stream_state_key(struct arena *arena, uint32_t source_id);
-struct bytes stream_fill_key(struct arena *arena, uint32_t table_id);
+/* The state of a source, read from storage or made when it is new. LIMIT: too many sources. IO,
+ * CORRUPT: it can't be read. */
+MUST_USE enum status stream_find_state(void *stream, uint32_t source_id,
+                                       struct source_state **out, struct error *err);
 
-/* The state of a source, read from storage or made when it is new. */
-struct source_state *stream_find_state(void *stream, uint32_t source_id);
+/* Makes sure that what is remembered is what is stored. Before anything is built on it. */
+MUST_USE enum status stream_prepare(struct stream *stream, struct error *err);
 
 /* Loads all definition rows into a new snapshot and makes it the one in force. */
 MUST_USE enum status stream_reload(struct stream *stream, struct error *err);
 
-/* Writes the rows durably and reloads. */
+/* Writes the rows durably and makes the snapshot with them the one in force; everything that can be
+ * wrong with that is found before they are written. */
 MUST_USE enum status stream_write_definitions(struct stream *stream,
                                               const struct registry_plan *plan,
                                               struct error *err);
 
-/* Makes every filling version whose source has no events live. */
+/* Makes all filling versions whose source has no events live, at once. */
 MUST_USE enum status stream_finish_empty_fills(struct stream *stream, struct error *err);
 
 #endif

@@ -198,11 +198,15 @@ static void a_field_of_two_types_fills_two_slots(void **state)
     const struct field_definition old_amount = {.name = {"amount", 6},
                                                 .type = {.kind = VALUE_STRING}};
     struct decoded_event event;
-    size_t slot = decoder_slot(decoder, &old_amount);
+    size_t slot;
+    size_t again;
 
+    assert_int_equal(decoder_slot(decoder, &old_amount, &slot, NULL), STATUS_OK);
     assert_int_equal(slot, FIELDS_COUNT);
-    assert_int_equal(decoder_slot(decoder, &old_amount), slot);
-    assert_int_equal(decoder_slot(decoder, &fields[AMOUNT]), AMOUNT);
+    assert_int_equal(decoder_slot(decoder, &old_amount, &again, NULL), STATUS_OK);
+    assert_int_equal(again, slot);
+    assert_int_equal(decoder_slot(decoder, &fields[AMOUNT], &again, NULL), STATUS_OK);
+    assert_int_equal(again, AMOUNT);
     assert_int_equal(decode(bytes_of_text("{\"amount\":12.5}"), &event, NULL), STATUS_OK);
     assert_int_equal(event.values[AMOUNT].integer, 1250);
     assert_true(event.mismatched[slot]);

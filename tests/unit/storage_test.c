@@ -257,7 +257,7 @@ static void log_blocks_come_back_and_damage_is_seen(void **state)
     struct arena *arena = arena_create(1024);
     log_block_add(&block, &json);
     log_block_add(&block, &text);
-    log_block_finish(&block, -77, &bytes);
+    assert_int_equal(log_block_finish(&block, 0, -77, &bytes), 2);
 
     assert_int_equal(log_reader_start(&reader, buffer_bytes(&bytes), NULL), STATUS_OK);
     assert_int_equal(reader.now_us, -77);
@@ -280,6 +280,41 @@ static void log_blocks_come_back_and_damage_is_seen(void **state)
     arena_destroy(&arena);
 }
 
+static void a_large_commit_is_cut_into_blocks(void **state)
+{
+    (void)state;
+    enum { EVENTS = 3000, TEXT_SIZE = 1000 };
+    char text[TEXT_SIZE];
+    memset(text, 'x', sizeof(text));
+    const struct push_event event = {.format = EVENT_JSON, .text = bytes_of(text, sizeof(text))};
+    struct log_block block = {0};
+    for (size_t i = 0; i < EVENTS; i++)
+        log_block_add(&block, &event);
+    size_t size = block.events.size;
+    for (size_t i = 0; i < EVENTS; i++)
+        log_block_add(&block, &event);
+    assert_int_equal(log_block_pieces(&block), 6);
+    log_block_undo(&block, size, EVENTS);
+    assert_int_equal(log_block_pieces(&block), 3);
+
+    size_t count = 0;
+    for (size_t i = 0; i < log_block_pieces(&block); i++) {
+        struct buffer bytes = {0};
+        struct log_reader reader;
+        struct push_event found;
+        uint32_t piece_count = log_block_finish(&block, i, 0, &bytes);
+        assert_true(bytes.size < LOG_PIECE_SIZE + 2 * TEXT_SIZE);
+        assert_int_equal(log_reader_start(&reader, buffer_bytes(&bytes), NULL), STATUS_OK);
+        for (uint32_t j = 0; j < piece_count; j++)
+            assert_int_equal(log_reader_next(&reader, NULL, &found, NULL), STATUS_OK);
+        assert_int_equal(log_reader_next(&reader, NULL, &found, NULL), STATUS_NOT_FOUND);
+        count += piece_count;
+        buffer_fini(&bytes);
+    }
+    assert_int_equal(count, EVENTS);
+    log_block_fini(&block);
+}
+
 #define WITH_STORAGE(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -293,6 +328,7 @@ int main(void)
         WITH_STORAGE(a_newer_format_is_refused_before_anything_is_opened),
         WITH_STORAGE(a_directory_of_something_else_is_refused),
         cmocka_unit_test(log_blocks_come_back_and_damage_is_seen),
+        cmocka_unit_test(a_large_commit_is_cut_into_blocks),
     };
     return cmocka_run_group_tests_name("storage", tests, NULL, NULL);
 }
