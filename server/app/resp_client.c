@@ -3,11 +3,11 @@
 
 #include <stdio.h>
 
+#include "base/time_text.h"
+
 #define NO_PASSWORD                                                                                \
     "ERR AUTH <password> called without any password configured for the default user. Are you "   \
     "sure your configuration is correct?"
-
-enum { US_PER_S = 1000000 };
 
 /* ---- connection ---- */
 
@@ -198,8 +198,8 @@ static void client_append_line(const struct resp_session *session, struct buffer
         network_connection_peer(session->connection, peer);
         descriptor = network_connection_descriptor(session->connection);
     }
-    int64_t age_s = (door->turn_mono_us - session->opened_mono_us) / US_PER_S;
-    int64_t idle_s = (door->turn_mono_us - session->active_mono_us) / US_PER_S;
+    int64_t age_s = (door->turn_mono_us - session->opened_mono_us) / US_PER_SECOND;
+    int64_t idle_s = (door->turn_mono_us - session->active_mono_us) / US_PER_SECOND;
     buffer_format(out,
                   "id=%llu addr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 sub=0 psub=0 "
                   "multi=%lld obl=%zu cmd=%s user=default resp=%u lib-name=%s lib-ver=%s\n",

@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/time_text.h"
 
-enum { US_PER_S = 1000000, S_PER_DAY = 86400, KIB = 1024 };
+enum { S_PER_DAY = 86400, KIB = 1024 };
 
 static void info_add(struct buffer *out, const char *name, uint64_t value)
 {
@@ -19,7 +20,7 @@ static void info_server(const struct resp_door *door, struct buffer *out)
 {
     struct utsname system;
     bool has_system = uname(&system) == 0;
-    uint64_t uptime_s = (uint64_t)(clock_mono_us() - door->start_mono_us) / US_PER_S;
+    uint64_t uptime_s = (uint64_t)((clock_mono_us() - door->start_mono_us) / US_PER_SECOND);
     buffer_format(out, "redis_version:%s\r\nasof_version:%s\r\nredis_mode:standalone\r\n",
                   RESP_COMPATIBLE_VERSION, door->options.version);
     buffer_format(out, "os:%s %s %s\r\n", has_system ? system.sysname : "?",

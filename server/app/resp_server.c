@@ -6,13 +6,12 @@
 
 #include "base/clock.h"
 #include "base/glob.h"
-
-enum { US_PER_S = 1000000 };
+#include "base/time_text.h"
 
 void resp_server_time(struct resp_call *call)
 {
     int64_t now_us = clock_now_us();
-    const int64_t parts[2] = {now_us / US_PER_S, now_us % US_PER_S};
+    const int64_t parts[2] = {now_us / US_PER_SECOND, now_us % US_PER_SECOND};
     resp_write_array(call->reply, 2);
     for (size_t i = 0; i < 2; i++) {
         char text[24];

@@ -1,7 +1,9 @@
 /* sum: exact, in the type of its argument; beyond 64 bits, 18 digits or a double's range it is
- * overflow. */
+ * overflow. avg: the exact mean, rounded once to a double. */
 #include "features/aggregation.h"
 #include "features/exact.h"
+
+#define DECIMAL_MAX INT64_C(999999999999999999)
 
 struct state {
     uint64_t count;
@@ -20,9 +22,8 @@ static void add(void *state, const struct aggregate_context *context, const stru
         exact_sum_add_int64(&sum->sum, value->integer);
 }
 
-static struct value finish(void *state, const struct aggregate_context *context)
+static struct value finish_sum(void *state, const struct aggregate_context *context)
 {
-    const int64_t decimal_max = INT64_C(999999999999999999);
     struct state *sum = state;
     struct value result = {.kind = context->type.kind, .digits = context->type.digits};
     if (sum->count == 0)
@@ -32,8 +33,19 @@ static struct value finish(void *state, const struct aggregate_context *context)
     if (!exact_sum_to_int64(&sum->sum, &result.integer))
         return value_overflow();
     bool is_too_long = context->type.kind == VALUE_DECIMAL &&
-                       (result.integer > decimal_max || result.integer < -decimal_max);
+                       (result.integer > DECIMAL_MAX || result.integer < -DECIMAL_MAX);
     return is_too_long ? value_overflow() : result;
+}
+
+static struct value finish_avg(void *state, const struct aggregate_context *context)
+{
+    struct state *sum = state;
+    if (sum->count == 0)
+        return value_null();
+    uint64_t scale = 1;
+    for (unsigned i = 0; i < context->argument_type.digits; i++)
+        scale *= 10;
+    return value_double(exact_sum_round(&sum->sum, sum->count, scale));
 }
 
 const struct aggregation aggregation_sum = {
@@ -42,5 +54,16 @@ const struct aggregation aggregation_sum = {
     .overflow = OVERFLOW_SPOILS,
     .state_size = sizeof(struct state),
     .add = add,
-    .finish = finish,
+    .finish = finish_sum,
+};
+
+const struct aggregation aggregation_avg = {
+    .name = "avg",
+    .argument = TAKES_NUMBER,
+    .overflow = OVERFLOW_SPOILS,
+    .has_fixed_type = true,
+    .fixed_type = {.kind = VALUE_DOUBLE},
+    .state_size = sizeof(struct state),
+    .add = add,
+    .finish = finish_avg,
 };
