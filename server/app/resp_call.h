@@ -216,6 +216,8 @@ void resp_read_hmget(struct resp_call *call);
 void resp_read_hstrlen(struct resp_call *call);
 void resp_read_ttl(struct resp_call *call);
 void resp_read_type(struct resp_call *call);
+void resp_read_get(struct resp_call *call);
+void resp_read_mget(struct resp_call *call);
 
 /* resp_scan.c */
 void resp_scan_hscan(struct resp_call *call);

@@ -202,7 +202,7 @@ size_t resp_session_receive(struct resp_session *session, struct bytes input)
             break;
         }
         taken += size;
-        if (clock_mono_us() >= deadline_mono_us) {
+        if (session->connection != NULL && clock_mono_us() >= deadline_mono_us) {
             session->is_yielding = true;
             break;
         }

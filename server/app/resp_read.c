@@ -1,6 +1,7 @@
 /* Hash commands: a key is a timeline, its fields are the features of the view at the session's
  * moment. */
 #include "app/resp_call.h"
+#include "base/number.h"
 #include "base/suggest.h"
 #include "base/time_text.h"
 
@@ -30,6 +31,25 @@ static void read_out_of_history(struct resp_call *call, const struct view_defini
                     BYTES_ARGS(view->name), view->version, history, t);
 }
 
+static size_t value_size(const struct value *value)
+{
+    if (value->kind == VALUE_STRING)
+        return value->text.size;
+    size_t size = NUMBER_TEXT_SIZE;
+    for (size_t i = 0; value->kind == VALUE_LIST && i < value->list.count; i++)
+        size += value_size(&value->list.items[i]);
+    return size;
+}
+
+/* About how many bytes the values take; a feature that is named twice is written twice. */
+static size_t answer_size(const struct answer *answer)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < answer->count; i++)
+        size += value_size(&answer->values[i]);
+    return size;
+}
+
 bool resp_read_features(struct resp_call *call, const struct target *target,
                         const uint32_t *features, size_t features_count, struct moment moment,
                         struct answer *answer)
@@ -42,8 +62,13 @@ bool resp_read_features(struct resp_call *call, const struct target *target,
         resp_call_failed(call, status, &err);
         return false;
     }
-    if (answer->count > 0 && answer->statuses[0] == FEATURE_OUT_OF_HISTORY) {
+    if (answer->is_out_of_history) {
         read_out_of_history(call, target->view, answer);
+        return false;
+    }
+    if (answer_size(answer) > RESP_REPLY_SIZE_MAX) {
+        resp_call_error(call, "ERR the values of this reply are larger than %d MiB; ask for fewer",
+                        RESP_REPLY_SIZE_MAX >> 20);
         return false;
     }
     if (answer->is_found)
@@ -94,18 +119,18 @@ bool resp_read_names(struct resp_call *call, const struct view_definition *view,
     return true;
 }
 
-/* Reads the first feature only, to know whether the entity is found: it is not where the key is
- * outside all views. false: replied. */
+/* Reads no feature, to know whether the entity is found: it is not where the key is outside all
+ * views. false: replied. */
 static bool read_is_found(struct resp_call *call, struct bytes key, bool *is_found)
 {
-    static const uint32_t first = 0;
+    static const uint32_t none = 0;
     struct target target;
     struct answer answer;
     enum status status = resp_read_find(call, key, &target);
     *is_found = false;
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND;
-    if (!resp_read_features(call, &target, &first, 1, call->session->moment, &answer))
+    if (!resp_read_features(call, &target, &none, 0, call->session->moment, &answer))
         return false;
     *is_found = answer.is_found;
     return true;
@@ -268,6 +293,27 @@ void resp_read_type(struct resp_call *call)
     bool is_found;
     if (read_is_found(call, resp_call_argument(call, 1), &is_found))
         resp_write_simple(call->reply, is_found ? "hash" : "none");
+}
+
+/* There are only hashes: nil, or why not. */
+void resp_read_get(struct resp_call *call)
+{
+    bool is_found;
+    if (!read_is_found(call, resp_call_argument(call, 1), &is_found))
+        return;
+    if (is_found)
+        resp_call_error(call, "WRONGTYPE Operation against a key holding the wrong kind of value; a "
+                              "view is a hash, use HGET, HMGET or HGETALL");
+    else
+        resp_write_null(call->reply);
+}
+
+/* MGET: nil for each key that is no string, as in Redis. */
+void resp_read_mget(struct resp_call *call)
+{
+    resp_write_array(call->reply, call->count - 1);
+    for (size_t i = 1; i < call->count; i++)
+        resp_write_null(call->reply);
 }
 
 /* TTL and PTTL: a timeline has none, its windows empty themselves. */

@@ -36,6 +36,7 @@ struct answer {
     int64_t t_us;          /* the T that was asked, also with exclusive */
     bool has_event_time;   /* false where not_found */
     int64_t event_time_us; /* of the entity's newest event in this view by T */
+    bool is_out_of_history; /* then every status says so, and nothing else is known */
     bool is_found;         /* the entity is not `not_found` */
     /* As long as the entity has the same events, the answer is the same for every T that counts up
      * to here (without it); relative features (features.h) aside. */

@@ -183,6 +183,7 @@ static void answer_out_of_history(const struct question *question, struct arena 
     for (size_t i = 0; i < count; i++)
         statuses[i] = FEATURE_OUT_OF_HISTORY;
     *answer = (struct answer){.t_us = question->t_us,
+                              .is_out_of_history = true,
                               .values = ARENA_NEW_ARRAY(arena, count, struct value),
                               .statuses = statuses,
                               .count = count};
@@ -372,6 +373,9 @@ static enum status examine(struct scan *scan, const struct target *target, struc
     arena_reset(scan->query->scan_arena);
     enum status status = query_read(scan->query, target, &none, 0, scan->moment,
                                     scan->query->scan_arena, &answer, err);
+    if (status == STATUS_OK && answer.is_out_of_history)
+        return error_set(err, STATUS_INVALID, "T lies before the history that view '%.*s' keeps",
+                         BYTES_ARGS(target->view->name));
     if (status != STATUS_OK || !answer.is_found)
         return status;
     scan->key.start = scan->key.size = 0;

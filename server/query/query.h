@@ -55,7 +55,8 @@ typedef void (*scan_emit_fn)(void *context, struct bytes key);
 
 /* Goes on through the entities of all active views, in the order of their names and keys, behind
  * position (empty: from the start), examining at most examined_max of them; calls emit for those not
- * `not_found`. Leaves in position where to go on, empty at the end. */
+ * `not_found`. Leaves in position where to go on, empty at the end. INVALID: the moment is out of
+ * the history of a view on the way. */
 MUST_USE enum status query_scan(struct query *query, struct buffer *position, size_t examined_max,
                                 struct moment moment, scan_emit_fn emit, void *context,
                                 struct error *err);

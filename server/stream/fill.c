@@ -170,8 +170,26 @@ static enum status make_live(struct stream *stream, const struct view_input *inp
 
 /* ---- a step ---- */
 
+/* What a step found on its way. */
+struct step {
+    uint64_t position;
+    int64_t newest_us;   /* largest event time by the source's definition of now */
+    bool is_done;        /* the log has no more */
+};
+
+/* The clock of the source is the largest event time; when another field tells that since, the log
+ * says what it is. */
+static void see_event_time(const struct source_runtime *source, const struct decoded_event *event,
+                           struct step *step)
+{
+    size_t field = source->source->definition->event_time_field;
+    const struct value *time = &event->values[field];
+    if (time->kind == VALUE_TIMESTAMP && time->integer > step->newest_us)
+        step->newest_us = time->integer;
+}
+
 static void fill_event(struct stream *stream, const struct found *found,
-                       const struct push_event *text, uint64_t sequence)
+                       const struct push_event *text, struct step *step)
 {
     struct input_scratch *scratch = &stream->scratch;
     struct decoded_event event;
@@ -181,8 +199,9 @@ static void fill_event(struct stream *stream, const struct found *found,
         stream->counters.events_mismatched_total++;
         return;
     }
-    enum input_result result = input_reduce(found->input, &event, sequence, scratch, &time_us,
-                                            NULL);
+    see_event_time(found->source, &event, step);
+    enum input_result result = input_reduce(found->input, &event, step->position, scratch,
+                                            &time_us, NULL);
     if (result == INPUT_TAKEN)
         batch_put_event(stream->fill_batch, stream->storage, found->input->version->table_id,
                         buffer_bytes(&scratch->entity), time_us,
@@ -195,18 +214,18 @@ static void fill_event(struct stream *stream, const struct found *found,
         stream->counters.events_filtered_total++;
 }
 
-/* Fills from one block, from *position on, at most *left events; moves both. */
+/* Fills from one block, from step->position on, at most *left events; moves both. */
 static enum status fill_from_block(struct stream *stream, const struct found *found,
-                                   uint64_t first_sequence, struct bytes block, uint64_t *position,
+                                   uint64_t first_sequence, struct bytes block, struct step *step,
                                    size_t *left, struct error *err)
 {
     struct log_reader reader;
     enum status status = log_reader_start(&reader, block, err);
     if (status != STATUS_OK)
         return status;
-    if (*position < first_sequence)
-        *position = first_sequence; /* what was before is beyond the retention */
-    uint64_t skipped = *position - first_sequence;
+    if (step->position < first_sequence)
+        step->position = first_sequence; /* what was before is beyond the retention */
+    uint64_t skipped = step->position - first_sequence;
     if (skipped >= reader.count)
         return STATUS_OK;
     status = log_reader_skip(&reader, (uint32_t)skipped, err);
@@ -217,20 +236,20 @@ static enum status fill_from_block(struct stream *stream, const struct found *fo
         status = log_reader_next(&reader, stream->event_arena, &event, err);
         if (status != STATUS_OK)
             break;
-        fill_event(stream, found, &event, *position);
-        ++*position;
+        fill_event(stream, found, &event, step);
+        step->position++;
         --*left;
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* Reads at most FILL_STEP_EVENTS_MAX events into the fill's batch. *is_done: the log has no more. */
-static enum status fill_read(struct stream *stream, const struct found *found, uint64_t *position,
-                             bool *is_done, struct error *err)
+/* Reads at most FILL_STEP_EVENTS_MAX events into the fill's batch. */
+static enum status fill_read(struct stream *stream, const struct found *found, struct step *step,
+                             struct error *err)
 {
     size_t left = FILL_STEP_EVENTS_MAX;
     struct log_cursor *cursor = log_cursor_open(stream->storage, found->source->source->id,
-                                                *position);
+                                                step->position);
     enum status status = STATUS_OK;
     while (left > 0 && status == STATUS_OK &&
            batch_size_bytes(stream->fill_batch) < FILL_STEP_BYTES_MAX) {
@@ -238,38 +257,46 @@ static enum status fill_read(struct stream *stream, const struct found *found, u
         struct bytes block;
         status = log_cursor_next(cursor, &first_sequence, &block, err);
         if (status == STATUS_OK)
-            status = fill_from_block(stream, found, first_sequence, block, position, &left, err);
+            status = fill_from_block(stream, found, first_sequence, block, step, &left, err);
     }
     log_cursor_close(&cursor);
-    *is_done = status == STATUS_NOT_FOUND;
-    return *is_done ? STATUS_OK : status;
+    step->is_done = status == STATUS_NOT_FOUND;
+    return step->is_done ? STATUS_OK : status;
 }
 
-static enum status fill_write(struct stream *stream, const struct found *found, uint64_t position,
-                              bool is_done, struct error *err)
+static enum status fill_write(struct stream *stream, const struct found *found,
+                              const struct step *step, struct error *err)
 {
     char row[FILL_ROW_SIZE];
     arena_reset(stream->event_arena);
     struct bytes key = fill_key(stream->event_arena, found->input->version->table_id);
-    be64_write(row, position);
-    if (is_done)
+    be64_write(row, step->position);
+    if (step->is_done)
         batch_delete_row(stream->fill_batch, stream->storage, key);
     else
         batch_put_row(stream->fill_batch, stream->storage, key, bytes_of(row, sizeof(row)));
-    return storage_write(stream->storage, stream->fill_batch, false, err);
+    struct source_marks marks = found->source->state->committed;
+    bool is_newer = step->newest_us > marks.newest_us;
+    if (is_newer) {
+        marks.newest_us = step->newest_us;
+        stream_put_marks(stream, stream->fill_batch, found->source->state->source_id, &marks);
+    }
+    enum status status = storage_write(stream->storage, stream->fill_batch, false, err);
+    if (status == STATUS_OK && is_newer)
+        found->source->state->committed = found->source->state->pending = marks;
+    return status;
 }
 
 static enum status fill_step(struct stream *stream, const struct found *found, struct error *err)
 {
-    uint64_t position;
-    bool is_done = false;
+    struct step step = {.newest_us = TIME_MIN_US};
     batch_clear(stream->fill_batch);
-    enum status status = position_read(stream, found->input->version, &position, err);
+    enum status status = position_read(stream, found->input->version, &step.position, err);
     if (status == STATUS_OK)
-        status = fill_read(stream, found, &position, &is_done, err);
+        status = fill_read(stream, found, &step, err);
     if (status == STATUS_OK)
-        status = fill_write(stream, found, position, is_done, err);
-    if (status == STATUS_OK && is_done)
+        status = fill_write(stream, found, &step, err);
+    if (status == STATUS_OK && step.is_done)
         status = make_live(stream, found->input, err);
     return status;
 }

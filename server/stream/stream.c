@@ -205,6 +205,16 @@ bool stream_is_dirty(const struct stream *stream)
     return false;
 }
 
+void stream_put_marks(struct stream *stream, struct batch *batch, uint32_t source_id,
+                      const struct source_marks *marks)
+{
+    char row[STATE_ROW_SIZE];
+    be64_write(row, marks->next_sequence);
+    be64_write_signed(row + 8, marks->newest_us);
+    batch_put_row(batch, stream->storage, state_key(stream->batch_arena, source_id),
+                  bytes_of(row, sizeof(row)));
+}
+
 /* Puts the raw events, in blocks, and the new marks of a source into the batch. */
 static void put_source(struct stream *stream, const struct source_runtime *source)
 {
@@ -223,12 +233,7 @@ static void put_source(struct stream *stream, const struct source_runtime *sourc
     CHECK(sequence == state->pending.next_sequence);
     buffer_fini(&block);
 
-    char row[STATE_ROW_SIZE];
-    be64_write(row, state->pending.next_sequence);
-    be64_write_signed(row + 8, state->pending.newest_us);
-    batch_put_row(stream->batch, stream->storage,
-                  state_key(stream->batch_arena, state->source_id),
-                  bytes_of(row, sizeof(row)));
+    stream_put_marks(stream, stream->batch, state->source_id, &state->pending);
 }
 
 static void forget_batch(struct stream *stream, bool is_written)

@@ -43,6 +43,10 @@ struct stream {
 MUST_USE enum status stream_find_state(void *stream, uint32_t source_id,
                                        struct source_state **out, struct error *err);
 
+/* Puts the marks of a source into the batch. */
+void stream_put_marks(struct stream *stream, struct batch *batch, uint32_t source_id,
+                      const struct source_marks *marks);
+
 /* Makes sure that what is remembered is what is stored. Before anything is built on it. */
 MUST_USE enum status stream_prepare(struct stream *stream, struct error *err);
 

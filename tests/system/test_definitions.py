@@ -325,3 +325,33 @@ def test_many_views_at_once(server, count):
     assert len(changes) == count + 2
     push(server, range(50))
     assert server.call("HGET", f"view_{count - 1}:u1", "clicks") == expected(1, 50)[0]
+
+
+def test_now_follows_an_event_time_that_was_corrected(server):
+    definitions = """
+sources:
+  q: {clock: event, fields: {ts: %s, k: string}, event_time: ts}
+entities:
+  e: {keys: [k]}
+views:
+  vq: {source: q, entity: e, features: {c: {count: '*', over: 5m}}}
+"""
+    server.apply(definitions % "timestamp_ms")
+    server.call("ASOF.PUSH", "q", '{"ts":1700000000,"k":"a"}')  # they were seconds
+
+    server.apply(definitions % "timestamp_s")
+
+    assert server.call("HGET", "vq:a", "c") == b"1"
+    server.restart()
+    assert server.call("HGET", "vq:a", "c") == b"1"
+    assert server.call("ASOF.GET", "vq:a")[3] == 1700000000000000
+
+
+def test_more_sources_than_there_may_be_are_refused_and_the_server_lives(server):
+    sources = "sources:\n" + "".join(f"  s{i}: {{fields: {{ts: timestamp_s}}, event_time: ts}}\n" for i in range(1001))
+
+    done = server.asof("apply", "-", input=sources, check=False)
+
+    assert done.returncode == 1 and "at most 1000 sources" in done.stderr
+    server.restart()
+    assert json.loads(server.call("ASOF.LIST"))["sources"] == []

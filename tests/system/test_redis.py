@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from conftest import Server
-from resp import Error, Got
+from resp import Error, Got, encode
 
 DEFINITIONS = """
 sources:
@@ -458,8 +458,38 @@ def test_redis_cli_scans_and_looks_around(crowd):
 
 
 def test_what_is_not_offered_says_so(client):
-    for words in (["SET", "a", "b"], ["GET", "a"], ["HSET", "card_payments:c1", "ok", "1"], ["DEL", "card_payments:c1"],
+    for words in (["SET", "a", "b"], ["STRLEN", "a"], ["HSET", "card_payments:c1", "ok", "1"], ["DEL", "card_payments:c1"],
                   ["KEYS", "*"], ["FLUSHALL"], ["EVAL", "return 1", "0"], ["SUBSCRIBE", "a"], ["CONFIG", "SET", "a", "b"]):
         (reply,) = client.pipeline([words])
         assert isinstance(reply, Error), words
     assert client.call("PING") == b"PONG"
+
+
+def test_one_connection_does_not_hold_up_the_others(server):
+    server.apply("""
+sources:
+  s: {fields: {ts: timestamp_us, k: string}, event_time: ts, clock: event}
+entities:
+  k: {keys: [k]}
+views:
+  v: {source: s, entity: k, features: {n: {count: '*', over: forever}, idle: {time_since_last: true, over: forever}}}
+""")
+    with server.client() as busy, server.client() as other:
+        for first in range(0, 50_000, 10_000):
+            busy.call("ASOF.PUSH", "s", *('{"ts":%d,"k":"hot"}' % i for i in range(first, first + 10_000)))
+        reads = 100
+        busy.send(encode("HMGET", "v:hot", "n", "idle") * reads)
+        before = [other.call("PING") for _ in range(3)]
+        assert before == [b"PONG"] * 3
+        busy.socket.setblocking(False)
+        try:
+            answered = len(busy.socket.recv(1 << 20))
+        except BlockingIOError:
+            answered = 0
+        busy.socket.setblocking(True)
+        assert answered < reads * 10  # the other had its turn while these were not yet done
+
+
+def test_a_key_of_another_kind_is_what_redis_makes_of_it(server):
+    assert server.call("GET", "zz") is None
+    assert server.call("MGET", "zz", "a:b") == [None, None]
