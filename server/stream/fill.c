@@ -151,6 +151,18 @@ enum status stream_finish_empty_fills(struct stream *stream, struct error *err)
     return status;
 }
 
+static void tell_live(const struct stream *stream, const char *name, uint32_t version)
+{
+    const struct fill_omissions *omissions = &stream->fill_omissions;
+    log_info("view %s@%u is filled and live", name, version);
+    if (omissions->mismatched > 0)
+        log_warn("view %s@%u lacks %llu events of the log that do not fit its definition", name,
+                 version, (unsigned long long)omissions->mismatched);
+    if (omissions->expired > 0)
+        log_warn("view %s@%u lacks %llu events that are beyond its source's retention", name,
+                 version, (unsigned long long)omissions->expired);
+}
+
 static enum status make_live(struct stream *stream, const struct view_input *input,
                              struct error *err)
 {
@@ -164,7 +176,7 @@ static enum status make_live(struct stream *stream, const struct view_input *inp
     enum status status = write_live(stream, &list, err);
     arena_destroy(&list.arena);
     if (status == STATUS_OK)
-        log_info("view %s@%u is filled and live", name, version);
+        tell_live(stream, name, version);
     return status;
 }
 
@@ -197,21 +209,30 @@ static void fill_event(struct stream *stream, const struct found *found,
     if (decoder_decode(found->source->decoder, text, stream->event_arena, &event, NULL) !=
         STATUS_OK) {
         stream->counters.events_mismatched_total++;
+        stream->fill_omissions.mismatched++;
         return;
     }
     see_event_time(found->source, &event, step);
     enum input_result result = input_reduce(found->input, &event, step->position, scratch,
                                             &time_us, NULL);
-    if (result == INPUT_TAKEN)
+    switch (result) {
+    case INPUT_TAKEN:
         batch_put_event(stream->fill_batch, stream->storage, found->input->version->table_id,
                         buffer_bytes(&scratch->entity), time_us,
                         buffer_bytes(&scratch->identity), buffer_bytes(&scratch->row));
-    else if (result == INPUT_MISMATCHED || result == INPUT_REFUSED)
-        stream->counters.events_mismatched_total++;
-    else if (result == INPUT_NULL_KEY)
+        break;
+    case INPUT_NULL_KEY:
         stream->counters.events_null_key_total++;
-    else
+        break;
+    case INPUT_FILTERED:
         stream->counters.events_filtered_total++;
+        break;
+    case INPUT_MISMATCHED:
+    case INPUT_REFUSED:
+        stream->counters.events_mismatched_total++;
+        stream->fill_omissions.mismatched++;
+        break;
+    }
 }
 
 /* Fills from one block, from step->position on, at most *left events; moves both. */
@@ -223,8 +244,10 @@ static enum status fill_from_block(struct stream *stream, const struct found *fo
     enum status status = log_reader_start(&reader, block, err);
     if (status != STATUS_OK)
         return status;
-    if (step->position < first_sequence)
-        step->position = first_sequence; /* what was before is beyond the retention */
+    if (step->position < first_sequence) {
+        stream->fill_omissions.expired += first_sequence - step->position;
+        step->position = first_sequence;
+    }
     uint64_t skipped = step->position - first_sequence;
     if (skipped >= reader.count)
         return STATUS_OK;
@@ -290,6 +313,9 @@ static enum status fill_write(struct stream *stream, const struct found *found,
 static enum status fill_step(struct stream *stream, const struct found *found, struct error *err)
 {
     struct step step = {.newest_us = TIME_MIN_US};
+    uint32_t table_id = found->input->version->table_id;
+    if (stream->fill_omissions.table_id != table_id)
+        stream->fill_omissions = (struct fill_omissions){.table_id = table_id};
     batch_clear(stream->fill_batch);
     enum status status = position_read(stream, found->input->version, &step.position, err);
     if (status == STATUS_OK)

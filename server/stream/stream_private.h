@@ -17,6 +17,13 @@ struct pending_producer {
     uint64_t sequence;
 };
 
+/* What the fill under way could not read, since this process works on it; told when it is done. */
+struct fill_omissions {
+    uint32_t table_id;
+    uint64_t mismatched; /* events that do not fit the definition */
+    uint64_t expired;    /* events beyond the source's retention */
+};
+
 struct stream {
     struct storage *storage;       /* borrowed */
     registry_changed_fn changed;
@@ -33,6 +40,7 @@ struct stream {
     struct input_scratch scratch;  /* owned */
     struct batch *fill_batch;      /* owned: of the fill's step at hand */
     int64_t fill_retry_mono_us;    /* after a failed step: not before this */
+    struct fill_omissions fill_omissions;
     int64_t expiry_mono_us;        /* when old producers are looked for next */
     uint64_t generation;           /* of the storage that the states were read from */
     struct stream_counters counters;

@@ -355,3 +355,43 @@ def test_more_sources_than_there_may_be_are_refused_and_the_server_lives(server)
     assert done.returncode == 1 and "at most 1000 sources" in done.stderr
     server.restart()
     assert json.loads(server.call("ASOF.LIST"))["sources"] == []
+
+
+def test_the_log_tells_what_a_fill_had_to_leave_out(server):
+    definitions = """
+sources:
+  s: {clock: event, fields: {ts: timestamp_s, k: string, d: decimal(%d)}, event_time: ts}
+entities:
+  e: {keys: [k]}
+views:
+  v: {source: s, entity: e, features: {n: {count: d, over: forever}}}
+"""
+    server.apply(definitions % 2)
+    server.call("ASOF.PUSH", "s", '{"ts":1,"k":"a","d":1.25}', '{"ts":2,"k":"a","d":1.5}')
+
+    server.apply(definitions % 1)
+
+    assert server.call("HGET", "v:a", "n") == b"1" and server.call("HGET", "v@1:a", "n") == b"2"
+    assert "view v@2 lacks 1 events of the log that do not fit its definition" in server.log()
+
+
+def test_retention_deletes_old_raw_events_and_a_fill_says_what_it_lacks(server):
+    definitions = """
+sources:
+  s: {clock: event, retention: 1h, fields: {ts: timestamp_s, k: string}, event_time: ts}
+entities:
+  e: {keys: [k]}
+views:
+  v: {source: s, entity: e, features: {n: {count: '*', over: %s}}}
+"""
+    server.apply(definitions % "forever")
+    for ts in range(0, 10 * 3600, 600):
+        server.call("ASOF.PUSH", "s", '{"ts":%d,"k":"a"}' % ts)
+    time.sleep(1)  # the house is kept a few times a second
+
+    server.apply(definitions % "100d")
+
+    assert server.call("HGET", "v@1:a", "n") == b"60"
+    kept = int(server.call("HGET", "v@2:a", "n"))
+    assert 6 <= kept <= 8
+    assert f"view v@2 lacks {60 - kept} events that are beyond its source's retention" in server.log()
