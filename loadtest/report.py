@@ -111,7 +111,8 @@ def _freshness(results):
 
 
 def _window_costs(costs):
-    rows = [[f"{cost.events:,}", cost.pushed_cpu_us.text("{:,.1f}"), cost.flushed_cpu_us.text("{:,.1f}")] for cost in costs]
+    rows = [[f"{cost.events:,}", cost.pushed_cpu_us.text("{:,.1f}"), cost.flushed_cpu_us.text("{:,.1f}")]
+            for cost in costs]
     return ("## Cost over events in the window\n\nThe same HMGET of one entity whose events lie evenly over six days; "
             f"one connection, pipeline {window_cost.PIPELINE}, median of {window_cost.REPEATS} runs. As pushed, the events are in RocksDB's "
             "write buffer; after a restart, in sorted files.\n\n"

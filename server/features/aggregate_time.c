@@ -20,29 +20,32 @@ static void add(void *state, const struct aggregate_context *context, const stru
     times->oldest_us = time_us;
 }
 
-/* Both are below 2^59, so the difference is exact and the quotient rounded once. */
-static struct value seconds_between(int64_t from_us, int64_t to_us)
+/* NULL over nothing. Both times are below 2^59, so the difference is exact and the quotient rounded
+ * once. */
+static struct value seconds_between(const struct state *times, int64_t from_us, int64_t to_us)
 {
+    if (!times->has_events)
+        return value_null();
     return value_double((double)(to_us - from_us) / (double)US_PER_SECOND);
 }
 
 static struct value finish_since_last(void *state, const struct aggregate_context *context)
 {
-    struct state *times = state;
-    return times->has_events ? seconds_between(times->newest_us, context->t_us) : value_null();
+    const struct state *times = state;
+    return seconds_between(times, times->newest_us, context->t_us);
 }
 
 static struct value finish_since_first(void *state, const struct aggregate_context *context)
 {
-    struct state *times = state;
-    return times->has_events ? seconds_between(times->oldest_us, context->t_us) : value_null();
+    const struct state *times = state;
+    return seconds_between(times, times->oldest_us, context->t_us);
 }
 
 static struct value finish_duration(void *state, const struct aggregate_context *context)
 {
-    struct state *times = state;
+    const struct state *times = state;
     (void)context;
-    return times->has_events ? seconds_between(times->oldest_us, times->newest_us) : value_null();
+    return seconds_between(times, times->oldest_us, times->newest_us);
 }
 
 const struct aggregation aggregation_time_since_last = {

@@ -231,7 +231,7 @@ static const yajl_callbacks callbacks = {
     .yajl_end_array = on_close,
 };
 
-/* The code unit of the escape "\uXXXX" at data, or -1. */
+/* The code unit of the escape "\u0041" at data, or -1. */
 static int32_t code_unit(struct bytes text, size_t at)
 {
     if (at + 6 > text.size || text.data[at] != '\\' || text.data[at + 1] != 'u')
