@@ -38,13 +38,25 @@ static struct bytes without_newline(struct bytes text)
     return text;
 }
 
+static enum status refuse_cr(size_t number, struct error *err)
+{
+    return error_set(
+        err, STATUS_INVALID,
+        "column %zu: a CR outside of quotes that no LF follows; let lines end in LF or "
+        "CRLF, and put a cell that holds a CR in quotes",
+        number);
+}
+
 /* The field without quotes at the front of text, which then begins at the comma or is empty. */
-static void split_plain(struct bytes *text, struct csv_field *field)
+static enum status split_plain(struct bytes *text, struct csv_field *field, size_t number,
+                               struct error *err)
 {
     const char *comma = text->size > 0 ? memchr(text->data, ',', text->size) : NULL;
     size_t size = comma != NULL ? (size_t)(comma - text->data) : text->size;
     *field = (struct csv_field){.text = bytes_of(text->data, size)};
     *text = bytes_after(*text, size);
+    bool has_cr = size > 0 && memchr(field->text.data, '\r', size) != NULL;
+    return has_cr ? refuse_cr(number, err) : STATUS_OK;
 }
 
 /* Where the quotes end that were opened before text; sets *has_escapes where "" is in it.
@@ -91,6 +103,8 @@ static enum status split_quoted(struct bytes *text, struct buffer *scratch, stru
     *field = (struct csv_field){.text = has_escapes ? unescape(content, scratch) : content,
                                 .is_quoted = true};
     *text = bytes_after(inner, size + 1);
+    if (text->size > 0 && text->data[0] == '\r')
+        return refuse_cr(number, err);
     if (text->size > 0 && text->data[0] != ',')
         return error_set(err, STATUS_INVALID,
                          "column %zu: text behind the closing quote; a quote inside of quotes is "
@@ -115,7 +129,7 @@ enum status csv_split(struct bytes text, struct buffer *scratch, struct csv_reco
         if (text.size > 0 && text.data[0] == '"')
             status = split_quoted(&text, scratch, field, record->count, err);
         else
-            split_plain(&text, field);
+            status = split_plain(&text, field, record->count, err);
         if (status != STATUS_OK)
             return status;
         if (text.size == 0)

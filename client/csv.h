@@ -2,7 +2,8 @@
  * quotes is a quote, and a quoted field may hold newlines. Pure; no memory of its own.
  *
  * 1. Quotes mean something only where a field begins; elsewhere they are text.
- * 2. LF and CRLF end a record; a CR by itself is text. Thread: any. */
+ * 2. LF and CRLF end a record; any other CR outside of quotes is refused: such files have lines
+ * that end in CR alone, and would be read as one record. Thread: any. */
 #ifndef ASOF_CLIENT_CSV_H
 #define ASOF_CLIENT_CSV_H
 
@@ -45,8 +46,8 @@ struct csv_record {
 };
 
 /* Splits one whole record, with or without its newline. Fields are borrowed from text, those with
- * "" from scratch, which is emptied first. INVALID: text behind a closing quote, no closing quote.
- * LIMIT: more than CSV_FIELDS_MAX fields. */
+ * "" from scratch, which is emptied first. INVALID: text behind a closing quote, no closing quote,
+ * a CR by itself outside of quotes. LIMIT: more than CSV_FIELDS_MAX fields. */
 MUST_USE enum status csv_split(struct bytes text, struct buffer *scratch, struct csv_record *record,
                                struct error *err);
 

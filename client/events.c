@@ -13,7 +13,9 @@ static enum status read_header(struct events *events, const struct source_field 
     if (status != STATUS_OK)
         return status;
     if (record.is_too_long)
-        return error_set(err, STATUS_INVALID, "the header is longer than %d bytes",
+        return error_set(err, STATUS_INVALID,
+                         "the header is longer than %d bytes; is a quote not closed, or do lines "
+                         "end in CR alone, not in LF or CRLF?",
                          (int)RECORD_SIZE_MAX);
     status = csv_split(record.text, &events->scratch, &events->row, err);
     if (status != STATUS_OK)
@@ -89,10 +91,15 @@ enum status events_next(struct events *events, struct event *event, struct error
     } while (is_blank(raw));
 
     *event = (struct event){
-        .json = raw, .raw = raw, .line = record.line, .end_offset = record.end_offset};
+        .json = raw,
+        .raw = raw,
+        .is_cut = record.is_too_long,
+        .line = record.line,
+        .end_offset = record.end_offset,
+    };
     if (record.is_too_long) {
         error_set(&events->rejection, STATUS_LIMIT, "longer than %d bytes%s", (int)RECORD_SIZE_MAX,
-                  events->format == EVENTS_CSV ? "; is a quote not closed?" : "");
+                  events->format == EVENTS_CSV ? " (is a quote not closed?)" : "");
         reject(events, event);
     } else if (events->format == EVENTS_CSV) {
         convert_row(events, record.text, event);

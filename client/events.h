@@ -15,6 +15,7 @@ struct event {
     struct bytes json;     /* borrowed until the next call; empty where rejected */
     struct bytes raw;      /* as the file has it, without newline; borrowed as well */
     const char *rejection; /* NULL, or why it is not an event; borrowed as well */
+    bool is_cut;           /* raw is only its beginning, as the record is too long */
     uint64_t line;
     uint64_t end_offset; /* bytes of the file up to its end */
 };

@@ -4,11 +4,14 @@
 #include <inttypes.h>
 
 #include "base/number.h"
+#include "base/suggest.h"
 #include "base/time_text.h"
 #include "command.h"
 #include "remote.h"
 #include "lookup.h"
 #include "output.h"
+#include "text.h"
+#include "model/definition.h"
 
 enum {
     IN_FLIGHT_MAX = 64, /* requests sent before their replies are read */
@@ -27,7 +30,8 @@ struct get {
     struct bytes view;    /* "card_payments@2:" */
     struct bytes *words;  /* of a request; words[KEY_WORD] is the key, words[TIME_WORD] is T */
     size_t words_count;
-    struct table *table; /* of several entities; made with the first answer */
+    size_t features_start; /* words from here on are the names of --features */
+    struct table *table;   /* of several entities; made with the first answer */
 };
 
 static enum status check_time(const char *at, struct error *err)
@@ -49,6 +53,7 @@ static enum status add_features(struct get *get, const char *features, struct er
 {
     size_t count = 0;
     get->words[get->words_count++] = bytes_of_text("FIELDS");
+    get->features_start = get->words_count;
     for (const char *name = features; name != NULL; count++) {
         const char *comma = strchr(name, ',');
         size_t size = comma != NULL ? (size_t)(comma - name) : strlen(name);
@@ -73,6 +78,35 @@ static enum status build_request(struct get *get, struct error *err)
     if (options->is_exclusive)
         get->words[get->words_count++] = bytes_of_text("EXCLUSIVE");
     return options->features != NULL ? add_features(get, options->features, err) : STATUS_OK;
+}
+
+static enum status check_feature(const struct get *get, struct bytes name, struct error *err)
+{
+    char typed[NAME_SIZE_MAX + 1], nearest[SUGGEST_TEXT_SIZE];
+    const char *view = tree_text(get->description, "name");
+    struct suggest suggest = {.name = name};
+    for (size_t i = 0; i < tree_count(get->description, "features"); i++) {
+        const char *feature = tree_text(tree_item(get->description, "features", i), "name");
+        if (bytes_equal_text(name, feature))
+            return STATUS_OK;
+        suggest_consider(&suggest, bytes_of_text(feature));
+    }
+    return error_set(err, STATUS_NOT_FOUND,
+                     "%s@%" PRId64 " has no feature '%s'%s; `asof describe %s` has them all", view,
+                     tree_number(get->description, "version"),
+                     bytes_to_text(name, typed, sizeof(typed)), suggest_text(&suggest, nearest),
+                     get->run->words[0]);
+}
+
+/* The server would refuse an unknown name too, but as an error like any other. */
+static enum status check_features(const struct get *get, struct error *err)
+{
+    enum status status = STATUS_OK;
+    if (get->run->options->features == NULL)
+        return STATUS_OK;
+    for (size_t i = get->features_start; i < get->words_count && status == STATUS_OK; i++)
+        status = check_feature(get, get->words[i], err);
+    return status;
 }
 
 static enum status describe_view(struct get *get, struct error *err)
@@ -129,11 +163,15 @@ static void print_one(const struct get *get, const struct lookup *lookup, const 
     static const struct table_column columns[] = {
         {"FEATURE", false}, {"VALUE", false}, {"STATUS", false}};
     char at[TIME_TEXT_SIZE], event[TIME_TEXT_SIZE] = "";
+    struct buffer visible = {0};
     time_format(lookup->at_us, at);
     if (lookup->has_event_time)
         time_format(lookup->event_time_us, event);
-    printf("%.*s of %s as of %s, %s%s\n", BYTES_ARGS(lookup->view), entity, at,
+    text_append_visible(&visible, bytes_of_text(entity));
+    printf("%.*s of %.*s as of %s, %s%s\n", BYTES_ARGS(lookup->view),
+           BYTES_ARGS(buffer_bytes(&visible)), at,
            lookup->has_event_time ? "newest event " : "no event by then", event);
+    buffer_fini(&visible);
 
     struct table *table = table_create(columns, COUNT_OF(columns));
     for (size_t i = 0; i < lookup->features_count; i++) {
@@ -245,6 +283,8 @@ enum exit_code command_get(const struct run *run, struct error *err)
         enum status status = remote_open(run->options->server, &get.remote, err);
         if (status == STATUS_OK)
             status = describe_view(&get, err);
+        if (status == STATUS_OK)
+            status = check_features(&get, err);
         if (status == STATUS_OK)
             status = get_entities(&get, err);
         if (status == STATUS_OK && get.table != NULL)

@@ -83,6 +83,22 @@ static enum status open_file(struct push *push, struct error *err)
     return STATUS_OK;
 }
 
+/* Opening the rejects empties their file, which must not be the one that is read. */
+static enum status check_rejects(const struct push *push, struct error *err)
+{
+    const char *name = push->run->options->rejects;
+    struct stat input, rejects;
+    if (name == NULL || stat(name, &rejects) != 0 || fstat(push->fd, &input) != 0)
+        return STATUS_OK;
+    bool is_same = rejects.st_dev == input.st_dev && rejects.st_ino == input.st_ino;
+    if (S_ISREG(input.st_mode) && is_same)
+        return error_set(err, STATUS_INVALID,
+                         "--rejects %s is the file that is read (%s) and would empty it; name "
+                         "another",
+                         name, push->name);
+    return STATUS_OK;
+}
+
 static enum status open_rejects(struct push *push, struct error *err)
 {
     const char *name = push->run->options->rejects;
@@ -158,12 +174,22 @@ static enum status begin_events(struct push *push, struct error *err)
 
 /* ---- what the pusher tells ---- */
 
+static void append_reason(const struct refusal *refusal, struct buffer *line)
+{
+    struct buffer reason = {0};
+    buffer_append_text(&reason, refusal->reason);
+    if (refusal->is_cut)
+        buffer_format(&reason, ", only its first %d bytes are kept here", (int)RECORD_HEAD_SIZE);
+    text_append_json(line, buffer_bytes(&reason));
+    buffer_fini(&reason);
+}
+
 static enum status write_reject(void *context, const struct refusal *refusal, struct error *err)
 {
     struct push *push = context;
     struct buffer line = {0};
     buffer_format(&line, "{\"line\":%" PRIu64 ",\"reason\":", refusal->line);
-    text_append_json(&line, bytes_of_text(refusal->reason));
+    append_reason(refusal, &line);
     buffer_append_text(&line, ",\"event\":");
     text_append_json(&line, refusal->raw);
     buffer_append_text(&line, "}\n");
@@ -330,6 +356,23 @@ static void push_fini(struct push *push)
     remote_close(&push->remote);
 }
 
+static enum exit_code push_file(struct push *push, struct error *err)
+{
+    enum status status = open_file(push, err);
+    if (status != STATUS_OK)
+        return exit_of(status);
+    if (check_rejects(push, err) != STATUS_OK)
+        return EXIT_USAGE;
+    status = remote_open(push->run->options->server, &push->remote, err);
+    if (status == STATUS_OK)
+        status = describe_source(push, err);
+    if (status == STATUS_OK)
+        status = begin_events(push, err);
+    if (status == STATUS_OK)
+        status = open_rejects(push, err);
+    return status == STATUS_OK ? send_events(push, err) : exit_of(status);
+}
+
 enum exit_code command_push(const struct run *run, struct error *err)
 {
     struct push *push = calloc(1, sizeof(*push)); /* a CSV row makes it too large for the stack */
@@ -339,18 +382,8 @@ enum exit_code command_push(const struct run *run, struct error *err)
     push->fd = -1;
     push->arena = arena_create(ARENA_CHUNK_SIZE);
 
-    if (choose_format(push, err) == STATUS_OK) {
-        enum status status = open_file(push, err);
-        if (status == STATUS_OK)
-            status = remote_open(run->options->server, &push->remote, err);
-        if (status == STATUS_OK)
-            status = describe_source(push, err);
-        if (status == STATUS_OK)
-            status = begin_events(push, err);
-        if (status == STATUS_OK)
-            status = open_rejects(push, err);
-        code = status == STATUS_OK ? send_events(push, err) : exit_of(status);
-    }
+    if (choose_format(push, err) == STATUS_OK)
+        code = push_file(push, err);
     push_fini(push);
     free(push);
     return code;

@@ -65,7 +65,10 @@ static enum status refuse_here(struct pusher *pusher, const struct event *event,
         stop_at(pusher, event->line, event->rejection);
         return STATUS_OK;
     }
-    struct refusal refusal = {.line = event->line, .reason = event->rejection, .raw = event->raw};
+    struct refusal refusal = {.line = event->line,
+                              .reason = event->rejection,
+                              .raw = event->raw,
+                              .is_cut = event->is_cut};
     return tell_refusal(pusher, &refusal, err);
 }
 

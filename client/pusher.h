@@ -21,6 +21,7 @@ struct refusal {
     uint64_t line;
     const char *reason;
     struct bytes raw; /* as the file has it */
+    bool is_cut;      /* raw is only its beginning */
 };
 
 struct pusher_counts {

@@ -6,7 +6,7 @@
 
 #include "interrupt.h"
 
-enum { READ_SIZE = 256 * 1024 };
+enum { READ_SIZE = 256 * 1024, LINE_END_SIZE_MAX = 2 };
 
 void record_reader_init(struct record_reader *reader, int fd, bool is_csv)
 {
@@ -81,6 +81,15 @@ static void keep_head(struct record_reader *reader)
     buffer_append(&reader->head, bytes_of(text.data, RECORD_HEAD_SIZE));
 }
 
+/* The size without LF or CRLF at the end. */
+static size_t size_without_line_end(struct bytes text)
+{
+    size_t size = text.size;
+    if (size > 0 && text.data[size - 1] == '\n')
+        size -= size > 1 && text.data[size - 2] == '\r' ? 2 : 1;
+    return size;
+}
+
 /* Finds where the record ends that begins at the front. Sets *size to what is left of it in
  * reader->read; of a record that is too long, the head is kept and the rest taken as it comes. */
 static enum status find_record(struct record_reader *reader, size_t *size, struct error *err)
@@ -98,7 +107,7 @@ static enum status find_record(struct record_reader *reader, size_t *size, struc
             reader->scanner = (struct csv_scanner){0};
             return STATUS_OK;
         }
-        if (reader->head.size > 0 || scanned > RECORD_SIZE_MAX) {
+        if (reader->head.size > 0 || scanned > RECORD_SIZE_MAX + LINE_END_SIZE_MAX) {
             if (reader->head.size == 0)
                 keep_head(reader);
             take(reader, scanned);
@@ -130,12 +139,12 @@ enum status record_reader_next(struct record_reader *reader, struct record *reco
     if (size == 0 && reader->head.size == 0)
         return STATUS_NOT_FOUND;
 
-    if (size > RECORD_SIZE_MAX)
+    struct bytes text = bytes_of(buffer_bytes(&reader->read).data, size);
+    if (reader->head.size == 0 && size_without_line_end(text) > RECORD_SIZE_MAX)
         keep_head(reader);
     bool is_too_long = reader->head.size > 0;
     *record = (struct record){
-        .text = is_too_long ? buffer_bytes(&reader->head)
-                            : bytes_of(buffer_bytes(&reader->read).data, size),
+        .text = is_too_long ? buffer_bytes(&reader->head) : text,
         .line = line,
         .end_offset = reader->offset + size,
         .is_too_long = is_too_long,

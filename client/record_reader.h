@@ -13,8 +13,8 @@
 #include "csv.h"
 
 enum {
-    RECORD_SIZE_MAX = 1024 * 1024,
-    RECORD_HEAD_SIZE = 4096, /* what is kept of one that is too long */
+    RECORD_SIZE_MAX = 1024 * 1024, /* without its line end */
+    RECORD_HEAD_SIZE = 4096,       /* what is kept of one that is too long */
 };
 
 struct record {

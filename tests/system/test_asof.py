@@ -4,10 +4,11 @@ in test_docs.py."""
 import csv
 import io
 import json
+import subprocess
 
 import pytest
 
-from conftest import asof
+from conftest import ASOF, asof
 
 DEFINITIONS = """
 sources:
@@ -46,8 +47,6 @@ def ndjson(events):
 def shop(server):
     server.apply(DEFINITIONS)
     return server
-
-
 
 
 def read(server, *features, entity="acme|7"):
@@ -98,6 +97,50 @@ def test_push_writes_rejects_and_goes_on(shop, tmp_path):
     assert read(shop, "sales") == [b"96"]
 
 
+@pytest.mark.parametrize("how", ["name", "link", "standard input"])
+def test_push_refuses_to_write_rejects_over_its_input(shop, tmp_path, how):
+    path, link = tmp_path / "sales.ndjson", tmp_path / "link"
+    text = ndjson(map(sale, range(3)))
+    path.write_text(text)
+    link.symlink_to(path)
+    rejects = link if how == "link" else path
+    with path.open() as file:
+        words = ["-"] if how == "standard input" else [str(path)]
+        done = subprocess.run([ASOF, "--server", shop.address, "push", "sales", *words, "--rejects", str(rejects)],
+                              stdin=file, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "--rejects" in done.stderr, done.stderr
+    assert path.read_text() == text and read(shop, "sales") == [b"0"]
+
+
+def test_push_takes_lines_up_to_a_mebibyte_and_says_what_it_cut(shop, tmp_path):
+    size = 1024 * 1024
+    lines = [json.dumps(sale(number)).ljust(size + extra) for number, extra in enumerate((0, 1))]
+    rejects = tmp_path / "rejects.ndjson"
+    shop.asof("push", "sales", "--rejects", str(rejects), input="\n".join(lines) + "\n")
+    told = json.loads(rejects.read_text())
+    assert told["line"] == 2 and told["event"] == lines[1][:4096]
+    assert told["reason"] == "longer than 1048576 bytes, only its first 4096 bytes are kept here"
+    assert read(shop, "sales") == [b"1"]
+
+
+@pytest.mark.parametrize("rows", [2, 50_000])
+def test_push_refuses_csv_whose_lines_end_in_cr(shop, tmp_path, rows):
+    path = tmp_path / "sales.csv"
+    path.write_text("id,at,shop,till\r" + "s1,2026-01-31T12:00:00Z,acme,7\r" * rows, newline="")
+    done = shop.asof("push", "sales", str(path), check=False)
+    assert done.returncode == 1 and "CR" in done.stderr and "LF or CRLF" in done.stderr, done.stderr
+
+
+def test_get_escapes_the_entity(shop):
+    heading = shop.asof("get", "till_sales", "a\x1b[31m\nb|7").stdout.splitlines()[0]
+    assert heading.startswith("till_sales@1 of a\\x1b[31m\\nb|7 as of ")
+
+
+def test_get_of_an_unknown_feature_names_the_nearest(shop):
+    done = shop.asof("get", "till_sales", "acme|7", "--features", "sales,amont", check=False)
+    assert done.returncode == 3 and "did you mean 'amount'?" in done.stderr
+
+
 def get_json(server, *options):
     reply = json.loads(server.asof("get", "till_sales", "acme|7", "--json", *options).stdout)
     return reply, {name: feature["value"] for name, feature in reply["features"].items()}
@@ -134,7 +177,7 @@ def test_list_and_describe_tell_what_is_registered(shop):
 @pytest.mark.parametrize("words,code", [
     (["describe", "nothing"], 3), (["get", "nothing", "a"], 3), (["push", "nothing", "-"], 3), (["get", "till_sales"], 2),
     (["no_such_command"], 2), (["list", "--no-such-option"], 2), (["get", "till_sales", "acme|7", "--at", "soon"], 2),
-    (["get", "till_sales", "acme|7", "--features", "nothing"], 1), (["get", "till_sales", "acme"], 1),
+    (["get", "till_sales", "acme|7", "--features", "nothing"], 3), (["get", "till_sales", "acme"], 1),
     (["apply", "/no/such/file.yaml"], 1), (["push", "sales", "/no/such/file"], 1), (["list"], 0), (["--help"], 0)])
 def test_exit_codes(shop, words, code):
     done = shop.asof(*words, input=ndjson([sale(0)]), check=False)

@@ -52,7 +52,7 @@ static void records_are_split_as_rfc_4180_says(void **state)
         {"\"two\nlines\",\"\r\n\"\n", "['two\nlines']['\r\n']"},
         {" a , b \n", "[ a ][ b ]"},
         {"a\"b,c\"\n", "[a\"b][c\"]"},
-        {"a\rb,c\n", "[a\rb][c]"},
+        {"\"a\rb\",\"c\r\"\r\n", "['a\rb']['c\r']"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct buffer fields = {0};
@@ -76,6 +76,10 @@ static void what_is_no_csv_is_refused_with_the_column(void **state)
         {"a,\"b\n", "column 2: the quote that opens is never closed"},
         {"\"a\"b,c\n", "column 1: text behind the closing quote"},
         {"\"a\" ,c\n", "column 1: text behind the closing quote"},
+        {"a\rb,c\n", "column 1: a CR outside of quotes"},
+        {"a,b\r1,x\r2,y\r", "column 2: a CR outside of quotes"},
+        {"a,b\r\r\n", "column 2: a CR outside of quotes"},
+        {"a,\"b\"\r1,x\n", "column 2: a CR outside of quotes"},
         {"\"", "column 1: the quote that opens is never closed"},
         {"\"\"\"", "column 1: the quote that opens is never closed"},
     };

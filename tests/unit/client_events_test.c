@@ -66,6 +66,9 @@ static void lines_are_events_and_keep_their_numbers(void **state)
         {"\xef\xbb\xbf"
          "a,b\r\n1,\"x\ny\"\r\n\r\n2,\r\n",
          EVENTS_CSV, "2:{\"a\":1,\"b\":\"x\\u000ay\"};5:{\"a\":2};"},
+        {"a,b\n1,x\r2,y\n3,z\n", EVENTS_CSV,
+         "2!column 2: a CR outside of quotes that no LF follows; let lines end in LF or CRLF, and "
+         "put a cell that holds a CR in quotes;3:{\"a\":3,\"b\":\"z\"};"},
         {"a,b\n1\n2,y\n", EVENTS_CSV,
          "2!1 cells, but the header has 2 columns;3:{\"a\":2,\"b\":\"y\"};"},
         {"a,b\n1,x\n\"2,y\n3,z\n", EVENTS_CSV,
@@ -92,7 +95,7 @@ static void append_line(struct buffer *file, size_t size)
 static void a_line_beyond_the_limit_is_rejected_and_the_next_is_read(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {RECORD_SIZE_MAX + 1, RECORD_SIZE_MAX + 2,
+    static const size_t sizes[] = {RECORD_SIZE_MAX + 2, RECORD_SIZE_MAX + 3, RECORD_SIZE_MAX + 4,
                                    3 * RECORD_SIZE_MAX + 17, 10 * RECORD_SIZE_MAX};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         struct buffer file = {0};
@@ -112,16 +115,21 @@ static void a_line_beyond_the_limit_is_rejected_and_the_next_is_read(void **stat
 static void a_line_at_the_limit_is_an_event(void **state)
 {
     (void)state;
-    struct buffer file = {0};
-    struct buffer events = {0};
-    append_line(&file, RECORD_SIZE_MAX);
-    buffer_append_text(&file, "{}");
+    static const char *const line_ends[] = {"\n", "\r\n", ""};
+    for (size_t i = 0; i < sizeof(line_ends) / sizeof(line_ends[0]); i++) {
+        struct buffer file = {0};
+        struct buffer events = {0};
+        memset(buffer_reserve(&file, RECORD_SIZE_MAX), 'x', RECORD_SIZE_MAX);
+        buffer_added(&file, RECORD_SIZE_MAX);
+        buffer_append_text(&file, line_ends[i]);
 
-    read_all(buffer_bytes(&file), EVENTS_NDJSON, &events);
+        read_all(buffer_bytes(&file), EVENTS_NDJSON, &events);
 
-    assert_int_equal(events.size, strlen("1:;2:{};") + RECORD_SIZE_MAX - 1 + 1);
-    buffer_fini(&file);
-    buffer_fini(&events);
+        assert_int_equal(events.size, strlen("1:;") + RECORD_SIZE_MAX + 1);
+        assert_memory_equal(buffer_bytes(&events).data, "1:xxx", 5);
+        buffer_fini(&file);
+        buffer_fini(&events);
+    }
 }
 
 static void a_quote_that_is_never_closed_holds_no_more_than_the_limit(void **state)
@@ -136,7 +144,7 @@ static void a_quote_that_is_never_closed_holds_no_more_than_the_limit(void **sta
     read_all(buffer_bytes(&file), EVENTS_CSV, &events);
 
     assert_string_equal(buffer_bytes(&events).data,
-                        "2!longer than 1048576 bytes; is a quote not closed?;");
+                        "2!longer than 1048576 bytes (is a quote not closed?);");
     buffer_fini(&file);
     buffer_fini(&events);
 }
@@ -144,7 +152,7 @@ static void a_quote_that_is_never_closed_holds_no_more_than_the_limit(void **sta
 static void csv_without_a_header_is_refused(void **state)
 {
     (void)state;
-    static const char *const files[] = {"", "1,2\n", "\"a,b\n"};
+    static const char *const files[] = {"", "1,2\n", "\"a,b\n", "a,b\r1,x\r"};
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         struct events *events = malloc(sizeof(*events));
         struct error err = {{0}};
