@@ -152,6 +152,8 @@ check-sanitized: $(VENV)/.done
 test-all: test ## the tests, and the long ones
 	@ASOF_LONG=1 $(MAKE) --no-print-directory check-system FUZZ_SECONDS=300 check-fuzz
 
+include loadtest/bench.mk
+
 # ---- the rest ----
 
 format: ## lay out the C code by .clang-format

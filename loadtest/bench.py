@@ -23,9 +23,11 @@ from measure import REDIS_BENCHMARK
 
 RATES = (1_000, 10_000)
 SIZES = (10, 100, 1_000, 10_000)
-# Of a full run and of --quick: rounds, seconds a run of redis-benchmark, events pushed, seconds at a rate.
-FULL = {"entities": 10_000, "rounds": 5, "read_run_s": 2.0, "cost_run_s": 1.0, "push_events": 1_000_000, "rate_s": 10}
-QUICK = {"entities": 2_000, "rounds": 2, "read_run_s": 0.5, "cost_run_s": 0.3, "push_events": 100_000, "rate_s": 3}
+# Of a full run and of --quick: rounds, seconds a run of redis-benchmark, events pushed and how often, seconds at a rate.
+FULL = {"entities": 10_000, "rounds": 5, "read_run_s": 2.0, "cost_run_s": 1.0, "push_events": 1_000_000,
+        "push_rounds": 3, "rate_s": 10}
+QUICK = {"entities": 2_000, "rounds": 2, "read_run_s": 0.5, "cost_run_s": 0.3, "push_events": 100_000,
+         "push_rounds": 1, "rate_s": 3}
 
 
 def parse(arguments):
@@ -58,7 +60,8 @@ def run(options, arguments, folder):
         return path
 
     measured_reads = reads.measure(subfolder("reads"), size["entities"], size["rounds"], size["read_run_s"], say)
-    measured_pushes = pushes.measure(subfolder("pushes"), size["push_events"], size["entities"], say)
+    measured_pushes = pushes.measure(subfolder("pushes"), size["push_events"], size["entities"],
+                                     size["push_rounds"], say)
     rates = freshness.measure(subfolder("freshness"), RATES, size["rate_s"], size["entities"], say)
     costs = window_cost.measure(subfolder("window_cost"), SIZES, size["cost_run_s"], say)
     return report.Results(started, time.monotonic() - start_s, arguments, load_before, measured_reads, measured_pushes,

@@ -3,7 +3,10 @@
 import dataclasses
 import enum
 
+from measure import Spread
+
 COST_EVENTS_SMALL = 100
+FRESH_MS = 1
 
 
 class Verdict(enum.Enum):
@@ -47,22 +50,25 @@ def _memory(reads):
                 _verdict(ratio <= 1.0))
 
 
-def _push(pushes):
+def _push(rounds):
     """A run that ends before a write buffer is full is faster than what it stands for: it proves nothing reached."""
-    rate = pushes.events_per_cpu_s
-    verdict = _verdict(rate >= 100_000)
-    measured = f"{rate:,.0f}"
-    if pushes.flushed_files == 0 and verdict is Verdict.REACHED:
+    rate = Spread.of([result.events_per_cpu_s for result in rounds])
+    verdict, measured = _verdict(rate.median >= 100_000), rate.text("{:,.0f}")
+    if verdict is Verdict.REACHED and any(result.flushed_files == 0 for result in rounds):
         verdict, measured = Verdict.UNMEASURED, f"{measured}, too few events to tell"
     return Goal("ASOF.PUSH, 100 events a call, fsync, with a full compaction", "≥ 100,000 events per CPU second",
                 measured, verdict)
 
 
 def _freshness(rates):
-    fastest = max(rates, key=lambda result: result.rate)
-    measured = f"{fastest.read_p99_ms:.2f} ms at {fastest.reached:,.0f} events/s"
-    is_reached = fastest.is_held and fastest.stale == 0 and fastest.read_p99_ms < 1
-    return Goal(f"read after write, p99, at {fastest.rate:,} events/s", "< 1 ms", measured, _verdict(is_reached))
+    """Where an idle server already needs longer than the goal, it is the machine that was measured, not asofd."""
+    idle, fastest = rates[0], max(rates, key=lambda result: result.rate)
+    measured = (f"{fastest.read_p99_ms:.2f} ms at {fastest.reached:,.0f} events/s; idle server {idle.read_p99_ms:.2f} ms, "
+                f"{fastest.stale} stale")
+    verdict = _verdict(fastest.is_held and fastest.stale == 0 and fastest.read_p99_ms < FRESH_MS)
+    if verdict is Verdict.MISSED and fastest.stale == 0 and idle.read_p99_ms >= FRESH_MS:
+        verdict, measured = Verdict.UNMEASURED, f"{measured}: the machine is too busy to tell"
+    return Goal(f"read after write, p99, at {fastest.rate:,} events/s", "< 1 ms", measured, verdict)
 
 
 def _window_cost(costs):

@@ -37,10 +37,20 @@ class PushesResult:
         return self.events / (self.cpu_quiet_s + self.cpu_compact_s)
 
 
-def measure(folder, events, entities, say):
-    """Pushes about `events` events into an empty server. BenchError where a call is refused, or where the
-    busiest entity does not count all that was acknowledged."""
-    say(f"pushing {events:,} events")
+def measure(folder, events, entities, rounds, say):
+    """A PushesResult for each round, each into an empty server."""
+    results = []
+    for number in range(rounds):
+        say(f"pushing {events:,} events")
+        round_folder = folder / str(number)
+        round_folder.mkdir()
+        results.append(_round(round_folder, events, entities))
+    return results
+
+
+def _round(folder, events, entities):
+    """Pushes the events. BenchError where a call is refused, or where the busiest entity does not count all
+    that was acknowledged."""
     now_ms = int(time.time() * 1000)
     stream = workload.stream(events, entities, now_ms - STREAM_SPAN_MS, now_ms)
     calls = [encode("ASOF.PUSH", workload.SOURCE, *batch) for batch in workload.batches(stream, EVENTS_PER_CALL)]

@@ -13,7 +13,7 @@ import goals
 import pushes
 import reads
 import window_cost
-from measure import REDIS_BENCHMARK
+from measure import REDIS_BENCHMARK, Spread
 from servers import ASOFD, LOAD_CPU, REDIS_SERVER, ROOT, SERVER_CPU
 
 INTRODUCTION = f"""\
@@ -31,7 +31,7 @@ class Results:
     arguments: list
     load_before: float  # the machine's load average of one minute, before anything was started
     reads: reads.ReadsResult
-    pushes: pushes.PushesResult
+    pushes: list        # of pushes.PushesResult, one a round
     freshness: list     # of freshness.RateResult
     window_costs: list  # of window_cost.WindowCost
 
@@ -84,18 +84,23 @@ def _memory(result):
             + _table(["server", "bytes an entity"], rows))
 
 
-def _pushes(result):
-    rows = [["events", f"{result.events:,}"], ["bytes an event, JSON", f"{result.event_bytes:.0f}"],
-            ["events per CPU second, with a full compaction", f"{result.events_per_cpu_s:,.0f}"],
-            ["events per CPU second, until quiet", f"{result.events / result.cpu_quiet_s:,.0f}"],
-            ["events per CPU second, while pushing", f"{result.events / result.cpu_push_s:,.0f}"],
-            ["events/s", f"{result.events_per_s:,.0f}"],
-            ["sorted files flushed", str(result.flushed_files)],
-            ["bytes written to disk before that compaction, an event", f"{result.written_bytes / result.events:,.0f}"],
-            ["growth of RSS, MiB", f"{result.rss_growth_bytes / 2**20:,.0f}"]]
+def _pushes(rounds):
+    def over(value, pattern="{:,.0f}"):
+        return Spread.of([value(result) for result in rounds]).text(pattern)
+
+    rows = [["events a round", over(lambda at: at.events)],
+            ["bytes an event, JSON", over(lambda at: at.event_bytes)],
+            ["events per CPU second, with a full compaction", over(lambda at: at.events_per_cpu_s)],
+            ["events per CPU second, until quiet", over(lambda at: at.events / at.cpu_quiet_s)],
+            ["events per CPU second, while pushing", over(lambda at: at.events / at.cpu_push_s)],
+            ["events/s", over(lambda at: at.events_per_s)],
+            ["sorted files flushed", over(lambda at: at.flushed_files)],
+            ["bytes written to disk before that compaction, an event", over(lambda at: at.written_bytes / at.events)],
+            ["growth of RSS, MiB", over(lambda at: at.rss_growth_bytes / 2**20)]]
     return (f"## Pushes\n\n`ASOF.PUSH` of {pushes.EVENTS_PER_CALL} events a call, `durability: fsync`, {pushes.CONNECTIONS} "
-            "connections with one call in flight each, keys skewed by Zipf's law. A run is too short "
-            "for RocksDB to come to a compaction of all levels, so that of the whole database (`asofd --compact`) is added.\n\n" + _table(["what", "measured"], rows))
+            "connections with one call in flight each, keys skewed by Zipf's law; median, least and greatest of "
+            f"{len(rounds)} rounds. A round is too short for RocksDB to come to a compaction of all levels, so that of "
+            "the whole database (`asofd --compact`) is added.\n\n" + _table(["what", "measured"], rows))
 
 
 def _freshness(results):
@@ -155,8 +160,11 @@ def _proc(name, pattern):
 
 
 def _commit():
+    """The commit that the server was built from, as far as that can be known."""
     def git(*words):
         return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True).stdout.strip()
 
+    if not pathlib.Path(ASOFD).resolve().is_relative_to(ROOT):
+        return "unknown (built elsewhere)"
     return (git("rev-parse", "--short", "HEAD") or "unknown") + (
         ", with changes" if git("status", "--porcelain", "--", "server") else "")
