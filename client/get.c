@@ -6,12 +6,12 @@
 #include "base/number.h"
 #include "base/suggest.h"
 #include "base/time_text.h"
+#include "model/definition.h"
 #include "command.h"
 #include "remote.h"
 #include "lookup.h"
 #include "output.h"
 #include "text.h"
-#include "model/definition.h"
 
 enum {
     IN_FLIGHT_MAX = 64, /* requests sent before their replies are read */
