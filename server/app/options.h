@@ -26,6 +26,8 @@ enum { OPTION_TEXT_SIZE = 1024, PORT_OFF = -1 };
       "Serves without a password on an address that others can reach.")                            \
     X(connections_max, COUNT, "connections-max", "10000", 1, 1000000, "connections",               \
       "Clients at a time; further ones are refused.")                                              \
+    X(workers, COUNT, "workers", "1", 1, 128, "threads",                                           \
+      "Threads that serve connections; another one writes.")                                       \
     X(hot_bytes, BYTES, "hot-bytes", "256MiB", 0, INT64_C(1) << 40, "bytes",                       \
       "Memory for finished rows of entities that are read; 0 keeps none.")                         \
     X(block_cache_bytes, BYTES, "block-cache-bytes", "256MiB", 1 << 20, INT64_C(1) << 40, "bytes", \

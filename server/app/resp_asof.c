@@ -124,7 +124,7 @@ static const char *change_kind_name(enum change_kind kind)
 
 static void plan_write(struct resp_call *call, const struct registry_plan *plan)
 {
-    struct buffer *json = &call->door->scratch;
+    struct buffer *json = call->scratch;
     buffer_append_text(json, "{\"changes\":[");
     for (size_t i = 0; i < plan->changes_count; i++) {
         const struct change *change = &plan->changes[i];
@@ -157,19 +157,19 @@ static void asof_run_plan(struct resp_call *call, asof_plan_fn run)
     struct registry_plan plan = {0};
     struct error err = {0};
     enum status status =
-        run(call->door->options.stream, files, count, call->arena, &plan, &err);
+        run(call->stream, files, count, call->arena, &plan, &err);
     if (status == STATUS_OK)
         plan_write(call, &plan);
     else
         resp_call_failed(call, status, &err);
 }
 
-/* stream_apply commits the open batch: what other connections pushed is committed before, so that
- * a failure of it is told to them and not to us. */
+/* What others pushed is committed before, so that a failure of that is told to them and not to us. */
 void resp_asof_apply(struct resp_call *call)
 {
-    resp_push_commit(call->door);
-    asof_run_plan(call, stream_apply);
+    call->is_batch_full = stream_is_dirty(call->stream);
+    if (!call->is_batch_full)
+        asof_run_plan(call, stream_apply);
 }
 
 void resp_asof_plan(struct resp_call *call)
@@ -179,16 +179,16 @@ void resp_asof_plan(struct resp_call *call)
 
 void resp_asof_list(struct resp_call *call)
 {
-    struct buffer *json = &call->door->scratch;
-    registry_list_json(stream_registry(call->door->options.stream), json);
+    struct buffer *json = call->scratch;
+    registry_list_json(query_registry(call->door->options.query), json);
     resp_write_bulk(call->reply, buffer_bytes(json));
 }
 
 void resp_asof_describe(struct resp_call *call)
 {
-    struct buffer *json = &call->door->scratch;
+    struct buffer *json = call->scratch;
     struct error err = {0};
-    enum status status = registry_describe_json(stream_registry(call->door->options.stream),
+    enum status status = registry_describe_json(query_registry(call->door->options.query),
                                                 resp_call_argument(call, 1), json, &err);
     if (status == STATUS_OK)
         resp_write_bulk(call->reply, buffer_bytes(json));
@@ -198,10 +198,10 @@ void resp_asof_describe(struct resp_call *call)
 
 void resp_asof_fills(struct resp_call *call)
 {
-    struct buffer *json = &call->door->scratch;
+    struct buffer *json = call->scratch;
     struct fill_progress *fills =
         ARENA_NEW_ARRAY(call->arena, RESP_FILLS_MAX, struct fill_progress);
-    size_t count = stream_fills(call->door->options.stream, fills, RESP_FILLS_MAX);
+    size_t count = stream_fills(call->stream, fills, RESP_FILLS_MAX);
     buffer_append_byte(json, '[');
     for (size_t i = 0; i < count; i++) {
         buffer_append_text(json, i == 0 ? "{\"view\":" : ",{\"view\":");

@@ -8,8 +8,8 @@
 
 void resp_call_error(struct resp_call *call, const char *format, ...)
 {
-    /* Replies are owed: those come first, so the call is repeated after the commit. */
-    if (call->session->pending_count > 0) {
+    /* Replies are owed: those come first, so the call is repeated behind them. */
+    if (call->session != NULL && call->session->owed_count > 0) {
         call->must_wait = true;
         return;
     }
@@ -18,7 +18,9 @@ void resp_call_error(struct resp_call *call, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    call->door->counters.errors_total++;
+    call->is_error = true;
+    if (call->door != NULL)
+        call->door->counters.errors_total++;
     resp_write_error(call->reply, bytes_of_text(text));
 }
 

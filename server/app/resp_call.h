@@ -14,12 +14,14 @@
 enum resp_flag {
     RESP_READ = 1,      /* reads features */
     RESP_WRITE = 2,     /* changes something: not inside MULTI */
-    RESP_PUSH = 4,      /* joins an open commit instead of waiting for it */
+    RESP_PUSH = 4,      /* may follow other pushes that are not committed yet */
     RESP_FAST = 8,      /* as Redis means it: its time does not grow with the data */
-    RESP_IMMEDIATE = 16 /* runs at once inside MULTI, too */
+    RESP_IMMEDIATE = 16, /* runs at once inside MULTI, too */
+    RESP_WRITER = 32     /* runs on the writer's thread, see resp_job.c */
 };
 
 struct resp_call;
+struct resp_job;
 typedef void (*resp_run_fn)(struct resp_call *call);
 
 struct resp_command {
@@ -33,26 +35,18 @@ struct resp_command {
     const char *summary;
 };
 
-/* A position of SCAN under its number. */
-struct resp_cursor {
-    uint64_t number; /* 0: free */
-    uint64_t used;   /* larger: more recently */
-    struct buffer position;
-};
-
 struct resp_door {
     struct resp_door_options options;
+    struct resp_door *next; /* in the ring of all doors; itself where it is alone */
     uint16_t port;
     struct map *commands;  /* name -> const struct resp_command */
     struct map *refusals;  /* name -> why it is not offered */
     struct arena *arena;   /* of one command */
     struct buffer scratch; /* of one command */
+    bool has_starved;      /* a session waits because too much waits for the writer */
     TAILQ_HEAD(, resp_session) sessions;
-    TAILQ_HEAD(, resp_session) pending; /* those with pushes that are not committed */
-    struct resp_cursor *cursors;        /* owned: RESP_SCAN_CURSORS_MAX */
-    uint64_t cursor_seed;
-    uint64_t cursor_clock;
-    uint64_t last_session_id;
+    uint64_t last_session_id; /* of those without a socket */
+    TAILQ_HEAD(, resp_session) settled; /* those that got replies of jobs in this turn */
     int64_t start_us;
     int64_t start_mono_us;
     int64_t turn_mono_us; /* when the last turn ended */
@@ -85,11 +79,14 @@ struct resp_session {
     uint64_t id;
     unsigned version; /* of RESP */
     struct moment moment;
-    bool is_waiting; /* for the commit of its pushes */
+    bool is_waiting; /* for the replies that are owed to it */
+    bool is_starved; /* the same, because too much waits for the writer */
+    bool is_settled; /* in door->settled */
     bool is_closing;
     bool is_yielding; /* its turn was long: it goes on in the next */
-    struct buffer pending; /* replies of pushes, written when they are committed */
-    size_t pending_count;
+    TAILQ_HEAD(, resp_job) jobs; /* borrowed: those that owe a reply, in their order */
+    size_t owed_count;
+    size_t owed_bytes;
     struct resp_multi multi;
     char name[RESP_CLIENT_NAME_SIZE];
     char library_name[RESP_CLIENT_NAME_SIZE];
@@ -98,20 +95,26 @@ struct resp_session {
     int64_t active_mono_us;
     const char *last_command;
     TAILQ_ENTRY(resp_session) link;
-    TAILQ_ENTRY(resp_session) pending_link;
+    TAILQ_ENTRY(resp_session) settled_link;
 };
 
-/* One command being run. */
+/* One command being run: on the door's thread, or, where it is a RESP_WRITER, on the writer's, which
+ * knows neither door nor session. */
 struct resp_call {
-    struct resp_door *door;
-    struct resp_session *session;
+    struct resp_door *door;       /* NULL on the writer's thread */
+    struct resp_session *session; /* the same */
+    struct stream *stream;        /* NULL on the door's thread */
     const struct resp_command *command;
     const struct resp_command *parent; /* of a subcommand, else NULL */
     const struct bytes *arguments;     /* [0] is the name */
     size_t count;
     struct resp_writer reply;
     struct arena *arena;
-    bool must_wait; /* set by a push: nothing was done; run it again after the commit */
+    struct buffer *scratch; /* empty at the start */
+    bool is_error;      /* replied with an error */
+    bool must_wait;     /* nothing was done: run it again when the owed replies are there */
+    bool is_batch_full; /* nothing was done: run it again behind a commit */
+    bool has_pushed;    /* into the open batch: the reply is true once that is committed */
 };
 
 /* ---- replies that many commands have ---- */
@@ -163,7 +166,7 @@ static inline bool resp_value_is_shown(const struct value *value)
     return value->kind != VALUE_NULL && value->kind != VALUE_OVERFLOW;
 }
 
-/* ---- door, table, transactions, commits ---- */
+/* ---- door, table, transactions, jobs ---- */
 
 /* Runs what call says. The command must have the right number of arguments. */
 void resp_call_run(struct resp_call *call);
@@ -178,10 +181,18 @@ void resp_command_fill(struct resp_door *door);
 void resp_multi_queue(struct resp_call *call);
 void resp_multi_close(struct resp_session *session);
 
-/* Commits and answers all sessions that wait. */
-void resp_push_commit(struct resp_door *door);
+/* Sends the call, of a RESP_WRITER, to the writer; sets must_wait where too much is on its way. */
+void resp_job_post(struct resp_call *call);
 
-void resp_scan_fini(struct resp_door *door);
+/* Has visit append to a text for each door, on its thread, and replies with the text. */
+typedef void (*resp_visit_fn)(const struct resp_door *door, struct buffer *out);
+void resp_job_go_round(struct resp_call *call, resp_visit_fn visit);
+
+/* The jobs of a session that closes go on without it. */
+void resp_job_forget_session(struct resp_session *session);
+
+/* The session got replies that it was owed: at the end of the turn they are sent. */
+void resp_session_settle(struct resp_session *session);
 
 /* ---- handlers, by file ---- */
 

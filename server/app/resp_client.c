@@ -216,12 +216,16 @@ static void client_info(struct resp_call *call)
     resp_write_verbatim(call->reply, buffer_bytes(&call->door->scratch));
 }
 
-static void client_list(struct resp_call *call)
+static void client_append_lines(const struct resp_door *door, struct buffer *out)
 {
     const struct resp_session *session;
-    TAILQ_FOREACH(session, &call->door->sessions, link)
-        client_append_line(session, &call->door->scratch);
-    resp_write_verbatim(call->reply, buffer_bytes(&call->door->scratch));
+    TAILQ_FOREACH(session, &door->sessions, link)
+        client_append_line(session, out);
+}
+
+static void client_list(struct resp_call *call)
+{
+    resp_job_go_round(call, client_append_lines);
 }
 
 /* NO-EVICT and NO-TOUCH: nothing is evicted or touched here. */

@@ -13,8 +13,8 @@ enum {
 
 #define R RESP_READ
 #define F RESP_FAST
-#define W RESP_WRITE
-#define P (RESP_WRITE | RESP_PUSH)
+#define W (RESP_WRITE | RESP_WRITER)
+#define P (RESP_WRITE | RESP_WRITER | RESP_PUSH)
 #define I RESP_IMMEDIATE
 
 /* name, arity, flags, handler, last key, subcommands, group, summary */
@@ -25,12 +25,12 @@ static const struct resp_command commands[] = {
      "Later reads of this connection are as of T [EXCLUSIVE]; now goes back."},
     {"asof.describe", 2, F, resp_asof_describe, 0, NULL, "asof",
      "A source, an entity or a view (view@2) as JSON."},
-    {"asof.fills", 1, F, resp_asof_fills, 0, NULL, "asof",
+    {"asof.fills", 1, RESP_WRITER, resp_asof_fills, 0, NULL, "asof",
      "View versions that are being filled from the log, as JSON."},
     {"asof.get", -2, R, resp_asof_get, 1, NULL, "asof",
      "Features with their statuses: key [AT T] [EXCLUSIVE] [FIELDS f ...]."},
     {"asof.list", 1, F, resp_asof_list, 0, NULL, "asof", "All definitions in short, as JSON."},
-    {"asof.plan", -3, 0, resp_asof_plan, 0, NULL, "asof",
+    {"asof.plan", -3, RESP_WRITER, resp_asof_plan, 0, NULL, "asof",
      "What ASOF.APPLY would do, without doing it."},
     {"asof.push", -3, P, resp_push_push, 0, NULL, "asof",
      "Pushes events, all or none: source [PRODUCER name sequence] json [json ...]."},

@@ -3,7 +3,6 @@
 #include "app/resp_door.h"
 
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "app/resp_call.h"
 #include "base/check.h"
@@ -22,15 +21,12 @@ struct resp_door *resp_door_create(const struct resp_door_options *options)
     CHECK(door != NULL);
     door->options = *options;
     door->arena = arena_create(ARENA_CHUNK_SIZE);
-    door->cursors = calloc(RESP_SCAN_CURSORS_MAX, sizeof(*door->cursors));
-    CHECK(door->cursors != NULL);
     door->start_us = clock_now_us();
     door->start_mono_us = clock_mono_us();
     door->turn_mono_us = door->start_mono_us;
-    if (getrandom(&door->cursor_seed, sizeof(door->cursor_seed), GRND_NONBLOCK) < 0)
-        door->cursor_seed = (uint64_t)door->start_us; /* numbers need only look unlike each other */
     TAILQ_INIT(&door->sessions);
-    TAILQ_INIT(&door->pending);
+    TAILQ_INIT(&door->settled);
+    door->next = door;
     resp_command_fill(door);
     return door;
 }
@@ -41,7 +37,6 @@ void resp_door_destroy(struct resp_door **out)
     if (door == NULL)
         return;
     CHECK(TAILQ_EMPTY(&door->sessions));
-    resp_scan_fini(door);
     map_destroy(&door->commands);
     map_destroy(&door->refusals);
     arena_destroy(&door->arena);
@@ -55,10 +50,48 @@ void resp_door_set_port(struct resp_door *door, uint16_t port)
     door->port = port;
 }
 
+void resp_doors_join(struct resp_door *const *doors, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        doors[i]->next = doors[(i + 1) % count];
+}
+
+/* ---- the end of a turn ---- */
+
+void resp_session_settle(struct resp_session *session)
+{
+    if (session->is_settled)
+        return;
+    TAILQ_INSERT_TAIL(&session->door->settled, session, settled_link);
+    session->is_settled = true;
+}
+
+/* Sends what it got, and has it go on with what it may have to do. */
+static void session_go_on(struct resp_session *session)
+{
+    session->is_waiting = false;
+    session->is_starved = false;
+    if (session->connection != NULL)
+        network_connection_resume(session->connection);
+}
+
 void resp_door_turn_end(struct resp_door *door)
 {
+    struct resp_session *session;
     door->turn_mono_us = clock_mono_us();
-    resp_push_commit(door);
+    while ((session = TAILQ_FIRST(&door->settled)) != NULL) {
+        TAILQ_REMOVE(&door->settled, session, settled_link);
+        session->is_settled = false;
+        session_go_on(session);
+    }
+    if (door->has_starved && writer_queued_bytes(door->options.writer) <= RESP_QUEUED_BYTES_MAX) {
+        door->has_starved = false;
+        TAILQ_FOREACH(session, &door->sessions, link)
+            if (session->is_starved)
+                session_go_on(session);
+    }
+    if (door->options.query != NULL)
+        query_end(door->options.query);
 }
 
 const struct resp_counters *resp_door_counters(const struct resp_door *door)
@@ -75,6 +108,7 @@ struct resp_session *resp_session_open(struct resp_door *door, struct buffer *ou
     session->door = door;
     session->output = output;
     session->id = ++door->last_session_id;
+    TAILQ_INIT(&session->jobs);
     session->version = 2;
     session->moment.is_now = true;
     session->opened_mono_us = door->turn_mono_us;
@@ -89,12 +123,12 @@ void resp_session_close(struct resp_session **out)
     struct resp_session *session = *out;
     if (session == NULL)
         return;
-    if (session->pending_count > 0)
-        TAILQ_REMOVE(&session->door->pending, session, pending_link);
+    if (session->is_settled)
+        TAILQ_REMOVE(&session->door->settled, session, settled_link);
+    resp_job_forget_session(session);
     TAILQ_REMOVE(&session->door->sessions, session, link);
     resp_multi_close(session);
     resp_parser_fini(&session->parser);
-    buffer_fini(&session->pending);
     free(session);
     *out = NULL;
 }
@@ -118,7 +152,7 @@ static bool request_is_http(const struct resp_request *request)
            bytes_equal_nocase(request->arguments[0], "host:");
 }
 
-/* Runs the request; false: it must wait for the commit of the pushes before it. */
+/* Runs the request; false: it must wait for the replies that are owed. */
 static bool session_execute(struct resp_session *session, const struct resp_request *request)
 {
     struct resp_door *door = session->door;
@@ -129,12 +163,13 @@ static bool session_execute(struct resp_session *session, const struct resp_requ
         .count = request->count,
         .reply = {.out = session->output, .version = session->version},
         .arena = door->arena,
+        .scratch = &door->scratch,
     };
-    if (session->pending_count > 0) {
+    if (session->owed_count > 0) {
         /* Only another push may overtake the replies that are owed, as it adds to them. */
         bool is_push = bytes_equal_nocase(request->arguments[0], "xadd") ||
                        bytes_equal_nocase(request->arguments[0], "asof.push");
-        if (!is_push || session->pending_count >= RESP_PENDING_MAX)
+        if (!is_push)
             return false;
     }
     if (request_is_http(request)) {
@@ -150,6 +185,8 @@ static bool session_execute(struct resp_session *session, const struct resp_requ
         resp_multi_queue(&call);
         return true;
     }
+    if (door->options.query != NULL)
+        query_refresh(door->options.query);
     resp_call_run(&call);
     return !call.must_wait;
 }
@@ -158,7 +195,10 @@ void resp_call_run(struct resp_call *call)
 {
     arena_reset(call->door->arena);
     buffer_reset(&call->door->scratch, SCRATCH_KEEP_BYTES);
-    call->command->run(call);
+    if (call->command->flags & RESP_WRITER)
+        resp_job_post(call);
+    else
+        call->command->run(call);
     if (call->must_wait)
         return;
     call->door->counters.commands_total++;
@@ -169,7 +209,7 @@ void resp_call_run(struct resp_call *call)
 /* Tells what is wrong with the bytes, behind the replies that are owed; false: must wait for these. */
 static bool session_break(struct resp_session *session)
 {
-    if (session->pending_count > 0)
+    if (session->owed_count > 0)
         return false;
     struct resp_writer writer = {.out = session->output, .version = session->version};
     char text[RESP_PROBLEM_SIZE + 8] = "ERR ";
@@ -186,6 +226,8 @@ size_t resp_session_receive(struct resp_session *session, struct bytes input)
     int64_t deadline_mono_us = clock_mono_us() + RESP_TURN_US;
     session->active_mono_us = session->door->turn_mono_us;
     session->is_yielding = false;
+    if (session->door->options.query != NULL)
+        query_begin(session->door->options.query);
     while (session_is_ready(session)) {
         struct resp_request request;
         size_t size;
@@ -199,6 +241,7 @@ size_t resp_session_receive(struct resp_session *session, struct bytes input)
                                              : session_execute(session, &request);
         if (!is_done) {
             session->is_waiting = true;
+            session->door->has_starved |= session->is_starved;
             break;
         }
         taken += size;
@@ -217,6 +260,7 @@ static void *door_opened(void *context, struct network_connection *connection)
     struct resp_session *session =
         resp_session_open(context, network_connection_output(connection));
     session->connection = connection;
+    session->id = network_connection_id(connection);
     return session;
 }
 

@@ -16,6 +16,15 @@ static void info_add(struct buffer *out, const char *name, uint64_t value)
     buffer_format(out, "%s:%llu\r\n", name, (unsigned long long)value);
 }
 
+/* What all workers did. */
+static struct resp_figures info_figures(const struct resp_door *door)
+{
+    struct resp_figures figures = {.resp = door->counters};
+    if (door->options.read_figures != NULL)
+        door->options.read_figures(door->options.context, &figures);
+    return figures;
+}
+
 static void info_server(const struct resp_door *door, struct buffer *out)
 {
     struct utsname system;
@@ -35,8 +44,7 @@ static void info_server(const struct resp_door *door, struct buffer *out)
 
 static void info_clients(const struct resp_door *door, struct buffer *out)
 {
-    const struct network_loop *loop = door->options.loop;
-    info_add(out, "connected_clients", loop == NULL ? 0 : network_loop_connections(loop));
+    info_add(out, "connected_clients", info_figures(door).connections);
     info_add(out, "maxclients", door->options.connections_max);
     info_add(out, "blocked_clients", 0);
 }
@@ -80,19 +88,18 @@ static void info_persistence(const struct resp_door *door, struct buffer *out)
 
 static void info_stats(const struct resp_door *door, struct buffer *out)
 {
-    static const struct network_counters none;
-    const struct network_loop *loop = door->options.loop;
-    const struct network_counters *network = loop == NULL ? &none : network_loop_counters(loop);
+    const struct resp_figures figures = info_figures(door);
+    const struct network_counters *network = &figures.network;
     info_add(out, "total_connections_received", network->connections_opened_total);
-    info_add(out, "total_commands_processed", door->counters.commands_total);
+    info_add(out, "total_commands_processed", figures.resp.commands_total);
     info_add(out, "total_net_input_bytes", network->input_bytes_total);
     info_add(out, "total_net_output_bytes", network->output_bytes_total);
     info_add(out, "rejected_connections", network->connections_refused_total);
     info_add(out, "expired_keys", 0);
     info_add(out, "evicted_keys", 0);
-    info_add(out, "keyspace_hits", door->counters.entities_found_total);
-    info_add(out, "keyspace_misses", door->counters.entities_missed_total);
-    info_add(out, "total_error_replies", door->counters.errors_total);
+    info_add(out, "keyspace_hits", figures.resp.entities_found_total);
+    info_add(out, "keyspace_misses", figures.resp.entities_missed_total);
+    info_add(out, "total_error_replies", figures.resp.errors_total);
 }
 
 static void info_replication(const struct resp_door *door, struct buffer *out)

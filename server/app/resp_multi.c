@@ -20,7 +20,7 @@ static void multi_refuse(struct resp_call *call, const char *reason)
 void resp_multi_queue(struct resp_call *call)
 {
     struct resp_multi *multi = &call->session->multi;
-    if (call->command->flags & RESP_WRITE) {
+    if (call->command->flags & RESP_WRITER) {
         multi_refuse(call, "a transaction can only read; a push is whole or not at all by itself");
         return;
     }

@@ -1,70 +1,9 @@
-/* XADD, ASOF.PUSH and the group commit: replies of pushes are owed until their batch is written.
- *
- *     push accepted by stream -> reply into session->pending, session into door->pending
- *     end of the turn         -> one commit -> what is owed goes out, or as many errors */
+/* XADD and ASOF.PUSH, on the writer's thread. */
 #include "app/resp_call.h"
 
 #include <stdio.h>
 
 #include "base/number.h"
-
-/* ---- commit ---- */
-
-static void pending_settle(struct resp_session *session, enum status status,
-                           const struct error *err)
-{
-    TAILQ_REMOVE(&session->door->pending, session, pending_link);
-    if (status == STATUS_OK) {
-        buffer_append(session->output, buffer_bytes(&session->pending));
-    } else {
-        struct resp_writer writer = {.out = session->output, .version = session->version};
-        char text[ERROR_TEXT_SIZE + 64];
-        const char *what = status == STATUS_UNAVAILABLE
-                               ? "UNAVAILABLE nothing was accepted"
-                               : "IOERR it is not known whether this was accepted";
-        int size = snprintf(text, sizeof(text), "%s: %s", what, err->text);
-        for (size_t i = 0; i < session->pending_count; i++)
-            resp_write_error(writer, bytes_of(text, (size_t)size));
-        session->door->counters.errors_total += session->pending_count;
-    }
-    buffer_fini(&session->pending);
-    session->pending_count = 0;
-    session->is_waiting = false;
-    if (session->connection != NULL)
-        network_connection_resume(session->connection);
-}
-
-void resp_push_commit(struct resp_door *door)
-{
-    struct stream *stream = door->options.stream;
-    struct error err = {0};
-    enum status status = STATUS_OK;
-    if (TAILQ_EMPTY(&door->pending))
-        return;
-    if (stream_is_dirty(stream))
-        status = stream_commit(stream, &err);
-    if (status != STATUS_OK)
-        door->counters.commits_failed_total++;
-    while (!TAILQ_EMPTY(&door->pending))
-        pending_settle(TAILQ_FIRST(&door->pending), status, &err);
-}
-
-/* ---- push ---- */
-
-/* AGAIN means that the open batch is full: it is committed, and the push begins the next one. */
-static enum status push_into_batch(struct resp_call *call, const struct push *push,
-                                   struct push_result *result, struct error *err)
-{
-    struct stream *stream = call->door->options.stream;
-    enum status status = stream_push(stream, push, result, err);
-    if (status != STATUS_AGAIN)
-        return status;
-    resp_push_commit(call->door);
-    status = stream_push(stream, push, result, err);
-    if (status == STATUS_AGAIN)
-        return error_set(err, STATUS_LIMIT, "the push is larger than a batch may be; split it");
-    return status;
-}
 
 static void push_refuse(struct resp_call *call, enum status status, const struct error *err)
 {
@@ -75,21 +14,16 @@ static void push_refuse(struct resp_call *call, enum status status, const struct
         resp_call_failed(call, status, err);
 }
 
-/* Pushes; true: the reply is owed and must be written into the writer. */
-static bool push_take(struct resp_call *call, const struct push *push, struct push_result *result,
-                      struct resp_writer *owed)
+/* Pushes into the open batch. false: replied with the error, or the batch is full. */
+static bool push_take(struct resp_call *call, const struct push *push, struct push_result *result)
 {
-    struct resp_session *session = call->session;
     struct error err = {0};
-    enum status status = push_into_batch(call, push, result, &err);
-    if (status != STATUS_OK) {
+    enum status status = stream_push(call->stream, push, result, &err);
+    call->is_batch_full = status == STATUS_AGAIN;
+    call->has_pushed = status == STATUS_OK;
+    if (status != STATUS_OK && status != STATUS_AGAIN)
         push_refuse(call, status, &err);
-        return false;
-    }
-    if (session->pending_count++ == 0)
-        TAILQ_INSERT_TAIL(&call->door->pending, session, pending_link);
-    *owed = (struct resp_writer){.out = &session->pending, .version = session->version};
-    return true;
+    return status == STATUS_OK;
 }
 
 /* The index of the id behind the options; 0: replied. */
@@ -135,14 +69,13 @@ void resp_push_xadd(struct resp_call *call)
     struct push push = {
         .source = resp_call_argument(call, 1), .events = &event, .events_count = 1};
     struct push_result result;
-    struct resp_writer owed;
-    if (!push_take(call, &push, &result, &owed))
+    if (!push_take(call, &push, &result))
         return;
     char text[2 * NUMBER_TEXT_SIZE];
     int size = snprintf(text, sizeof(text), "%lld-%llu",
                         (long long)floor_to_ms(result.last_time_us),
                         (unsigned long long)result.last_sequence);
-    resp_write_bulk(owed, bytes_of(text, (size_t)size));
+    resp_write_bulk(call->reply, bytes_of(text, (size_t)size));
 }
 
 /* Reads "PRODUCER name sequence" behind the source; *first is where the events begin. */
@@ -190,7 +123,6 @@ void resp_push_push(struct resp_call *call)
             .format = EVENT_JSON, .text = resp_call_argument(call, first + i)};
     push.events = events;
     struct push_result result;
-    struct resp_writer owed;
-    if (push_take(call, &push, &result, &owed))
-        resp_write_integer(owed, (int64_t)result.events_count);
+    if (push_take(call, &push, &result))
+        resp_write_integer(call->reply, (int64_t)result.events_count);
 }

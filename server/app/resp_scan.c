@@ -1,62 +1,10 @@
-/* SCAN and HSCAN. A cursor is a number that stands for a position in a table of the door, as the
- * position itself (a view's name and an entity) does not fit into what clients take for a cursor:
- * an integer below 2^53. */
+/* SCAN and HSCAN. */
 #include "app/resp_call.h"
-
-#include <stdlib.h>
 
 #include "base/glob.h"
 #include "base/number.h"
 
-enum { SCAN_COUNT_DEFAULT = 10, CURSOR_BITS = 48 };
-
-/* ---- cursors ---- */
-
-void resp_scan_fini(struct resp_door *door)
-{
-    for (size_t i = 0; i < RESP_SCAN_CURSORS_MAX; i++)
-        buffer_fini(&door->cursors[i].position);
-    free(door->cursors);
-    door->cursors = NULL;
-}
-
-static struct resp_cursor *cursor_find(struct resp_door *door, uint64_t number)
-{
-    for (size_t i = 0; i < RESP_SCAN_CURSORS_MAX; i++)
-        if (door->cursors[i].number == number)
-            return &door->cursors[i];
-    return NULL;
-}
-
-/* Numbers that are unlike each other, so that a cursor of another server or of long ago is not taken
- * for one of ours: splitmix64, cut to CURSOR_BITS; never 0. */
-static uint64_t cursor_next_number(struct resp_door *door)
-{
-    while (true) {
-        uint64_t z = door->cursor_seed += UINT64_C(0x9e3779b97f4a7c15);
-        z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-        z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-        z = (z ^ (z >> 31)) >> (64 - CURSOR_BITS);
-        if (z != 0 && cursor_find(door, z) == NULL)
-            return z;
-    }
-}
-
-/* Remembers the position under a new number, in the place that was not used for longest. An old
- * number stays good: a client that lost the answer asks again. */
-static uint64_t cursor_add(struct resp_door *door, struct bytes position)
-{
-    struct resp_cursor *oldest = &door->cursors[0];
-    for (size_t i = 1; i < RESP_SCAN_CURSORS_MAX; i++)
-        if (door->cursors[i].used < oldest->used)
-            oldest = &door->cursors[i];
-    uint64_t number = cursor_next_number(door);
-    oldest->number = number;
-    oldest->used = ++door->cursor_clock;
-    buffer_reset(&oldest->position, SIZE_MAX);
-    buffer_append(&oldest->position, position);
-    return number;
-}
+enum { SCAN_COUNT_DEFAULT = 10 };
 
 /* ---- arguments ---- */
 
@@ -167,6 +115,7 @@ static void scan_write_empty(struct resp_call *call)
 void resp_scan_scan(struct resp_call *call)
 {
     struct resp_door *door = call->door;
+    struct resp_cursors *cursors = door->options.cursors;
     struct scan scan = {.call = call, .keys = {.out = &door->scratch, .version = 2}};
     if (!scan_take_cursor(&scan, 1) || !scan_take_options(&scan, 2, true))
         return;
@@ -175,22 +124,18 @@ void resp_scan_scan(struct resp_call *call)
         return;
     }
     struct buffer position = {0};
-    if (scan.cursor != 0) {
-        struct resp_cursor *cursor = cursor_find(door, scan.cursor);
-        if (cursor == NULL) {
-            resp_call_error(call, "ERR unknown cursor; it is too old or not of this server: start "
-                                  "again at 0");
-            return;
-        }
-        cursor->used = ++door->cursor_clock;
-        buffer_append(&position, buffer_bytes(&cursor->position));
+    if (scan.cursor != 0 && !resp_cursors_find(cursors, scan.cursor, &position)) {
+        resp_call_error(call, "ERR unknown cursor; it is too old or not of this server: start again "
+                              "at 0");
+        return;
     }
     struct error err = {0};
     enum status status = query_scan(door->options.query, &position, scan.examined_max,
                                     call->session->moment, scan_emit, &scan, &err);
     if (status == STATUS_OK) {
-        scan_write_cursor(call,
-                          position.size == 0 ? 0 : cursor_add(door, buffer_bytes(&position)));
+        scan_write_cursor(call, position.size == 0
+                                    ? 0
+                                    : resp_cursors_add(cursors, buffer_bytes(&position)));
         resp_write_array(call->reply, scan.keys_count);
         buffer_append(call->reply.out, buffer_bytes(&door->scratch));
     } else {

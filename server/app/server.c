@@ -5,28 +5,22 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app/resp_door.h"
-#include "base/clock.h"
+#include "app/worker.h"
+#include "base/epoch.h"
 #include "base/log.h"
-#include "base/time_text.h"
 #include "base/version.h"
-#include "network/network.h"
-#include "query/query.h"
-#include "storage/storage.h"
-#include "stream/stream.h"
-
-/* How often a failed database is opened again, and what is beyond its retention looked for. */
-#define HOUSEKEEPING_INTERVAL_US (US_PER_SECOND / 5)
 
 struct server {
     const struct server_options *options; /* borrowed */
-    struct storage *storage;              /* owned, as all below */
-    struct query *query;
+    struct epoch *epoch;                  /* owned, as all below */
+    struct storage *storage;
+    struct catalog_board *board;
     struct stream *stream;
-    struct network_loop *loop;
-    struct resp_door *door;
-    struct network_listener *resp; /* the loop's */
-    int64_t housekept_mono_us;
+    struct writer *writer;
+    struct resp_cursors *cursors;
+    struct worker *workers[WORKERS_MAX]; /* the first has the main thread and listens */
+    size_t workers_count;
+    struct network_listener *resp; /* the first worker's loop's */
 };
 
 static bool address_is_local(const char *address)
@@ -80,33 +74,37 @@ static enum status open_storage(const struct server_options *options, struct sto
 
 /* ---- what the rooms ask of each other ---- */
 
-static int64_t source_now_us(void *context, struct bytes source)
+static void registry_changed(void *context, struct stream *stream, const struct registry *registry)
 {
     struct server *server = context;
-    return stream_now_us(server->stream, source);
+    catalog_publish(server->board, registry, stream_find_time, stream);
 }
 
-static void registry_changed(void *context, const struct registry *registry)
+static void read_figures(void *context, struct resp_figures *figures)
 {
     struct server *server = context;
-    query_use(server->query, registry);
+    *figures = (struct resp_figures){0};
+    for (size_t i = 0; i < server->workers_count; i++)
+        worker_add_figures(server->workers[i], figures);
 }
 
 static void append_info(void *context, struct buffer *out)
 {
-    const struct server *server = context;
-    const struct stream_counters *stream = stream_counters(server->stream);
-    const struct network_counters *network = network_loop_counters(server->loop);
-    const struct resp_counters *resp = resp_door_counters(server->door);
+    struct server *server = context;
+    struct resp_figures figures;
+    struct stream_counters stream;
     const struct hot_counters *hot = hot_counters(storage_hot(server->storage));
+    read_figures(server, &figures);
+    writer_read_counters(server->writer, &stream);
+    buffer_format(out, "workers:%zu\r\n", server->workers_count);
 #define APPEND_HOT(name, help)                                                                     \
     buffer_format(out, "hot_" #name ":%llu\r\n", (unsigned long long)hot->name);
 #define APPEND_STREAM(name, help)                                                                  \
-    buffer_format(out, "stream_" #name ":%llu\r\n", (unsigned long long)stream->name);
+    buffer_format(out, "stream_" #name ":%llu\r\n", (unsigned long long)stream.name);
 #define APPEND_NETWORK(name, help)                                                                 \
-    buffer_format(out, "network_" #name ":%llu\r\n", (unsigned long long)network->name);
+    buffer_format(out, "network_" #name ":%llu\r\n", (unsigned long long)figures.network.name);
 #define APPEND_RESP(name, help)                                                                    \
-    buffer_format(out, "resp_" #name ":%llu\r\n", (unsigned long long)resp->name);
+    buffer_format(out, "resp_" #name ":%llu\r\n", (unsigned long long)figures.resp.name);
     STREAM_COUNTERS(APPEND_STREAM)
     NETWORK_COUNTERS(APPEND_NETWORK)
     RESP_COUNTERS(APPEND_RESP)
@@ -119,19 +117,38 @@ static void append_info(void *context, struct buffer *out)
 
 /* ---- life ---- */
 
+static enum status create_workers(struct server *server, struct error *err)
+{
+    const struct server_options *options = server->options;
+    const struct worker_options worker = {
+        .query = {.storage = server->storage, .board = server->board, .epoch = server->epoch},
+        .door = {.writer = server->writer,
+                 .cursors = server->cursors,
+                 .version = ASOF_VERSION,
+                 .connections_max = (size_t)options->connections_max,
+                 .read_figures = read_figures,
+                 .append_info = append_info,
+                 .context = server},
+    };
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && server->workers_count < (size_t)options->workers) {
+        status = worker_create(&worker, &server->workers[server->workers_count], err);
+        server->workers_count += status == STATUS_OK;
+    }
+    return status;
+}
+
 static enum status open_resp(struct server *server, struct error *err)
 {
     const struct server_options *options = server->options;
-    const struct resp_door_options door = {
-        .query = server->query,
-        .stream = server->stream,
-        .loop = server->loop,
-        .version = ASOF_VERSION,
-        .connections_max = (size_t)options->connections_max,
-        .append_info = append_info,
-        .context = server,
-    };
-    server->door = resp_door_create(&door);
+    struct network_seat seats[WORKERS_MAX];
+    struct resp_door *doors[WORKERS_MAX];
+    for (size_t i = 0; i < server->workers_count; i++) {
+        doors[i] = worker_door(server->workers[i]);
+        seats[i] = (struct network_seat){.loop = worker_loop(server->workers[i]),
+                                         .handler = resp_door_handler(doors[i])};
+    }
+    resp_doors_join(doors, server->workers_count);
     if (options->resp_port == PORT_OFF)
         return STATUS_OK;
     const struct network_listen_options listen = {
@@ -139,38 +156,67 @@ static enum status open_resp(struct server *server, struct error *err)
         .port = (uint16_t)options->resp_port,
         .port_option = "--resp-port",
         .connections_max = (size_t)options->connections_max,
-        .handler = resp_door_handler(server->door),
+        .seats = seats,
+        .seats_count = server->workers_count,
     };
-    enum status status = network_listen(server->loop, &listen, &server->resp, err);
-    if (status == STATUS_OK)
-        resp_door_set_port(server->door, network_listener_port(server->resp));
+    enum status status = network_listen(seats[0].loop, &listen, &server->resp, err);
+    for (size_t i = 0; i < server->workers_count && status == STATUS_OK; i++)
+        resp_door_set_port(doors[i], network_listener_port(server->resp));
     return status;
 }
 
 static enum status server_start(struct server *server, struct error *err)
 {
-    const struct source_clocks clocks = {.now_us = source_now_us, .context = server};
-    enum status status = network_loop_create(&server->loop, err);
-    if (status != STATUS_OK)
-        return status;
-    network_loop_take_signals(server->loop);
     signal(SIGXFSZ, SIG_IGN); /* a file that is too long for a limit is a failed write, no more */
-    status = open_storage(server->options, &server->storage, err);
+    server->epoch = epoch_create();
+    server->board = catalog_board_create(server->epoch);
+    server->cursors = resp_cursors_create();
+    enum status status = open_storage(server->options, &server->storage, err);
+    if (status == STATUS_OK)
+        status = stream_open(server->storage, registry_changed, server, &server->stream, err);
     if (status != STATUS_OK)
         return status;
-    server->query = query_create(server->storage, clocks);
-    status = stream_open(server->storage, registry_changed, server, &server->stream, err);
-    return status == STATUS_OK ? open_resp(server, err) : status;
+    server->writer = writer_create(server->storage, server->stream);
+    status = create_workers(server, err);
+    if (status == STATUS_OK)
+        status = open_resp(server, err);
+    if (status != STATUS_OK)
+        return status;
+    network_loop_take_signals(worker_loop(server->workers[0]));
+    writer_start(server->writer);
+    for (size_t i = 1; i < server->workers_count; i++)
+        worker_start(server->workers[i]);
+    return STATUS_OK;
+}
+
+/* The writer goes first, as it may wait for readers to leave an epoch; what it gave back is sent.
+ * Then nobody posts any more, and a call that is on its way from loop to loop comes to its end. */
+static void stop_threads(struct server *server)
+{
+    if (server->writer != NULL)
+        writer_stop(server->writer);
+    for (size_t i = 0; i < server->workers_count; i++)
+        worker_stop(server->workers[i]);
+    for (size_t i = 0; i < server->workers_count; i++)
+        worker_finish(server->workers[i]);
+    if (server->writer != NULL)
+        writer_turn(server->writer); /* what came with those last turns */
+    for (size_t round = 0; round <= server->workers_count; round++)
+        for (size_t i = 0; i < server->workers_count; i++)
+            network_loop_run_calls(worker_loop(server->workers[i]));
 }
 
 static void server_stop(struct server *server)
 {
-    network_loop_destroy(&server->loop);
-    if (server->door != NULL)
-        resp_door_destroy(&server->door);
+    stop_threads(server);
+    while (server->workers_count > 0)
+        worker_destroy(&server->workers[--server->workers_count]);
+    writer_destroy(&server->writer);
     stream_close(&server->stream);
-    query_destroy(&server->query);
+    catalog_board_destroy(&server->board);
     storage_close(&server->storage);
+    resp_cursors_destroy(&server->cursors);
+    epoch_destroy(&server->epoch);
 }
 
 static void print_ready(const struct server *server)
@@ -182,34 +228,13 @@ static void print_ready(const struct server *server)
     fflush(stdout);
 }
 
-static void keep_house(struct server *server)
-{
-    int64_t now_us = clock_mono_us();
-    if (now_us - server->housekept_mono_us < HOUSEKEEPING_INTERVAL_US)
-        return;
-    server->housekept_mono_us = now_us;
-    storage_heal(server->storage);
-    stream_trim(server->stream);
-}
-
-static void server_serve(struct server *server)
-{
-    bool has_more_to_do = true;
-    while (!network_loop_is_stopping(server->loop)) {
-        network_loop_turn(server->loop, !has_more_to_do);
-        resp_door_turn_end(server->door);
-        has_more_to_do = stream_step(server->stream);
-        keep_house(server);
-    }
-}
-
 enum status server_run(const struct server_options *options, struct error *err)
 {
     struct server server = {.options = options};
     enum status status = server_start(&server, err);
     if (status == STATUS_OK) {
         print_ready(&server);
-        server_serve(&server);
+        worker_run(server.workers[0]);
         log_info("stopping");
     }
     server_stop(&server);

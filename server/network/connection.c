@@ -101,7 +101,7 @@ static void connection_flush(struct network_connection *connection)
 static void connection_handle(struct network_connection *connection)
 {
     struct buffer *input = &connection->input;
-    const struct network_handler *handler = &connection->listener->handler;
+    const struct network_handler *handler = connection->handler;
     if (!network_connection_is_ready(connection) || input->size == 0)
         return;
     buffer_borrow(&connection->output, &connection->loop->spare_output);
@@ -247,15 +247,17 @@ static void connection_set_options(int descriptor)
                          sizeof(options[i].value));
 }
 
-void connection_open(struct network_listener *listener, int descriptor)
+void connection_open(struct network_listener *listener, const struct network_seat *seat,
+                     int descriptor, uint64_t id)
 {
-    struct network_loop *loop = listener->loop;
+    struct network_loop *loop = seat->loop;
     struct network_connection *connection = calloc(1, sizeof(*connection));
     CHECK(connection != NULL);
     connection->loop = loop;
     connection->listener = listener;
+    connection->handler = &seat->handler;
     connection->descriptor = descriptor;
-    connection->id = ++loop->last_id;
+    connection->id = id;
     connection_set_options(descriptor);
     event_assign(&connection->readable, loop->base, descriptor, EV_READ | EV_PERSIST,
                  connection_on_readable, connection);
@@ -263,16 +265,15 @@ void connection_open(struct network_listener *listener, int descriptor)
                  connection_on_writable, connection);
     TAILQ_INSERT_TAIL(&loop->connections, connection, link);
     loop->connections_count++;
-    listener->connections_count++;
     loop->counters.connections_opened_total++;
-    connection->session = listener->handler.opened(listener->handler.context, connection);
+    connection->session = seat->handler.opened(seat->handler.context, connection);
     connection_arm(connection);
 }
 
 void connection_free(struct network_connection *connection)
 {
     struct network_loop *loop = connection->loop;
-    connection->listener->handler.closed(connection->session);
+    connection->handler->closed(connection->session);
     event_del(&connection->readable);
     event_del(&connection->writable);
     close(connection->descriptor);
@@ -282,7 +283,7 @@ void connection_free(struct network_connection *connection)
     }
     TAILQ_REMOVE(&loop->connections, connection, link);
     loop->connections_count--;
-    connection->listener->connections_count--;
+    atomic_fetch_sub(&connection->listener->connections_count, 1);
     loop->held_bytes -= connection->held_bytes;
     buffer_fini(&connection->input);
     buffer_fini(&connection->output);

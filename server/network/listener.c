@@ -39,9 +39,46 @@ static void listener_pause(struct network_listener *listener)
     listener->is_paused = true;
 }
 
+/* A connection on its way to the loop of its seat. */
+struct handover {
+    struct network_call call; /* the first member */
+    struct network_listener *listener;
+    const struct network_seat *seat;
+    int descriptor;
+    uint64_t id;
+};
+
+static void handover_run(struct network_call *call)
+{
+    struct handover *handover = (struct handover *)call;
+    connection_open(handover->listener, handover->seat, handover->descriptor, handover->id);
+    free(handover);
+}
+
+/* Deals the connection to the next seat. */
+static void listener_deal(struct network_listener *listener, int descriptor)
+{
+    const struct network_seat *seat = &listener->seats[listener->next_seat];
+    listener->next_seat = (listener->next_seat + 1) % listener->seats_count;
+    atomic_fetch_add(&listener->connections_count, 1);
+    uint64_t id = ++listener->last_id;
+    if (seat->loop == listener->loop) {
+        connection_open(listener, seat, descriptor, id);
+        return;
+    }
+    struct handover *handover = malloc(sizeof(*handover));
+    CHECK(handover != NULL);
+    *handover = (struct handover){.call = {.run = handover_run},
+                                  .listener = listener,
+                                  .seat = seat,
+                                  .descriptor = descriptor,
+                                  .id = id};
+    network_loop_post(seat->loop, &handover->call);
+}
+
 static void listener_refuse(struct network_listener *listener, int descriptor)
 {
-    struct bytes reply = listener->handler.full_reply;
+    struct bytes reply = listener->seats[0].handler.full_reply;
     listener->loop->counters.connections_refused_total++;
     (void)send(descriptor, reply.data, reply.size, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(descriptor);
@@ -63,7 +100,7 @@ static void listener_on_readable(evutil_socket_t descriptor, short what, void *c
         if (listener->connections_count >= listener->connections_max)
             listener_refuse(listener, accepted);
         else
-            connection_open(listener, accepted);
+            listener_deal(listener, accepted);
     }
 }
 
@@ -143,7 +180,10 @@ enum status network_listen(struct network_loop *loop, const struct network_liste
     listener->loop = loop;
     listener->descriptor = descriptor;
     listener->connections_max = options->connections_max;
-    listener->handler = options->handler;
+    listener->seats = calloc(options->seats_count, sizeof(*listener->seats));
+    CHECK(options->seats_count > 0 && listener->seats != NULL);
+    memcpy(listener->seats, options->seats, options->seats_count * sizeof(*listener->seats));
+    listener->seats_count = options->seats_count;
     event_assign(&listener->event, loop->base, descriptor, EV_READ | EV_PERSIST,
                  listener_on_readable, listener);
     event_add(&listener->event, NULL);
@@ -157,6 +197,7 @@ void listener_free(struct network_listener *listener)
     event_del(&listener->event);
     close(listener->descriptor);
     LIST_REMOVE(listener, link);
+    free(listener->seats);
     free(listener);
 }
 

@@ -1,5 +1,7 @@
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "network/network_room.h"
@@ -32,11 +34,59 @@ static void loop_on_tick(evutil_socket_t descriptor, short what, void *context)
     }
 }
 
+/* ---- calls ---- */
+
+void network_loop_run_calls(struct network_loop *loop)
+{
+    pthread_mutex_lock(&loop->calls_mutex);
+    struct network_call *call = loop->first_call;
+    loop->first_call = loop->last_call = NULL;
+    pthread_mutex_unlock(&loop->calls_mutex);
+    while (call != NULL) {
+        struct network_call *next = call->next;
+        call->run(call);
+        call = next;
+    }
+}
+
+static void loop_on_posted(evutil_socket_t descriptor, short what, void *context)
+{
+    uint64_t posted;
+    (void)what;
+    (void)!read(descriptor, &posted, sizeof(posted)); /* only to make it unreadable again */
+    network_loop_run_calls(context);
+}
+
+void network_loop_post(struct network_loop *loop, struct network_call *call)
+{
+    static const uint64_t one = 1;
+    call->next = NULL;
+    pthread_mutex_lock(&loop->calls_mutex);
+    bool is_first = loop->first_call == NULL;
+    if (is_first)
+        loop->first_call = call;
+    else
+        loop->last_call->next = call;
+    loop->last_call = call;
+    pthread_mutex_unlock(&loop->calls_mutex);
+    if (is_first) /* else it was woken already */
+        CHECK(write(loop->wake_descriptor, &one, sizeof(one)) == sizeof(one));
+}
+
+/* ---- life ---- */
+
 enum status network_loop_create(struct network_loop **out, struct error *err)
 {
     struct event_base *base = event_base_new();
-    if (base == NULL)
-        return error_set(err, STATUS_UNAVAILABLE, "event loop: %s", error_errno());
+    int wake_descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (base == NULL || wake_descriptor < 0) {
+        error_set(err, STATUS_UNAVAILABLE, "event loop: %s", error_errno());
+        if (base != NULL)
+            event_base_free(base);
+        if (wake_descriptor >= 0)
+            close(wake_descriptor);
+        return STATUS_UNAVAILABLE;
+    }
 
     struct network_loop *loop = calloc(1, sizeof(*loop));
     CHECK(loop != NULL);
@@ -47,6 +97,10 @@ enum status network_loop_create(struct network_loop **out, struct error *err)
     TAILQ_INIT(&loop->ready);
     event_assign(&loop->tick, base, -1, EV_PERSIST, loop_on_tick, loop);
     event_add(&loop->tick, &tick_period);
+    loop->wake_descriptor = wake_descriptor;
+    CHECK(pthread_mutex_init(&loop->calls_mutex, NULL) == 0);
+    event_assign(&loop->posted, base, wake_descriptor, EV_READ | EV_PERSIST, loop_on_posted, loop);
+    event_add(&loop->posted, NULL);
     *out = loop;
     return STATUS_OK;
 }
@@ -56,6 +110,7 @@ void network_loop_destroy(struct network_loop **out)
     struct network_loop *loop = *out;
     if (loop == NULL)
         return;
+    network_loop_run_calls(loop);
     while (!TAILQ_EMPTY(&loop->connections))
         connection_free(TAILQ_FIRST(&loop->connections));
     while (!LIST_EMPTY(&loop->listeners))
@@ -66,7 +121,10 @@ void network_loop_destroy(struct network_loop **out)
         for (size_t i = 0; i < 2; i++)
             event_del(&loop->signals[i]);
     event_del(&loop->tick);
+    event_del(&loop->posted);
     event_base_free(loop->base);
+    close(loop->wake_descriptor);
+    pthread_mutex_destroy(&loop->calls_mutex);
     buffer_fini(&loop->spare_input);
     buffer_fini(&loop->spare_output);
     free(loop);

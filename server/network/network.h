@@ -5,8 +5,9 @@
  * 3. A connection whose output is above NETWORK_OUTPUT_PAUSE_BYTES is neither read nor handled until
  *    it drained; a handler asks network_connection_is_ready between its requests.
  * 4. A connection is freed only when no code of its handler runs, so a handler may close its own.
+ * 5. A listener deals its connections out to several loops in turn; each then belongs to its loop.
  *
- * Thread: the one that created the loop. */
+ * Thread: the one that runs the loop; network_loop_post, any. */
 #ifndef ASOF_NETWORK_NETWORK_H
 #define ASOF_NETWORK_NETWORK_H
 
@@ -27,6 +28,13 @@ enum {
 
 struct network_loop;
 struct network_listener;
+
+/* Something to be done on a loop's thread. Lies in what it is about. */
+struct network_call {
+    void (*run)(struct network_call *call); /* may free it */
+    struct network_call *next;              /* the loop's, while it is posted */
+};
+
 struct network_connection;
 
 /* What a listener does with its connections. */
@@ -47,12 +55,19 @@ struct network_handler {
     size_t input_max_bytes;  /* a connection whose request is not whole by then is closed */
 };
 
+/* A loop that takes connections, and what handles them there. */
+struct network_seat {
+    struct network_loop *loop;
+    struct network_handler handler;
+};
+
 struct network_listen_options {
     const char *address;     /* "127.0.0.1", "::1", "localhost", "*" */
     uint16_t port;           /* 0: any free one */
     const char *port_option; /* "--resp-port": for error texts */
     size_t connections_max;
-    struct network_handler handler;
+    const struct network_seat *seats; /* at least one; copied */
+    size_t seats_count;
 };
 
 /* Owned by the caller. UNAVAILABLE: the system has no event mechanism left for us. */
@@ -71,7 +86,14 @@ bool network_loop_is_stopping(const struct network_loop *loop);
 /* Handles what is ready, and returns; with wait it waits for something first, at most a second. */
 void network_loop_turn(struct network_loop *loop, bool wait);
 
-/* Listens. The listener belongs to the loop. INVALID: no such address. UNAVAILABLE: the port is
+/* Wakes the loop and has the call run in its next turn; calls of one thread run in their order. A
+ * call that is posted when the loop is destroyed is run then. */
+void network_loop_post(struct network_loop *loop, struct network_call *call);
+
+/* Runs the calls that are posted, and nothing else: where a program ends. */
+void network_loop_run_calls(struct network_loop *loop);
+
+/* Listens on this loop, which outlives the loops of the seats. INVALID: no such address. UNAVAILABLE: the port is
  * taken or not allowed; err says what to choose instead. */
 MUST_USE enum status network_listen(struct network_loop *loop,
                                     const struct network_listen_options *options,
@@ -100,7 +122,7 @@ void network_connection_resume(struct network_connection *connection);
  * away for NETWORK_LINGER_DEADLINE_S, as a close over unread bytes would take the last reply along. */
 void network_connection_close(struct network_connection *connection);
 
-/* From 1, in the order of accepting, never used again. */
+/* From 1, in the order of accepting by its listener, never used again. */
 uint64_t network_connection_id(const struct network_connection *connection);
 int network_connection_descriptor(const struct network_connection *connection);
 void network_connection_peer(const struct network_connection *connection,

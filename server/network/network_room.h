@@ -4,6 +4,8 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
@@ -18,8 +20,12 @@ struct network_loop {
     struct event signals[2];              /* SIGTERM, SIGINT; added by take_signals */
     bool has_signals;
     bool is_stopping;
+    struct event posted;                  /* what wakes for calls */
+    int wake_descriptor;                  /* an eventfd */
+    pthread_mutex_t calls_mutex;          /* guards the two below */
+    struct network_call *first_call;
+    struct network_call *last_call;
     uint64_t ticks;                       /* seconds since the loop began, from 1; 0 is "never" */
-    uint64_t last_id;
     struct listener_list listeners;       /* owned */
     struct connection_list connections;   /* owned: all */
     size_t connections_count;
@@ -37,15 +43,19 @@ struct network_listener {
     int descriptor;
     bool is_paused; /* until the next tick, after accept failed */
     size_t connections_max;
-    size_t connections_count;
-    struct network_handler handler;
+    _Atomic size_t connections_count; /* on all seats */
+    struct network_seat *seats;       /* owned */
+    size_t seats_count;
+    size_t next_seat;
+    uint64_t last_id;
     LIST_ENTRY(network_listener) link;
 };
 
 struct network_connection {
     struct network_loop *loop;         /* borrowed */
     struct network_listener *listener; /* borrowed; outlives its connections */
-    void *session;                     /* the handler's */
+    const struct network_handler *handler; /* borrowed from the listener */
+    void *session;                         /* the handler's */
     int descriptor;
     uint64_t id;
     struct event readable;
@@ -67,8 +77,10 @@ struct network_connection {
     TAILQ_ENTRY(network_connection) ready_link;
 };
 
-/* Takes the descriptor (owned from now on) as a new connection of the listener. */
-void connection_open(struct network_listener *listener, int descriptor);
+/* Takes the descriptor (owned from now on) as a new connection of the listener, on the thread of the
+ * seat's loop. */
+void connection_open(struct network_listener *listener, const struct network_seat *seat,
+                     int descriptor, uint64_t id);
 
 /* Looks at its deadlines; may free it. */
 void connection_tick(struct network_connection *connection);

@@ -11,69 +11,61 @@
 
 enum { SCAN_CHUNK_SIZE = 16 * 1024 };
 
-/* A version that can be read, with its compiled plan. */
-struct readable {
-    const struct view *view;            /* borrowed from the snapshot */
-    const struct view_version *version; /* the same */
-    struct view_plan *plan;             /* owned */
-};
-
 struct query {
-    struct storage *storage; /* borrowed */
-    struct source_clocks clocks;
-    const struct registry *registry; /* borrowed; NULL before the first query_use */
-    struct readable *readables;      /* owned; one a version of each view, by view and number */
-    size_t readables_count;
-    struct arena *scan_arena; /* owned: until the next entity of a scan */
+    struct storage *storage;          /* borrowed */
+    struct catalog_board *board;      /* borrowed */
+    struct epoch_reader *reader;      /* owned */
+    bool is_begun;
+    const struct catalog *catalog;    /* the board's; good while is_begun */
+    struct arena *scan_arena;         /* owned: until the next entity of a scan */
 };
 
-struct query *query_create(struct storage *storage, struct source_clocks clocks)
+struct query *query_create(const struct query_options *options)
 {
     struct query *query = calloc(1, sizeof(*query));
     CHECK(query != NULL);
-    query->storage = storage;
-    query->clocks = clocks;
+    query->storage = options->storage;
+    query->board = options->board;
+    query->reader = epoch_join(options->epoch);
     query->scan_arena = arena_create(SCAN_CHUNK_SIZE);
     return query;
-}
-
-static void forget_readables(struct query *query)
-{
-    for (size_t i = 0; i < query->readables_count; i++)
-        view_plan_destroy(&query->readables[i].plan);
-    free(query->readables);
-    query->readables = NULL;
-    query->readables_count = 0;
 }
 
 void query_destroy(struct query **query)
 {
     if (*query == NULL)
         return;
-    forget_readables(*query);
+    epoch_part(&(*query)->reader);
     arena_destroy(&(*query)->scan_arena);
     free(*query);
     *query = NULL;
 }
 
-void query_use(struct query *query, const struct registry *registry)
+void query_begin(struct query *query)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < registry->views_count; i++)
-        count += registry->views[i].versions_count;
-    forget_readables(query);
-    query->registry = registry;
-    query->readables = calloc(count > 0 ? count : 1, sizeof(*query->readables));
-    CHECK(query->readables != NULL);
-    for (size_t i = 0; i < registry->views_count; i++) {
-        const struct view *view = &registry->views[i];
-        for (size_t j = 0; j < view->versions_count; j++)
-            query->readables[query->readables_count++] = (struct readable){
-                .view = view,
-                .version = &view->versions[j],
-                .plan = view_plan_create(view->versions[j].definition),
-            };
-    }
+    if (query->is_begun)
+        return;
+    epoch_enter(query->reader);
+    query->is_begun = true;
+    query_refresh(query);
+}
+
+void query_end(struct query *query)
+{
+    if (query->is_begun)
+        epoch_leave(query->reader);
+    query->is_begun = false;
+    query->catalog = NULL;
+}
+
+void query_refresh(struct query *query)
+{
+    query->catalog = catalog_look(query->board);
+}
+
+const struct registry *query_registry(const struct query *query)
+{
+    return query->catalog->registry;
 }
 
 /* ---- names ---- */
@@ -100,21 +92,11 @@ static bool split_key(struct bytes key, struct bytes *view, uint32_t *number, st
     return true;
 }
 
-static const struct readable *find_readable(const struct query *query,
-                                            const struct view_version *version)
-{
-    for (size_t i = 0; i < query->readables_count; i++)
-        if (query->readables[i].version == version)
-            return &query->readables[i];
-    CHECK(version == NULL);
-    return NULL;
-}
-
 static enum status find_version(const struct query *query, struct bytes name, uint32_t number,
                                 const struct view_version **version, struct error *err)
 {
     char shown[NAME_SIZE_MAX + 1];
-    const struct view *view = registry_find_view(query->registry, name);
+    const struct view *view = registry_find_view(query->catalog->registry, name);
     if (view == NULL)
         return error_set(err, STATUS_NOT_FOUND, "no view '%s'; `asof list` shows the views",
                          bytes_to_text(name, shown, sizeof(shown)));
@@ -133,6 +115,15 @@ static enum status find_version(const struct query *query, struct bytes name, ui
     return STATUS_OK;
 }
 
+static struct target target_of(const struct readable *readable)
+{
+    return (struct target){.view = readable->version->definition,
+                           .version = readable->version,
+                           .plan = readable->plan,
+                           .clock = readable->clock,
+                           .time = readable->time};
+}
+
 enum status query_find(struct query *query, struct bytes key, struct arena *arena,
                        struct target *target, struct error *err)
 {
@@ -147,31 +138,22 @@ enum status query_find(struct query *query, struct bytes key, struct arena *aren
     enum status status = find_version(query, name, number, &version, err);
     if (status != STATUS_OK)
         return status;
-    *target = (struct target){.view = version->definition,
-                              .version = version,
-                              .plan = find_readable(query, version)->plan};
+    *target = target_of(catalog_find(query->catalog, version));
     return entity_parse(version->definition, entity, arena, &target->entity, err);
 }
 
 /* ---- one entity ---- */
 
-static int64_t now_us(const struct query *query, const struct view_definition *view)
+static int64_t now_us(const struct target *target)
 {
-    return query->clocks.now_us(query->clocks.context, view->source);
+    return source_time_now_us(target->time, target->clock);
 }
 
-int64_t query_moment_us(const struct query *query, const struct view_definition *view,
-                        struct moment moment)
-{
-    return moment.is_now ? now_us(query, view) : moment.t_us;
-}
-
-static bool is_out_of_history(const struct query *query, const struct question *question)
+static bool is_out_of_history(const struct target *target, const struct question *question)
 {
     const struct view_definition *view = question->view;
     int64_t counted_us = question->t_us - question->is_exclusive;
-    return view->history_us != DURATION_NONE &&
-           counted_us < now_us(query, view) - view->history_us;
+    return view->history_us != DURATION_NONE && counted_us < now_us(target) - view->history_us;
 }
 
 static void answer_out_of_history(const struct question *question, struct arena *arena,
@@ -328,10 +310,10 @@ enum status query_read(struct query *query, const struct target *target, const u
         .entity = target->entity,
         .features = features,
         .features_count = features_count,
-        .t_us = query_moment_us(query, target->view, moment),
+        .t_us = moment.is_now ? now_us(target) : moment.t_us,
         .is_exclusive = moment.is_exclusive,
     };
-    if (is_out_of_history(query, &question)) {
+    if (is_out_of_history(target, &question)) {
         answer_out_of_history(&question, arena, answer);
         return STATUS_OK;
     }
@@ -391,9 +373,7 @@ static enum status examine(struct scan *scan, const struct target *target, struc
 static enum status scan_view(struct scan *scan, const struct readable *readable,
                              struct bytes after, struct error *err)
 {
-    struct target target = {.view = readable->version->definition,
-                            .version = readable->version,
-                            .plan = readable->plan};
+    struct target target = target_of(readable);
     struct entity_scan *entities = entity_scan_open(scan->query->storage,
                                                     readable->version->table_id, after,
                                                     encoded_size, target.view);
@@ -431,13 +411,14 @@ enum status query_scan(struct query *query, struct buffer *position, size_t exam
     struct bytes from_entity = end == NULL ? (struct bytes){0}
                                            : bytes_after(from, from_view.size + 1);
 
+    const struct registry *registry = query->catalog->registry;
     enum status status = STATUS_OK;
-    for (size_t i = 0; i < query->registry->views_count && status == STATUS_OK; i++) {
-        const struct view *view = &query->registry->views[i];
+    for (size_t i = 0; i < registry->views_count && status == STATUS_OK; i++) {
+        const struct view *view = &registry->views[i];
         int order = bytes_compare(view->name, from_view);
         if (view->active == 0 || order < 0)
             continue;
-        status = scan_view(&scan, find_readable(query, view_find_version(view, 0)),
+        status = scan_view(&scan, catalog_find(query->catalog, view_find_version(view, 0)),
                            order == 0 ? from_entity : (struct bytes){0}, err);
     }
     if (status == STATUS_OK)

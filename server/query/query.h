@@ -1,30 +1,41 @@
 /* Query: from a question to an answer: names, versions, moments, statuses. The life of a read is
  * told in query.c.
  *
+ * Each thread that reads has a query of its own; they share the catalog, the storage and its finished
+ * rows.
+ *
  * Thread: the one that owns it. Reads storage, changes nothing. */
 #ifndef ASOF_QUERY_QUERY_H
 #define ASOF_QUERY_QUERY_H
 
 #include "base/arena.h"
 #include "model/answer.h"
-#include "registry/registry.h"
+#include "query/catalog.h"
 #include "storage/storage.h"
 
 struct query;
 struct view_plan;
 
-/* Tells `now` by a source's own clock. */
-struct source_clocks {
-    int64_t (*now_us)(void *context, struct bytes source);
-    void *context; /* borrowed */
+struct query_options {
+    struct storage *storage;      /* borrowed, as all of these */
+    struct catalog_board *board;
+    struct epoch *epoch;
 };
 
-/* storage is borrowed for its life. Owned by the caller. */
-struct query *query_create(struct storage *storage, struct source_clocks clocks);
+/* Owned by the caller. */
+struct query *query_create(const struct query_options *options);
 void query_destroy(struct query **query);
 
-/* Reads by this snapshot from now on; borrowed until the next call. Targets found before are void. */
-void query_use(struct query *query, const struct registry *registry);
+/* What targets and registries a query gave stays good between begin and end, which stand around a
+ * piece of work that does not sleep. Both may be said again. */
+void query_begin(struct query *query);
+void query_end(struct query *query);
+
+/* Goes over to the definitions in force: before each command that shall see the newest. */
+void query_refresh(struct query *query);
+
+/* The definitions that this query reads by; good until the end. */
+const struct registry *query_registry(const struct query *query);
 
 /* A timeline that a key names: "view:entity", "view@2:entity". */
 struct target {
@@ -32,16 +43,14 @@ struct target {
     const struct view_version *version;
     struct bytes entity; /* encoded, in the arena of the call that found it */
     const struct view_plan *plan;
+    enum source_clock clock;
+    const struct source_time *time;
 };
 
 /* Finds what key names. NOT_FOUND: outside all views (err says so). UNAVAILABLE: the view is being
  * filled and not shown yet. INVALID: not an entity of this view (wrong number of keys, no int). */
 MUST_USE enum status query_find(struct query *query, struct bytes key, struct arena *arena,
                                 struct target *target, struct error *err);
-
-/* The T that moment means for the view. */
-int64_t query_moment_us(const struct query *query, const struct view_definition *view,
-                        struct moment moment);
 
 /* Reads the features (indexes into target->view->features; NULL: all) as of moment, into the arena.
  * Where T is out of history every status says so and every value is NULL. IO, CORRUPT: err. */

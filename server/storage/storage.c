@@ -3,6 +3,8 @@
 
 #include <rocksdb/c.h>
 #include <dirent.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -42,6 +44,7 @@ static const int family_compressions[FAMILIES_COUNT] = {
 
 struct storage {
     char path[PATH_SIZE_MAX]; /* of the database */
+    pthread_rwlock_t lock;    /* shared by who reads, taken by who opens the database again */
     rocksdb_t *database;      /* owned, as all below; NULL while it could not be opened again */
     rocksdb_column_family_handle_t *families[FAMILIES_COUNT];
     rocksdb_options_t *options;
@@ -55,6 +58,7 @@ struct storage {
     int lock_fd;
     bool is_failed;           /* a write failed: no more of them before it was opened again */
     uint64_t generation;      /* counts the times that it was opened */
+    _Atomic uint64_t changes; /* see storage_changes */
     int64_t reopened_mono_us; /* when that was tried last */
 };
 
@@ -126,7 +130,7 @@ enum status storage_open(const char *directory, const struct storage_options *op
                          struct storage **out, struct error *err)
 {
     struct storage *storage = calloc(1, sizeof(*storage));
-    CHECK(storage != NULL);
+    CHECK(storage != NULL && pthread_rwlock_init(&storage->lock, NULL) == 0);
     enum status status = directory_claim(directory, &storage->lock_fd, err);
     if (status != STATUS_OK)
         goto out;
@@ -164,6 +168,7 @@ void storage_close(struct storage **storage)
     hot_destroy(&it->hot);
     if (it->lock_fd >= 0)
         close(it->lock_fd);
+    pthread_rwlock_destroy(&it->lock);
     free(it);
     *storage = NULL;
 }
@@ -391,12 +396,14 @@ static enum status storage_reopen(struct storage *storage, struct error *err)
     enum status status = check_room(storage, database_log_bytes(storage), err);
     if (status != STATUS_OK)
         return status;
+    pthread_rwlock_wrlock(&storage->lock);
     database_close(storage);
     status = database_open(storage, err);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK)
         database_close(storage);
+    pthread_rwlock_unlock(&storage->lock);
+    if (status != STATUS_OK)
         return error_prefix(err, status, "after a failed write");
-    }
     storage->is_failed = false;
     storage->generation++;
     hot_forget_all(storage->hot); /* the write that failed may be there after all */
@@ -407,6 +414,11 @@ static enum status storage_reopen(struct storage *storage, struct error *err)
 uint64_t storage_generation(const struct storage *storage)
 {
     return storage->generation;
+}
+
+uint64_t storage_changes(const struct storage *storage)
+{
+    return atomic_load(&storage->changes);
 }
 
 void storage_heal(struct storage *storage)
@@ -426,9 +438,11 @@ enum status storage_write(struct storage *storage, struct batch *batch, bool syn
     enum status status = check_room(storage, batch_size_bytes(batch), err);
     if (status != STATUS_OK)
         return status;
+    atomic_fetch_add(&storage->changes, 1);
     rocksdb_write(storage->database, sync ? storage->write_synced : storage->write_unsynced,
                   batch->writes, &failure);
     touched_forget(storage, batch);
+    atomic_fetch_add(&storage->changes, 1);
     if (failure == NULL)
         return STATUS_OK;
     storage->is_failed = true;
@@ -446,6 +460,7 @@ static enum status database_is_closed(struct error *err)
 
 /* An iterator within [lower, upper), with what it borrows. */
 struct range {
+    struct storage *storage;        /* whose lock is shared while there is an iterator */
     rocksdb_readoptions_t *options; /* owned */
     rocksdb_iterator_t *iterator;   /* owned */
     struct buffer lower;            /* owned */
@@ -457,8 +472,12 @@ static void range_open(struct range *range, struct storage *storage, enum family
 {
     struct bytes lower = buffer_bytes(&range->lower);
     struct bytes upper = buffer_bytes(&range->upper);
-    if (storage->database == NULL)
+    pthread_rwlock_rdlock(&storage->lock);
+    if (storage->database == NULL) {
+        pthread_rwlock_unlock(&storage->lock);
         return;
+    }
+    range->storage = storage;
     range->options = rocksdb_readoptions_create();
     rocksdb_readoptions_set_total_order_seek(range->options, 1);
     rocksdb_readoptions_set_iterate_lower_bound(range->options, lower.data, lower.size);
@@ -473,6 +492,7 @@ static void range_close(struct range *range)
     if (range->iterator != NULL) {
         rocksdb_iter_destroy(range->iterator);
         rocksdb_readoptions_destroy(range->options);
+        pthread_rwlock_unlock(&range->storage->lock);
     }
     buffer_fini(&range->lower);
     buffer_fini(&range->upper);
@@ -524,12 +544,16 @@ enum status storage_get_row(struct storage *storage, struct bytes key, struct ar
                             struct bytes *value, struct error *err)
 {
     char *failure = NULL;
-    size_t size;
-    if (storage->database == NULL)
+    char *found = NULL;
+    size_t size = 0;
+    pthread_rwlock_rdlock(&storage->lock);
+    bool is_closed = storage->database == NULL;
+    if (!is_closed)
+        found = rocksdb_get_cf(storage->database, storage->read_options,
+                               storage->families[FAMILY_ROWS], key.data, key.size, &size, &failure);
+    pthread_rwlock_unlock(&storage->lock);
+    if (is_closed)
         return database_is_closed(err);
-    char *found = rocksdb_get_cf(storage->database, storage->read_options,
-                                 storage->families[FAMILY_ROWS], key.data, key.size, &size,
-                                 &failure);
     if (failure != NULL)
         return storage_failed("read from the database", failure, err);
     if (found == NULL)

@@ -17,6 +17,8 @@
  *    again. What of the failed write reached the disk is there then, so whoever remembers what is
  *    stored reads it again when storage_generation has changed.
  *
+ * 4. A cursor keeps the database from being opened again: it is closed soon.
+ *
  * Thread: reads, any; one writer. Every cursor must be closed before the storage. */
 #ifndef ASOF_STORAGE_STORAGE_H
 #define ASOF_STORAGE_STORAGE_H
@@ -78,8 +80,11 @@ MUST_USE enum status storage_write(struct storage *storage, struct batch *batch,
  * batch is half filled and no cursor is open. */
 void storage_heal(struct storage *storage);
 
-/* Changes when the database was opened again. */
+/* Changes when the database was opened again. Thread: the writer's. */
 uint64_t storage_generation(const struct storage *storage);
+
+/* Odd while a batch is written, else a number that each batch changes. Thread: any. */
+uint64_t storage_changes(const struct storage *storage);
 
 /* ---- rows ---- */
 

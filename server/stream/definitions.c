@@ -98,7 +98,7 @@ static void swap(struct stream *stream, struct prepared *prepared)
     struct prepared old = {.registry = stream->registry, .runtime = stream->runtime};
     stream->registry = prepared->registry;
     stream->runtime = prepared->runtime;
-    stream->changed(stream->changed_context, prepared->registry);
+    stream->changed(stream->changed_context, stream, prepared->registry);
     runtime_destroy(&old.runtime);
     registry_destroy(&old.registry);
 }

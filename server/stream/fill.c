@@ -305,8 +305,10 @@ static enum status fill_write(struct stream *stream, const struct found *found,
         stream_put_marks(stream, stream->fill_batch, found->source->state->source_id, &marks);
     }
     enum status status = storage_write(stream->storage, stream->fill_batch, false, err);
-    if (status == STATUS_OK && is_newer)
-        found->source->state->committed = found->source->state->pending = marks;
+    if (status == STATUS_OK && is_newer) {
+        state_set_committed(found->source->state, marks);
+        found->source->state->pending = marks;
+    }
     return status;
 }
 

@@ -20,9 +20,17 @@ struct source_state {
     uint32_t source_id;
     struct source_marks committed;
     struct source_marks pending; /* with the open batch; equal to committed when it is empty */
+    struct source_time time;     /* committed.newest_us, for readers */
     struct log_block block;      /* owned: raw events of the open batch */
     uint64_t first_sequence;     /* the log holds nothing before this, as far as is known */
 };
+
+/* What is stored now: readers see it, too. */
+static inline void state_set_committed(struct source_state *state, struct source_marks marks)
+{
+    state->committed = marks;
+    source_time_move(&state->time, marks.newest_us);
+}
 
 /* One view version that takes events of a source. */
 struct view_input {

@@ -33,15 +33,16 @@ static enum status state_read(struct stream *stream, struct source_state *state,
     struct bytes row;
     struct bytes key = state_key(stream->event_arena, state->source_id);
     enum status status = storage_get_row(stream->storage, key, stream->event_arena, &row, err);
-    state->committed = (struct source_marks){.newest_us = TIME_MIN_US};
+    struct source_marks marks = {.newest_us = TIME_MIN_US};
     if (status == STATUS_OK && row.size != STATE_ROW_SIZE)
         status = error_set(err, STATUS_CORRUPT, "the state of source %u can't be read",
                            state->source_id);
     if (status == STATUS_OK) {
-        state->committed.next_sequence = be64_read(row.data);
-        state->committed.newest_us = be64_read_signed(row.data + 8);
+        marks.next_sequence = be64_read(row.data);
+        marks.newest_us = be64_read_signed(row.data + 8);
     }
-    state->pending = state->committed;
+    state_set_committed(state, marks);
+    state->pending = marks;
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
@@ -90,13 +91,12 @@ static bool state_is_dirty(const struct source_state *state)
     return state->block.count > 0;
 }
 
-int64_t stream_now_us(void *context, struct bytes source)
+const struct source_time *stream_find_time(void *context, struct bytes source)
 {
     struct stream *stream = context;
     const struct source_runtime *runtime = runtime_find(stream->runtime, source);
-    if (runtime == NULL || runtime->source->definition->clock == CLOCK_WALL)
-        return clock_now_us();
-    return runtime->state->committed.newest_us;
+    CHECK(runtime != NULL);
+    return &runtime->state->time;
 }
 
 /* ---- opening ---- */
@@ -242,7 +242,7 @@ static void forget_batch(struct stream *stream, bool is_written)
     for (size_t i = 0; i < stream->states_count; i++) {
         struct source_state *state = &stream->states[i];
         if (is_written)
-            state->committed = state->pending;
+            state_set_committed(state, state->pending);
         state->pending = state->committed;
         log_block_reset(&state->block, block_kept_max);
     }
@@ -291,7 +291,7 @@ static bool block_is_old(const struct source_runtime *source, struct bytes block
 static enum status trim_source(struct stream *stream, struct source_runtime *source,
                                struct error *err)
 {
-    int64_t now_us = stream_now_us(stream, source->source->definition->name);
+    int64_t now_us = source_time_now_us(&source->state->time, source->source->definition->clock);
     int64_t kept_from_us = now_us - source->source->definition->retention_us;
     struct batch *deletes = batch_create();
     uint64_t first_sequence = source->state->first_sequence;

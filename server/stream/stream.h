@@ -12,6 +12,7 @@
 #define ASOF_STREAM_STREAM_H
 
 #include "base/arena.h"
+#include "model/source_time.h"
 #include "registry/registry.h"
 #include "storage/storage.h"
 
@@ -26,8 +27,9 @@ enum {
 
 struct stream;
 
-/* Is told of each new snapshot before it is used; the old one is freed when it returns. */
-typedef void (*registry_changed_fn)(void *context, const struct registry *registry);
+/* Is told of each new snapshot; the old one is freed when it returns. */
+typedef void (*registry_changed_fn)(void *context, struct stream *stream,
+                                    const struct registry *registry);
 
 /* Loads definitions and the state of sources from storage (borrowed for its life), and goes on with
  * fills that a stop interrupted. Calls changed once before it returns. Owned by the caller. */
@@ -40,9 +42,8 @@ void stream_close(struct stream **stream);
 /* The snapshot in force; borrowed until the next apply or step. */
 const struct registry *stream_registry(const struct stream *stream);
 
-/* `now` by the source's clock: the wall clock, or the largest accepted event time (TIME_MIN_US
- * before the first). */
-int64_t stream_now_us(void *stream, struct bytes source);
+/* Where the time of a source of the snapshot in force is; good for the stream's life. */
+const struct source_time *stream_find_time(void *stream, struct bytes source);
 
 enum event_format {
     EVENT_JSON,  /* text is a JSON object */

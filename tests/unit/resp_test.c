@@ -9,36 +9,10 @@
 
 #include <cmocka.h>
 
-#include "app/resp_door.h"
+#include "door_world.h"
 #include "protocol/resp.h"
 
 /* ---- helpers ---- */
-
-/* A peer: bytes that the session has not taken, and what it answered. */
-struct peer {
-    struct resp_session *session;
-    struct buffer input;
-    struct buffer output;
-};
-
-static struct resp_door *door_for_test(void)
-{
-    /* No command of this file asks query or stream. */
-    return resp_door_create(&(struct resp_door_options){.version = "test", .connections_max = 10});
-}
-
-static void peer_send(struct peer *peer, struct bytes bytes)
-{
-    buffer_append(&peer->input, bytes);
-    buffer_consume(&peer->input, resp_session_receive(peer->session, buffer_bytes(&peer->input)));
-}
-
-static void peer_close(struct peer *peer)
-{
-    resp_session_close(&peer->session);
-    buffer_fini(&peer->input);
-    buffer_fini(&peer->output);
-}
 
 static void assert_bytes(struct bytes actual, struct bytes expected, const char *about)
 {
@@ -50,15 +24,15 @@ static void assert_bytes(struct bytes actual, struct bytes expected, const char 
 }
 
 /* Sends the bytes in two pieces, cut at each position, each time to a new session. */
-static void assert_answer(struct resp_door *door, struct bytes input, const char *expected,
+static void assert_answer(struct door_world *world, struct bytes input, const char *expected,
                           bool is_closed)
 {
     for (size_t cut = 0; cut <= input.size; cut++) {
-        struct peer peer = {0};
-        peer.session = resp_session_open(door, &peer.output);
+        struct peer peer;
+        peer_open(&peer, world);
 
-        peer_send(&peer, bytes_of(input.data, cut));
-        peer_send(&peer, bytes_after(input, cut));
+        peer_send(&peer, world, bytes_of(input.data, cut));
+        peer_send(&peer, world, bytes_after(input, cut));
 
         assert_bytes(buffer_bytes(&peer.output), bytes_of_text(expected), input.data);
         assert_int_equal(resp_session_is_closing(peer.session), is_closed);
@@ -74,11 +48,12 @@ struct exchange {
 
 static void assert_exchanges(const struct exchange *exchanges, size_t count)
 {
-    struct resp_door *door = door_for_test();
+    struct door_world world;
+    door_world_open(&world);
     for (size_t i = 0; i < count; i++)
-        assert_answer(door, bytes_of_text(exchanges[i].input), exchanges[i].answer,
+        assert_answer(&world, bytes_of_text(exchanges[i].input), exchanges[i].answer,
                       exchanges[i].is_closed);
-    resp_door_destroy(&door);
+    door_world_close(&world);
 }
 
 #define ASSERT_EXCHANGES(exchanges)                                                                \
@@ -155,28 +130,30 @@ static void bytes_that_are_no_request_are_answered_as_by_redis(void **state)
 static void a_nul_makes_an_inline_request_wait(void **state)
 {
     (void)state;
-    struct resp_door *door = door_for_test();
+    struct door_world world;
+    door_world_open(&world);
     static const char hello_of_tls[] = "\x16\x03\x01\x00\x02\x01\n\x0a";
 
-    assert_answer(door, bytes_of("PI\0NG\r\nPING\r\n", 13), "", false);
-    assert_answer(door, bytes_of(hello_of_tls, sizeof(hello_of_tls) - 1), "", false);
+    assert_answer(&world, bytes_of("PI\0NG\r\nPING\r\n", 13), "", false);
+    assert_answer(&world, bytes_of(hello_of_tls, sizeof(hello_of_tls) - 1), "", false);
 
-    resp_door_destroy(&door);
+    door_world_close(&world);
 }
 
 /* Sends pieces of 1 KiB of filler behind the start until the session closes. */
 static void assert_flood(const char *start, size_t start_size, char filler, const char *expected)
 {
-    struct resp_door *door = door_for_test();
-    struct peer peer = {0};
+    struct door_world world;
+    door_world_open(&world);
+    struct peer peer;
     char piece[1024];
     memset(piece, filler, sizeof(piece));
-    peer.session = resp_session_open(door, &peer.output);
+    peer_open(&peer, &world);
 
-    peer_send(&peer, bytes_of(start, start_size));
+    peer_send(&peer, &world, bytes_of(start, start_size));
     size_t sent = 0;
     while (sent <= RESP_LINE_SIZE_MAX && !resp_session_is_closing(peer.session)) {
-        peer_send(&peer, bytes_of(piece, sizeof(piece)));
+        peer_send(&peer, &world, bytes_of(piece, sizeof(piece)));
         sent += sizeof(piece);
     }
 
@@ -185,7 +162,7 @@ static void assert_flood(const char *start, size_t start_size, char filler, cons
     assert_bytes(buffer_bytes(&peer.output), bytes_of_text(expected), start);
     assert_true(resp_session_is_closing(peer.session));
     peer_close(&peer);
-    resp_door_destroy(&door);
+    door_world_close(&world);
 }
 
 static void a_line_without_end_is_refused(void **state)
@@ -398,7 +375,8 @@ static void commands_are_refused_in_the_words_of_redis(void **state)
 static void an_unknown_command_is_shown_cut(void **state)
 {
     (void)state;
-    struct resp_door *door = door_for_test();
+    struct door_world world;
+    door_world_open(&world);
     struct buffer input = {0};
     struct buffer expected = {0};
     char name[200];
@@ -410,15 +388,15 @@ static void an_unknown_command_is_shown_cut(void **state)
                   128, name, 128, argument);
     buffer_append_byte(&expected, '\0');
 
-    struct peer peer = {0};
-    peer.session = resp_session_open(door, &peer.output);
-    peer_send(&peer, buffer_bytes(&input));
+    struct peer peer;
+    peer_open(&peer, &world);
+    peer_send(&peer, &world, buffer_bytes(&input));
     assert_bytes(buffer_bytes(&peer.output), bytes_of_text(expected.memory), "a long command");
 
     peer_close(&peer);
     buffer_fini(&input);
     buffer_fini(&expected);
-    resp_door_destroy(&door);
+    door_world_close(&world);
 }
 
 static void hello_answers_in_the_version_it_chose(void **state)
@@ -431,15 +409,16 @@ static void hello_answers_in_the_version_it_chose(void **state)
          "$7\r\nmodules\r\n*0\r\n$2\r\nme\r\n-ERR wrong number of arguments for 'hget' command\r\n",
          false},
     };
-    struct resp_door *door = door_for_test();
-    struct peer peer = {0};
-    peer.session = resp_session_open(door, &peer.output);
+    struct door_world world;
+    door_world_open(&world);
+    struct peer peer;
+    peer_open(&peer, &world);
 
-    peer_send(&peer, bytes_of_text(exchanges[0].input));
+    peer_send(&peer, &world, bytes_of_text(exchanges[0].input));
 
     assert_bytes(buffer_bytes(&peer.output), bytes_of_text(exchanges[0].answer), "HELLO 3");
     peer_close(&peer);
-    resp_door_destroy(&door);
+    door_world_close(&world);
 }
 
 static void a_transaction_queues_reads_and_refuses_pushes(void **state)
@@ -473,23 +452,24 @@ static void a_transaction_queues_reads_and_refuses_pushes(void **state)
 static void a_transaction_has_a_limit(void **state)
 {
     (void)state;
-    struct resp_door *door = door_for_test();
-    struct peer peer = {0};
-    peer.session = resp_session_open(door, &peer.output);
+    struct door_world world;
+    door_world_open(&world);
+    struct peer peer;
+    peer_open(&peer, &world);
 
-    peer_send(&peer, bytes_of_text("MULTI\r\n"));
+    peer_send(&peer, &world, bytes_of_text("MULTI\r\n"));
     for (size_t i = 0; i < RESP_MULTI_COMMANDS_MAX; i++)
-        peer_send(&peer, bytes_of_text("PING\r\n"));
+        peer_send(&peer, &world, bytes_of_text("PING\r\n"));
     buffer_reset(&peer.output, SIZE_MAX);
-    peer_send(&peer, bytes_of_text("PING\r\n"));
-    peer_send(&peer, bytes_of_text("EXEC\r\n"));
+    peer_send(&peer, &world, bytes_of_text("PING\r\n"));
+    peer_send(&peer, &world, bytes_of_text("EXEC\r\n"));
 
     assert_bytes(buffer_bytes(&peer.output),
                  bytes_of_text("-ERR the transaction is too long\r\n"
                                "-EXECABORT Transaction discarded because of previous errors.\r\n"),
                  "a long transaction");
     peer_close(&peer);
-    resp_door_destroy(&door);
+    door_world_close(&world);
 }
 
 int main(void)

@@ -1,0 +1,134 @@
+#include "app/worker.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+
+struct worker {
+    struct query *query; /* owned, as the next two */
+    struct network_loop *loop;
+    struct resp_door *door;
+    struct network_call stop; /* posted to the loop by worker_stop */
+    bool is_started;
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards the figures */
+    struct resp_figures figures;
+};
+
+enum status worker_create(const struct worker_options *options, struct worker **out,
+                          struct error *err)
+{
+    struct worker *worker = calloc(1, sizeof(*worker));
+    CHECK(worker != NULL && pthread_mutex_init(&worker->mutex, NULL) == 0);
+    enum status status = network_loop_create(&worker->loop, err);
+    if (status == STATUS_OK) {
+        struct resp_door_options door = options->door;
+        worker->query = query_create(&options->query);
+        door.query = worker->query;
+        door.loop = worker->loop;
+        worker->door = resp_door_create(&door);
+        *out = worker;
+        worker = NULL; /* moved to the caller */
+    }
+    worker_destroy(&worker);
+    return status;
+}
+
+void worker_destroy(struct worker **out)
+{
+    struct worker *worker = *out;
+    if (worker == NULL)
+        return;
+    CHECK(!worker->is_started);
+    network_loop_destroy(&worker->loop);
+    resp_door_destroy(&worker->door);
+    if (worker->query != NULL)
+        query_destroy(&worker->query);
+    pthread_mutex_destroy(&worker->mutex);
+    free(worker);
+    *out = NULL;
+}
+
+struct network_loop *worker_loop(struct worker *worker)
+{
+    return worker->loop;
+}
+
+struct resp_door *worker_door(struct worker *worker)
+{
+    return worker->door;
+}
+
+static void publish_figures(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->mutex);
+    worker->figures = (struct resp_figures){
+        .network = *network_loop_counters(worker->loop),
+        .connections = network_loop_connections(worker->loop),
+        .resp = *resp_door_counters(worker->door),
+    };
+    pthread_mutex_unlock(&worker->mutex);
+}
+
+static void turn(struct worker *worker, bool wait)
+{
+    network_loop_turn(worker->loop, wait);
+    resp_door_turn_end(worker->door);
+    publish_figures(worker);
+}
+
+void worker_run(struct worker *worker)
+{
+    while (!network_loop_is_stopping(worker->loop))
+        turn(worker, true);
+}
+
+void worker_finish(struct worker *worker)
+{
+    turn(worker, false);
+}
+
+static void *worker_main(void *context)
+{
+    worker_run(context);
+    return NULL;
+}
+
+static void stop_on_loop(struct network_call *call)
+{
+    struct worker *worker =
+        (struct worker *)((char *)call - offsetof(struct worker, stop));
+    network_loop_stop(worker->loop);
+}
+
+void worker_start(struct worker *worker)
+{
+    worker->is_started = true;
+    CHECK(pthread_create(&worker->thread, NULL, worker_main, worker) == 0);
+}
+
+void worker_stop(struct worker *worker)
+{
+    if (!worker->is_started)
+        return;
+    worker->stop = (struct network_call){.run = stop_on_loop};
+    network_loop_post(worker->loop, &worker->stop);
+    pthread_join(worker->thread, NULL);
+    worker->is_started = false;
+}
+
+#define ADD(name, help) sum->ROOM.name += worker->figures.ROOM.name;
+void worker_add_figures(struct worker *worker, struct resp_figures *sum)
+{
+    pthread_mutex_lock(&worker->mutex);
+#define ROOM network
+    NETWORK_COUNTERS(ADD)
+#undef ROOM
+#define ROOM resp
+    RESP_COUNTERS(ADD)
+#undef ROOM
+    sum->connections += worker->figures.connections;
+    pthread_mutex_unlock(&worker->mutex);
+}
+#undef ADD

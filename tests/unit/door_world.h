@@ -1,0 +1,111 @@
+/* A server without sockets and threads: a RESP door over a database in a directory of its own. Jobs
+ * for the writer run where a test says so. */
+#ifndef ASOF_TESTS_DOOR_WORLD_H
+#define ASOF_TESTS_DOOR_WORLD_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/resp_door.h"
+
+struct door_world {
+    char directory[64];
+    struct epoch *epoch;
+    struct storage *storage;
+    struct catalog_board *board;
+    struct stream *stream;
+    struct writer *writer;
+    struct query *query;
+    struct resp_cursors *cursors;
+    struct resp_door *door;
+};
+
+/* A peer: bytes that the session has not taken, and what it answered. */
+struct peer {
+    struct resp_session *session;
+    struct buffer input;
+    struct buffer output;
+};
+
+static inline void door_world_changed(void *context, struct stream *stream,
+                                      const struct registry *registry)
+{
+    struct door_world *world = context;
+    catalog_publish(world->board, registry, stream_find_time, stream);
+}
+
+static inline void door_world_open(struct door_world *world)
+{
+    static const struct storage_options options = {
+        .block_cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20, .hot_bytes = 1 << 20};
+    struct error err;
+    *world = (struct door_world){.directory = "/tmp/asof-door-XXXXXX"};
+    assert_non_null(mkdtemp(world->directory));
+    world->epoch = epoch_create();
+    world->board = catalog_board_create(world->epoch);
+    if (storage_open(world->directory, &options, &world->storage, &err) != STATUS_OK ||
+        stream_open(world->storage, door_world_changed, world, &world->stream, &err) != STATUS_OK)
+        fail_msg("%s", err.text);
+    world->writer = writer_create(world->storage, world->stream);
+    world->query = query_create(&(struct query_options){
+        .storage = world->storage, .board = world->board, .epoch = world->epoch});
+    world->cursors = resp_cursors_create();
+    world->door = resp_door_create(&(struct resp_door_options){
+        .query = world->query,
+        .writer = world->writer,
+        .cursors = world->cursors,
+        .version = "test",
+        .connections_max = 10,
+    });
+}
+
+static inline void door_world_close(struct door_world *world)
+{
+    char command[128];
+    resp_door_destroy(&world->door);
+    resp_cursors_destroy(&world->cursors);
+    query_destroy(&world->query);
+    writer_destroy(&world->writer);
+    stream_close(&world->stream);
+    storage_close(&world->storage);
+    catalog_board_destroy(&world->board);
+    epoch_destroy(&world->epoch);
+    snprintf(command, sizeof(command), "rm -rf %s", world->directory);
+    assert_int_equal(system(command), 0);
+}
+
+static inline void peer_open(struct peer *peer, struct door_world *world)
+{
+    *peer = (struct peer){0};
+    peer->session = resp_session_open(world->door, &peer->output);
+}
+
+/* What a turn of the loop does: takes what was sent. */
+static inline void peer_receive(struct peer *peer, struct door_world *world)
+{
+    size_t taken = resp_session_receive(peer->session, buffer_bytes(&peer->input));
+    buffer_consume(&peer->input, taken);
+    resp_door_turn_end(world->door);
+}
+
+/* Sends, and has the writer do what came of it until nothing is left to do. */
+static inline void peer_send(struct peer *peer, struct door_world *world, struct bytes bytes)
+{
+    size_t left;
+    buffer_append(&peer->input, bytes);
+    do {
+        left = peer->input.size;
+        peer_receive(peer, world);
+        writer_turn(world->writer);
+        resp_door_turn_end(world->door);
+    } while (peer->input.size > 0 && peer->input.size < left);
+}
+
+static inline void peer_close(struct peer *peer)
+{
+    resp_session_close(&peer->session);
+    buffer_fini(&peer->input);
+    buffer_fini(&peer->output);
+}
+
+#endif
