@@ -17,6 +17,9 @@ struct query {
     struct epoch_reader *reader;      /* owned */
     bool is_begun;
     const struct catalog *catalog;    /* the board's; good while is_begun */
+    struct storage_reading reading;
+    struct storage_snapshot *snapshot; /* owned, while pinned with one */
+    int64_t *pinned_now_us;            /* owned: one a readable, while pinned */
     struct arena *scan_arena;         /* owned: until the next entity of a scan */
 };
 
@@ -61,6 +64,42 @@ void query_end(struct query *query)
 void query_refresh(struct query *query)
 {
     query->catalog = catalog_look(query->board);
+}
+
+void query_set_waiting(struct query *query, bool may_wait)
+{
+    query->reading.never_waits = !may_wait;
+}
+
+static int64_t readable_now_us(const struct readable *readable)
+{
+    return source_time_now_us(readable->time, readable->clock);
+}
+
+/* Times come before the snapshot, so that it holds all that they count. */
+void query_pin(struct query *query, bool with_snapshot)
+{
+    size_t count = query->catalog->readables_count;
+    CHECK(query->pinned_now_us == NULL);
+    query->pinned_now_us = calloc(count + 1, sizeof(*query->pinned_now_us));
+    CHECK(query->pinned_now_us != NULL);
+    for (size_t i = 0; i < count; i++)
+        query->pinned_now_us[i] = readable_now_us(&query->catalog->readables[i]);
+    if (with_snapshot)
+        query->reading.snapshot = query->snapshot = storage_snapshot_take(query->storage);
+}
+
+void query_unpin(struct query *query)
+{
+    query->reading.snapshot = NULL;
+    storage_snapshot_release(&query->snapshot);
+    free(query->pinned_now_us);
+    query->pinned_now_us = NULL;
+}
+
+uint64_t query_storage_changes(const struct query *query)
+{
+    return storage_changes(query->storage);
 }
 
 const struct registry *query_registry(const struct query *query)
@@ -120,8 +159,7 @@ static struct target target_of(const struct readable *readable)
     return (struct target){.view = readable->version->definition,
                            .version = readable->version,
                            .plan = readable->plan,
-                           .clock = readable->clock,
-                           .time = readable->time};
+                           .readable = readable};
 }
 
 enum status query_find(struct query *query, struct bytes key, struct arena *arena,
@@ -144,16 +182,20 @@ enum status query_find(struct query *query, struct bytes key, struct arena *aren
 
 /* ---- one entity ---- */
 
-static int64_t now_us(const struct target *target)
+static int64_t now_us(const struct query *query, const struct target *target)
 {
-    return source_time_now_us(target->time, target->clock);
+    return query->pinned_now_us == NULL
+               ? readable_now_us(target->readable)
+               : query->pinned_now_us[target->readable - query->catalog->readables];
 }
 
-static bool is_out_of_history(const struct target *target, const struct question *question)
+static bool is_out_of_history(const struct query *query, const struct target *target,
+                              const struct question *question)
 {
     const struct view_definition *view = question->view;
     int64_t counted_us = question->t_us - question->is_exclusive;
-    return view->history_us != DURATION_NONE && counted_us < now_us(target) - view->history_us;
+    return view->history_us != DURATION_NONE &&
+           counted_us < now_us(query, target) - view->history_us;
 }
 
 static void answer_out_of_history(const struct question *question, struct arena *arena,
@@ -180,7 +222,8 @@ static enum status evaluate(struct query *query, const struct target *target,
                             const struct question *question, struct arena *arena,
                             struct answer *answer, struct error *err)
 {
-    struct timeline *timeline = timeline_open(query->storage, target->version->table_id,
+    struct timeline *timeline = timeline_open(query->storage, &query->reading,
+                                              target->version->table_id,
                                               target->entity,
                                               question->t_us - question->is_exclusive);
     enum status status = features_evaluate(target->plan, question, step_back, timeline, arena,
@@ -277,7 +320,8 @@ static enum status read_through(struct query *query, const struct target *target
     int64_t next_us;
     enum status status = evaluate(query, target, question, arena, answer, err);
     if (status == STATUS_OK)
-        status = timeline_next_us(query->storage, target->version->table_id, target->entity,
+        status = timeline_next_us(query->storage, &query->reading, target->version->table_id,
+                                  target->entity,
                                   question->t_us - question->is_exclusive, &next_us, err);
     if (status != STATUS_OK)
         return status;
@@ -310,14 +354,14 @@ enum status query_read(struct query *query, const struct target *target, const u
         .entity = target->entity,
         .features = features,
         .features_count = features_count,
-        .t_us = moment.is_now ? now_us(target) : moment.t_us,
+        .t_us = moment.is_now ? now_us(query, target) : moment.t_us,
         .is_exclusive = moment.is_exclusive,
     };
-    if (is_out_of_history(target, &question)) {
+    if (is_out_of_history(query, target, &question)) {
         answer_out_of_history(&question, arena, answer);
         return STATUS_OK;
     }
-    if (is_keepable(target, &question, moment))
+    if (query->snapshot == NULL && is_keepable(target, &question, moment))
         return read_through(query, target, &question, arena, answer, err);
     return evaluate(query, target, &question, arena, answer, err);
 }
@@ -328,7 +372,8 @@ enum status query_read(struct query *query, const struct target *target, const u
 struct scan {
     struct query *query;
     struct buffer *position;
-    size_t left; /* entities to examine */
+    size_t left;    /* entities to examine */
+    bool is_enough; /* there was another one */
     struct moment moment;
     scan_emit_fn emit;
     void *context;
@@ -369,20 +414,19 @@ static enum status examine(struct scan *scan, const struct target *target, struc
     return status;
 }
 
-/* Goes through the entities of one view behind `after`. AGAIN: enough were examined. */
+/* Goes through the entities of one view behind `after`, until enough were examined. */
 static enum status scan_view(struct scan *scan, const struct readable *readable,
                              struct bytes after, struct error *err)
 {
     struct target target = target_of(readable);
-    struct entity_scan *entities = entity_scan_open(scan->query->storage,
+    struct entity_scan *entities = entity_scan_open(scan->query->storage, &scan->query->reading,
                                                     readable->version->table_id, after,
                                                     encoded_size, target.view);
     enum status status = STATUS_OK;
     while (status == STATUS_OK) {
-        if (scan->left == 0) {
-            status = STATUS_AGAIN;
+        scan->is_enough = scan->left == 0;
+        if (scan->is_enough)
             break;
-        }
         status = entity_scan_next(entities, &target.entity, err);
         if (status != STATUS_OK)
             break;
@@ -413,7 +457,7 @@ enum status query_scan(struct query *query, struct buffer *position, size_t exam
 
     const struct registry *registry = query->catalog->registry;
     enum status status = STATUS_OK;
-    for (size_t i = 0; i < registry->views_count && status == STATUS_OK; i++) {
+    for (size_t i = 0; i < registry->views_count && status == STATUS_OK && !scan.is_enough; i++) {
         const struct view *view = &registry->views[i];
         int order = bytes_compare(view->name, from_view);
         if (view->active == 0 || order < 0)
@@ -421,9 +465,9 @@ enum status query_scan(struct query *query, struct buffer *position, size_t exam
         status = scan_view(&scan, catalog_find(query->catalog, view_find_version(view, 0)),
                            order == 0 ? from_entity : (struct bytes){0}, err);
     }
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && !scan.is_enough)
         position->start = position->size = 0;
     buffer_fini(&scan.key);
     buffer_fini(&start);
-    return status == STATUS_AGAIN ? STATUS_OK : status;
+    return status;
 }

@@ -34,6 +34,18 @@ void query_end(struct query *query);
 /* Goes over to the definitions in force: before each command that shall see the newest. */
 void query_refresh(struct query *query);
 
+/* Whether reads wait for the disk (as at first), or say AGAIN where they would have to. */
+void query_set_waiting(struct query *query, bool may_wait);
+
+/* From here to the unpin, `now` stands still, and, with a snapshot, so does what is stored; between
+ * begin and end. Without one, all reads saw one state if storage_changes was the same even number
+ * before the pin and after the last read. */
+void query_pin(struct query *query, bool with_snapshot);
+void query_unpin(struct query *query);
+
+/* See storage_changes. */
+uint64_t query_storage_changes(const struct query *query);
+
 /* The definitions that this query reads by; good until the end. */
 const struct registry *query_registry(const struct query *query);
 
@@ -43,8 +55,7 @@ struct target {
     const struct view_version *version;
     struct bytes entity; /* encoded, in the arena of the call that found it */
     const struct view_plan *plan;
-    enum source_clock clock;
-    const struct source_time *time;
+    const struct readable *readable;
 };
 
 /* Finds what key names. NOT_FOUND: outside all views (err says so). UNAVAILABLE: the view is being
@@ -53,7 +64,8 @@ MUST_USE enum status query_find(struct query *query, struct bytes key, struct ar
                                 struct target *target, struct error *err);
 
 /* Reads the features (indexes into target->view->features; NULL: all) as of moment, into the arena.
- * Where T is out of history every status says so and every value is NULL. IO, CORRUPT: err. */
+ * Where T is out of history every status says so and every value is NULL. IO, CORRUPT: err. AGAIN:
+ * it would have to wait for the disk. */
 MUST_USE enum status query_read(struct query *query, const struct target *target,
                                 const uint32_t *features, size_t features_count,
                                 struct moment moment, struct arena *arena, struct answer *answer,
@@ -65,7 +77,8 @@ typedef void (*scan_emit_fn)(void *context, struct bytes key);
 /* Goes on through the entities of all active views, in the order of their names and keys, behind
  * position (empty: from the start), examining at most examined_max of them; calls emit for those not
  * `not_found`. Leaves in position where to go on, empty at the end. INVALID: the moment is out of
- * the history of a view on the way. */
+ * the history of a view on the way. AGAIN: it would have to wait for the disk; what was emitted and
+ * position are to be thrown away. */
 MUST_USE enum status query_scan(struct query *query, struct buffer *position, size_t examined_max,
                                 struct moment moment, scan_emit_fn emit, void *context,
                                 struct error *err);

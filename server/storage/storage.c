@@ -65,8 +65,11 @@ struct storage {
 /* Turns RocksDB's text (freed here) into a status. */
 static enum status storage_failed(const char *what, char *text, struct error *err)
 {
-    enum status status = strncmp(text, "Corruption", strlen("Corruption")) == 0 ? STATUS_CORRUPT
-                                                                                : STATUS_IO;
+    enum status status = STATUS_IO;
+    if (bytes_start_with(bytes_of_text(text), bytes_of_text("Corruption")))
+        status = STATUS_CORRUPT;
+    else if (bytes_start_with(bytes_of_text(text), bytes_of_text("Result incomplete")))
+        status = STATUS_AGAIN; /* it would have had to wait, and was told not to */
     error_set(err, status, "%s: %s", what, text);
     rocksdb_free(text);
     return status;
@@ -458,6 +461,39 @@ static enum status database_is_closed(struct error *err)
                      "the database could not be opened again after a failed write; see the log");
 }
 
+struct storage_snapshot {
+    struct storage *storage; /* whose lock is shared, where there is a snapshot */
+    const rocksdb_snapshot_t *snapshot; /* NULL: the database is closed */
+};
+
+struct storage_snapshot *storage_snapshot_take(struct storage *storage)
+{
+    struct storage_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    CHECK(snapshot != NULL);
+    snapshot->storage = storage;
+    pthread_rwlock_rdlock(&storage->lock);
+    if (storage->database != NULL)
+        snapshot->snapshot = rocksdb_create_snapshot(storage->database);
+    else
+        pthread_rwlock_unlock(&storage->lock);
+    return snapshot;
+}
+
+void storage_snapshot_release(struct storage_snapshot **out)
+{
+    struct storage_snapshot *snapshot = *out;
+    if (snapshot == NULL)
+        return;
+    if (snapshot->snapshot != NULL) {
+        rocksdb_release_snapshot(snapshot->storage->database, snapshot->snapshot);
+        pthread_rwlock_unlock(&snapshot->storage->lock);
+    }
+    free(snapshot);
+    *out = NULL;
+}
+
+static const struct storage_reading read_newest;
+
 /* An iterator within [lower, upper), with what it borrows. */
 struct range {
     struct storage *storage;        /* whose lock is shared while there is an iterator */
@@ -468,8 +504,10 @@ struct range {
 };
 
 /* Opens the iterator once lower and upper are set; there is none while the database is closed. */
-static void range_open(struct range *range, struct storage *storage, enum family family)
+static void range_open(struct range *range, struct storage *storage,
+                       const struct storage_reading *reading, enum family family)
 {
+    enum { ONLY_BLOCK_CACHE = 1 };
     struct bytes lower = buffer_bytes(&range->lower);
     struct bytes upper = buffer_bytes(&range->upper);
     pthread_rwlock_rdlock(&storage->lock);
@@ -480,6 +518,10 @@ static void range_open(struct range *range, struct storage *storage, enum family
     range->storage = storage;
     range->options = rocksdb_readoptions_create();
     rocksdb_readoptions_set_total_order_seek(range->options, 1);
+    if (reading->snapshot != NULL)
+        rocksdb_readoptions_set_snapshot(range->options, reading->snapshot->snapshot);
+    if (reading->never_waits)
+        rocksdb_readoptions_set_read_tier(range->options, ONLY_BLOCK_CACHE);
     rocksdb_readoptions_set_iterate_lower_bound(range->options, lower.data, lower.size);
     if (upper.size > 0)
         rocksdb_readoptions_set_iterate_upper_bound(range->options, upper.data, upper.size);
@@ -569,7 +611,7 @@ enum status storage_scan_rows(struct storage *storage, struct bytes prefix, stor
     struct range range = {0};
     enum status status;
     buffer_append(&range.lower, prefix);
-    range_open(&range, storage, FAMILY_ROWS);
+    range_open(&range, storage, &read_newest, FAMILY_ROWS);
     range_seek(&range, prefix);
     while ((status = range_status(&range, err)) == STATUS_OK) {
         if (!bytes_start_with(range_key(&range), prefix))
@@ -591,8 +633,8 @@ struct timeline {
     bool is_started;
 };
 
-struct timeline *timeline_open(struct storage *storage, uint32_t table_id, struct bytes entity,
-                               int64_t t_us)
+struct timeline *timeline_open(struct storage *storage, const struct storage_reading *reading,
+                               uint32_t table_id, struct bytes entity, int64_t t_us)
 {
     struct timeline *timeline = calloc(1, sizeof(*timeline));
     CHECK(timeline != NULL && t_us < INT64_MAX);
@@ -600,7 +642,7 @@ struct timeline *timeline_open(struct storage *storage, uint32_t table_id, struc
     key_append_prefix(&timeline->range.upper, table_id, entity, KIND_EVENT);
     key_append_time(&timeline->range.upper, t_us + 1);
     timeline->prefix_size = timeline->range.lower.size;
-    range_open(&timeline->range, storage, FAMILY_EVENTS);
+    range_open(&timeline->range, storage, reading, FAMILY_EVENTS);
     return timeline;
 }
 
@@ -634,8 +676,9 @@ enum status timeline_back(struct timeline *timeline, int64_t *time_us, struct by
     return STATUS_OK;
 }
 
-enum status timeline_next_us(struct storage *storage, uint32_t table_id, struct bytes entity,
-                             int64_t t_us, int64_t *next_us, struct error *err)
+enum status timeline_next_us(struct storage *storage, const struct storage_reading *reading,
+                             uint32_t table_id, struct bytes entity, int64_t t_us,
+                             int64_t *next_us, struct error *err)
 {
     struct range range = {0};
     *next_us = INT64_MAX;
@@ -643,7 +686,7 @@ enum status timeline_next_us(struct storage *storage, uint32_t table_id, struct 
     size_t prefix_size = range.lower.size;
     key_append_time(&range.lower, t_us + 1);
     key_append_prefix(&range.upper, table_id, entity, KIND_EVENT + 1);
-    range_open(&range, storage, FAMILY_EVENTS);
+    range_open(&range, storage, reading, FAMILY_EVENTS);
     range_seek(&range, buffer_bytes(&range.lower));
     enum status status = range_status(&range, err);
     if (status == STATUS_OK)
@@ -664,7 +707,8 @@ struct entity_scan {
     struct buffer target; /* owned: where to seek for the next entity */
 };
 
-struct entity_scan *entity_scan_open(struct storage *storage, uint32_t table_id, struct bytes after,
+struct entity_scan *entity_scan_open(struct storage *storage, const struct storage_reading *reading,
+                                     uint32_t table_id, struct bytes after,
                                      entity_size_fn encoded_size, const void *context)
 {
     struct entity_scan *scan = calloc(1, sizeof(*scan));
@@ -679,7 +723,7 @@ struct entity_scan *entity_scan_open(struct storage *storage, uint32_t table_id,
         key_append_prefix(&scan->target, table_id, after, KIND_END);
     else
         buffer_append(&scan->target, buffer_bytes(&scan->range.lower));
-    range_open(&scan->range, storage, FAMILY_EVENTS);
+    range_open(&scan->range, storage, reading, FAMILY_EVENTS);
     return scan;
 }
 
@@ -727,7 +771,7 @@ struct log_cursor *log_cursor_open(struct storage *storage, uint32_t source_id, 
     buffer_append(&cursor->range.lower, bytes_of(key, sizeof(key)));
     log_key_write(key, source_id + 1, 0);
     buffer_append(&cursor->range.upper, bytes_of(key, sizeof(key)));
-    range_open(&cursor->range, storage, FAMILY_LOG);
+    range_open(&cursor->range, storage, &read_newest, FAMILY_LOG);
 
     log_key_write(key, source_id, sequence);
     if (cursor->range.iterator != NULL)

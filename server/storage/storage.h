@@ -101,12 +101,24 @@ MUST_USE enum status storage_scan_rows(struct storage *storage, struct bytes pre
 
 /* ---- timelines ---- */
 
+/* One state of the database, to be read again and again; it keeps what compactions would free, and
+ * the database from being opened again: it is released soon. */
+struct storage_snapshot;
+struct storage_snapshot *storage_snapshot_take(struct storage *storage);
+void storage_snapshot_release(struct storage_snapshot **snapshot);
+
+/* How to read; all zero: the newest state, and what is not in memory is waited for. */
+struct storage_reading {
+    const struct storage_snapshot *snapshot; /* borrowed, or NULL: the newest state */
+    bool never_waits; /* what is not in memory is answered by AGAIN */
+};
+
 struct timeline;
 
 /* A cursor over the events of one entity at or before t_us; a consistent view of this moment.
  * Owned by the caller. */
-struct timeline *timeline_open(struct storage *storage, uint32_t table_id, struct bytes entity,
-                               int64_t t_us);
+struct timeline *timeline_open(struct storage *storage, const struct storage_reading *reading,
+                               uint32_t table_id, struct bytes entity, int64_t t_us);
 void timeline_close(struct timeline **timeline);
 
 /* Steps to the newest event that was not given yet; the bytes are borrowed until the next step.
@@ -115,7 +127,8 @@ MUST_USE enum status timeline_back(struct timeline *timeline, int64_t *time_us,
                                    struct bytes *identity, struct bytes *row, struct error *err);
 
 /* The time of the entity's oldest event after t_us, INT64_MAX where there is none. */
-MUST_USE enum status timeline_next_us(struct storage *storage, uint32_t table_id,
+MUST_USE enum status timeline_next_us(struct storage *storage,
+                                      const struct storage_reading *reading, uint32_t table_id,
                                       struct bytes entity, int64_t t_us, int64_t *next_us,
                                       struct error *err);
 
@@ -127,7 +140,8 @@ struct entity_scan;
 /* A cursor over the distinct entities of a table, in order, behind `after` (empty: from the first).
  * encoded_size tells how many bytes at the start of a key are the entity (0: corrupt). */
 typedef size_t (*entity_size_fn)(const void *context, struct bytes key);
-struct entity_scan *entity_scan_open(struct storage *storage, uint32_t table_id, struct bytes after,
+struct entity_scan *entity_scan_open(struct storage *storage, const struct storage_reading *reading,
+                                     uint32_t table_id, struct bytes after,
                                      entity_size_fn encoded_size, const void *context);
 void entity_scan_close(struct entity_scan **scan);
 

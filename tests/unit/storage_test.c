@@ -15,6 +15,7 @@
 
 static const struct storage_options options = {.block_cache_bytes = 1 << 20,
                                                .write_buffer_bytes = 1 << 20};
+static const struct storage_reading reading;
 static char directory[64];
 static struct storage *storage;
 
@@ -84,7 +85,8 @@ static void assert_timeline(uint32_t table, const char *name, int64_t t_us, cons
 {
     struct buffer memory = {0};
     struct buffer found = {0};
-    struct timeline *timeline = timeline_open(storage, table, entity_of(&memory, name), t_us);
+    struct timeline *timeline =
+        timeline_open(storage, &reading, table, entity_of(&memory, name), t_us);
     int64_t time_us;
     struct bytes identity;
     struct bytes row;
@@ -165,7 +167,7 @@ static void a_scan_gives_each_entity_once(void **state)
     const char *const expected[] = {"a", "b", "bc"};
     for (size_t from = 0; from <= 3; from++) {
         struct bytes start = from == 0 ? (struct bytes){0} : entity_of(&after, expected[from - 1]);
-        struct entity_scan *scan = entity_scan_open(storage, 3, start, string_size, &view);
+        struct entity_scan *scan = entity_scan_open(storage, &reading, 3, start, string_size, &view);
         struct bytes entity;
         for (size_t i = from; i < 3; i++) {
             struct buffer memory = {0};
@@ -177,6 +179,67 @@ static void a_scan_gives_each_entity_once(void **state)
         entity_scan_close(&scan);
     }
     buffer_fini(&after);
+}
+
+/* Whether the newest event of "a" can be read so; AGAIN: not without waiting. */
+static enum status read_newest(const struct storage_reading *how, char text[8])
+{
+    struct buffer memory = {0};
+    struct error err;
+    struct timeline *timeline = timeline_open(storage, how, 1, entity_of(&memory, "a"), 1000);
+    int64_t time_us;
+    struct bytes identity;
+    struct bytes row;
+    enum status status = timeline_back(timeline, &time_us, &identity, &row, &err);
+    if (status == STATUS_OK)
+        bytes_to_text(row, text, 8);
+    timeline_close(&timeline);
+    buffer_fini(&memory);
+    return status;
+}
+
+static void a_read_that_never_waits_takes_only_what_is_in_memory(void **state)
+{
+    (void)state;
+    const struct storage_reading never_waits = {.never_waits = true};
+    struct batch *batch = batch_create();
+    char text[8];
+    struct error err;
+    put(batch, 1, "a", 100, "x", "row");
+    write_batch(batch, false);
+    batch_destroy(&batch);
+
+    assert_int_equal(read_newest(&never_waits, text), STATUS_OK); /* the write buffer is memory */
+    assert_int_equal(storage_compact(storage, &err), STATUS_OK);
+    reopen();
+    assert_int_equal(read_newest(&never_waits, text), STATUS_AGAIN);
+    assert_int_equal(read_newest(&reading, text), STATUS_OK);
+    assert_string_equal(text, "row");
+    assert_int_equal(read_newest(&never_waits, text), STATUS_OK); /* now the cache has it */
+}
+
+static void a_snapshot_stands_still(void **state)
+{
+    (void)state;
+    struct batch *batch = batch_create();
+    char text[8];
+    put(batch, 1, "a", 100, "x", "old");
+    write_batch(batch, false);
+    struct storage_snapshot *snapshot = storage_snapshot_take(storage);
+    const struct storage_reading as_then = {.snapshot = snapshot};
+    uint64_t changes = storage_changes(storage);
+    assert_int_equal(changes % 2, 0);
+
+    batch_clear(batch);
+    put(batch, 1, "a", 200, "x", "new");
+    write_batch(batch, false);
+    assert_int_equal(storage_changes(storage), changes + 2);
+    assert_int_equal(read_newest(&reading, text), STATUS_OK);
+    assert_string_equal(text, "new");
+    assert_int_equal(read_newest(&as_then, text), STATUS_OK);
+    assert_string_equal(text, "old");
+    storage_snapshot_release(&snapshot);
+    batch_destroy(&batch);
 }
 
 static void a_log_cursor_begins_with_the_block_that_holds_its_sequence(void **state)
@@ -323,6 +386,8 @@ int main(void)
         WITH_STORAGE(a_timeline_goes_back_from_t_within_its_entity_and_table),
         WITH_STORAGE(what_was_put_behind_a_mark_can_be_undone),
         WITH_STORAGE(a_scan_gives_each_entity_once),
+        WITH_STORAGE(a_read_that_never_waits_takes_only_what_is_in_memory),
+        WITH_STORAGE(a_snapshot_stands_still),
         WITH_STORAGE(a_log_cursor_begins_with_the_block_that_holds_its_sequence),
         WITH_STORAGE(a_second_opener_is_refused),
         WITH_STORAGE(a_newer_format_is_refused_before_anything_is_opened),
