@@ -98,9 +98,9 @@ static void append_info(void *context, struct buffer *out)
     const struct stream_counters *stream = stream_counters(server->stream);
     const struct network_counters *network = network_loop_counters(server->loop);
     const struct resp_counters *resp = resp_door_counters(server->door);
-    const struct hot_counters *hot = hot_counters(storage_hot(server->storage));
+    const struct hot_counters hot = hot_counters(storage_hot(server->storage));
 #define APPEND_HOT(name, help)                                                                     \
-    buffer_format(out, "hot_" #name ":%llu\r\n", (unsigned long long)hot->name);
+    buffer_format(out, "hot_" #name ":%llu\r\n", (unsigned long long)hot.name);
 #define APPEND_STREAM(name, help)                                                                  \
     buffer_format(out, "stream_" #name ":%llu\r\n", (unsigned long long)stream->name);
 #define APPEND_NETWORK(name, help)                                                                 \
