@@ -55,19 +55,19 @@ static bool get_take_options(struct resp_call *call, struct get *get)
 }
 
 static void get_write_features(struct resp_call *call, const struct view_definition *view,
-                               const uint32_t *features, const struct answer *answer)
+                               const uint32_t *features, const struct text_answer *answer)
 {
     resp_write_array(call->reply, answer->count * 3);
     for (size_t i = 0; i < answer->count; i++) {
         size_t feature = features == NULL ? i : features[i];
         resp_write_bulk(call->reply, view->features[feature].name);
-        resp_call_value(call, &answer->values[i]);
+        resp_write_text_or_null(call->reply, answer->texts[i]);
         resp_write_text(call->reply, feature_status_name(answer->statuses[i]));
     }
 }
 
 static void get_write(struct resp_call *call, const struct view_definition *view,
-                      const uint32_t *features, const struct answer *answer)
+                      const uint32_t *features, const struct text_answer *answer)
 {
     struct bytes name =
         arena_format(call->arena, "%.*s@%u", BYTES_ARGS(view->name), view->version);
@@ -77,7 +77,7 @@ static void get_write(struct resp_call *call, const struct view_definition *view
     resp_write_text(call->reply, "at");
     resp_write_integer(call->reply, answer->t_us);
     resp_write_text(call->reply, "event_time");
-    if (answer->has_event_time)
+    if (answer->is_found)
         resp_write_integer(call->reply, answer->event_time_us);
     else
         resp_write_null(call->reply);
@@ -89,7 +89,7 @@ void resp_asof_get(struct resp_call *call)
 {
     struct get get = {0};
     struct target target;
-    struct answer answer;
+    struct text_answer answer;
     uint32_t *features = NULL;
     if (!get_take_options(call, &get))
         return;

@@ -63,22 +63,6 @@ void resp_call_syntax_error(struct resp_call *call)
     resp_call_error(call, "ERR syntax error");
 }
 
-void resp_call_value(struct resp_call *call, const struct value *value)
-{
-    if (!resp_value_is_shown(value)) {
-        resp_write_null(call->reply);
-        return;
-    }
-    if (value->kind == VALUE_STRING) {
-        resp_write_bulk(call->reply, value->text);
-        return;
-    }
-    struct buffer *scratch = &call->door->scratch;
-    size_t begin = scratch->size;
-    value_append_text(value, scratch);
-    resp_write_bulk(call->reply, bytes_after(buffer_bytes(scratch), begin));
-}
-
 bool resp_text_is_integer(struct bytes text)
 {
     size_t begin = text.size > 0 && text.data[0] == '-' ? 1 : 0;

@@ -128,7 +128,6 @@ void resp_call_failed(struct resp_call *call, enum status status, const struct e
 
 void resp_call_wrong_count(struct resp_call *call);
 void resp_call_syntax_error(struct resp_call *call);
-void resp_call_value(struct resp_call *call, const struct value *value);
 
 /* ---- arguments ---- */
 
@@ -154,16 +153,16 @@ enum status resp_read_find(struct resp_call *call, struct bytes key, struct targ
 /* Reads features (NULL: all) as of moment; false: replied with an error (out of history, IO). */
 bool resp_read_features(struct resp_call *call, const struct target *target,
                         const uint32_t *features, size_t features_count, struct moment moment,
-                        struct answer *answer);
+                        struct text_answer *answer);
 
 /* The indexes of count named features, in the arena; false: replied that there is no such one. */
 bool resp_read_names(struct resp_call *call, const struct view_definition *view,
                      const struct bytes *names, size_t count, uint32_t **features);
 
-/* Whether a hash shows the value. */
-static inline bool resp_value_is_shown(const struct value *value)
+/* Whether a hash shows the value: NULL and overflows are fields that are not there. */
+static inline bool resp_text_is_shown(struct bytes text)
 {
-    return value->kind != VALUE_NULL && value->kind != VALUE_OVERFLOW;
+    return text.data != NULL;
 }
 
 /* ---- door, table, transactions, jobs ---- */

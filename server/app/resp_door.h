@@ -38,7 +38,6 @@ enum {
     RESP_TURN_US = 5 * 1000,               /* of one connection: then others have their turn */
     RESP_EXEC_US = 1000 * 1000,            /* of one EXEC; behind it come errors */
     RESP_EXEC_SIZE_MAX = 64 * 1024 * 1024, /* replies of one EXEC; behind it come errors */
-    RESP_REPLY_SIZE_MAX = 128 * 1024 * 1024, /* of the values of one read */
     RESP_FIELDS_MAX = 1024,                /* of one HMGET or ASOF.GET; keys of one EXISTS */
     RESP_SCAN_EXAMINED_MAX = 2000,         /* entities of one SCAN, whatever its COUNT */
     RESP_FILLS_MAX = 1000,                 /* that ASOF.FILLS tells of */

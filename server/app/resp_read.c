@@ -21,7 +21,7 @@ enum status resp_read_find(struct resp_call *call, struct bytes key, struct targ
 }
 
 static void read_out_of_history(struct resp_call *call, const struct view_definition *view,
-                                const struct answer *answer)
+                                const struct text_answer *answer)
 {
     char t[TIME_TEXT_SIZE];
     char history[DURATION_TEXT_SIZE];
@@ -31,33 +31,14 @@ static void read_out_of_history(struct resp_call *call, const struct view_defini
                     BYTES_ARGS(view->name), view->version, history, t);
 }
 
-static size_t value_size(const struct value *value)
-{
-    if (value->kind == VALUE_STRING)
-        return value->text.size;
-    size_t size = NUMBER_TEXT_SIZE;
-    for (size_t i = 0; value->kind == VALUE_LIST && i < value->list.count; i++)
-        size += value_size(&value->list.items[i]);
-    return size;
-}
-
-/* About how many bytes the values take; a feature that is named twice is written twice. */
-static size_t answer_size(const struct answer *answer)
-{
-    size_t size = 0;
-    for (size_t i = 0; i < answer->count; i++)
-        size += value_size(&answer->values[i]);
-    return size;
-}
-
 bool resp_read_features(struct resp_call *call, const struct target *target,
                         const uint32_t *features, size_t features_count, struct moment moment,
-                        struct answer *answer)
+                        struct text_answer *answer)
 {
     struct error err = {0};
     struct resp_counters *counters = &call->door->counters;
-    enum status status = query_read(call->door->options.query, target, features, features_count,
-                                    moment, call->arena, answer, &err);
+    enum status status = query_read_texts(call->door->options.query, target, features,
+                                          features_count, moment, call->arena, answer, &err);
     if (status != STATUS_OK) {
         resp_call_failed(call, status, &err);
         return false;
@@ -66,17 +47,11 @@ bool resp_read_features(struct resp_call *call, const struct target *target,
         read_out_of_history(call, target->view, answer);
         return false;
     }
-    if (answer_size(answer) > RESP_REPLY_SIZE_MAX) {
-        resp_call_error(call, "ERR the values of this reply are larger than %d MiB; ask for fewer",
-                        RESP_REPLY_SIZE_MAX >> 20);
-        return false;
-    }
     if (answer->is_found)
         counters->entities_found_total++;
     else
         counters->entities_missed_total++;
-    for (size_t i = 0; i < answer->count; i++)
-        counters->overflows_total += answer->values[i].kind == VALUE_OVERFLOW;
+    counters->overflows_total += answer->overflows_count;
     return true;
 }
 
@@ -125,7 +100,7 @@ static bool read_is_found(struct resp_call *call, struct bytes key, bool *is_fou
 {
     static const uint32_t none = 0;
     struct target target;
-    struct answer answer;
+    struct text_answer answer;
     enum status status = resp_read_find(call, key, &target);
     *is_found = false;
     if (status != STATUS_OK)
@@ -137,10 +112,10 @@ static bool read_is_found(struct resp_call *call, struct bytes key, bool *is_fou
 }
 
 /* Reads the whole hash; empty where the entity is not found. false: replied. */
-static bool read_hash(struct resp_call *call, struct target *target, struct answer *answer)
+static bool read_hash(struct resp_call *call, struct target *target, struct text_answer *answer)
 {
     enum status status = resp_read_find(call, resp_call_argument(call, 1), target);
-    *answer = (struct answer){0};
+    *answer = (struct text_answer){0};
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND;
     if (!resp_read_features(call, target, NULL, 0, call->session->moment, answer))
@@ -150,48 +125,45 @@ static bool read_hash(struct resp_call *call, struct target *target, struct answ
     return true;
 }
 
-static size_t answer_count_shown(const struct answer *answer)
+static size_t answer_count_shown(const struct text_answer *answer)
 {
     size_t count = 0;
     for (size_t i = 0; i < answer->count; i++)
-        count += resp_value_is_shown(&answer->values[i]);
+        count += resp_text_is_shown(answer->texts[i]);
     return count;
 }
 
 /* ---- commands ---- */
 
-/* Reads one named feature for HGET and HSTRLEN: NULL outside all views. false: replied. */
-static bool read_one(struct resp_call *call, struct value *value)
+/* Reads one named feature for HGET and HSTRLEN: none outside all views. false: replied. */
+static bool read_one(struct resp_call *call, struct bytes *text)
 {
     struct target target;
-    struct answer answer;
+    struct text_answer answer;
     uint32_t *feature;
     enum status status = resp_read_find(call, resp_call_argument(call, 1), &target);
-    *value = value_null();
+    *text = (struct bytes){0};
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND;
     if (!resp_read_names(call, target.view, &call->arguments[2], 1, &feature) ||
         !resp_read_features(call, &target, feature, 1, call->session->moment, &answer))
         return false;
-    *value = answer.values[0];
+    *text = answer.texts[0];
     return true;
 }
 
 void resp_read_hget(struct resp_call *call)
 {
-    struct value value;
-    if (read_one(call, &value))
-        resp_call_value(call, &value);
+    struct bytes text;
+    if (read_one(call, &text))
+        resp_write_text_or_null(call->reply, text);
 }
 
 void resp_read_hstrlen(struct resp_call *call)
 {
-    struct value value;
-    if (!read_one(call, &value))
-        return;
-    if (resp_value_is_shown(&value))
-        value_append_text(&value, &call->door->scratch);
-    resp_write_integer(call->reply, (int64_t)call->door->scratch.size);
+    struct bytes text;
+    if (read_one(call, &text))
+        resp_write_integer(call->reply, (int64_t)text.size);
 }
 
 void resp_read_hmget(struct resp_call *call)
@@ -199,7 +171,7 @@ void resp_read_hmget(struct resp_call *call)
     const struct bytes *names = &call->arguments[2];
     size_t count = call->count - 2;
     struct target target;
-    struct answer answer;
+    struct text_answer answer;
     uint32_t *features;
     if (count > RESP_FIELDS_MAX) {
         resp_call_error(call, "ERR HMGET takes at most %d fields", RESP_FIELDS_MAX);
@@ -215,9 +187,7 @@ void resp_read_hmget(struct resp_call *call)
     if (status != STATUS_OK || !resp_read_names(call, target.view, names, count, &features) ||
         !resp_read_features(call, &target, features, count, call->session->moment, &answer))
         return;
-    resp_write_array(call->reply, count);
-    for (size_t i = 0; i < count; i++)
-        resp_call_value(call, &answer.values[i]);
+    resp_write_texts(call->reply, answer.texts, count);
 }
 
 /* HGETALL, HKEYS and HVALS differ in what they write of a field. */
@@ -227,7 +197,7 @@ void resp_read_hgetall(struct resp_call *call)
                      bytes_equal_nocase(resp_call_argument(call, 0), "hkeys");
     bool has_values = !bytes_equal_nocase(resp_call_argument(call, 0), "hkeys");
     struct target target;
-    struct answer answer;
+    struct text_answer answer;
     if (!read_hash(call, &target, &answer))
         return;
     if (has_names && has_values)
@@ -235,19 +205,19 @@ void resp_read_hgetall(struct resp_call *call)
     else
         resp_write_array(call->reply, answer_count_shown(&answer));
     for (size_t i = 0; i < answer.count; i++) {
-        if (!resp_value_is_shown(&answer.values[i]))
+        if (!resp_text_is_shown(answer.texts[i]))
             continue;
         if (has_names)
             resp_write_bulk(call->reply, target.view->features[i].name);
         if (has_values)
-            resp_call_value(call, &answer.values[i]);
+            resp_write_bulk(call->reply, answer.texts[i]);
     }
 }
 
 void resp_read_hlen(struct resp_call *call)
 {
     struct target target;
-    struct answer answer;
+    struct text_answer answer;
     if (read_hash(call, &target, &answer))
         resp_write_integer(call->reply, (int64_t)answer_count_shown(&answer));
 }
@@ -255,7 +225,7 @@ void resp_read_hlen(struct resp_call *call)
 void resp_read_hexists(struct resp_call *call)
 {
     struct target target;
-    struct answer answer;
+    struct text_answer answer;
     enum status status = resp_read_find(call, resp_call_argument(call, 1), &target);
     ssize_t index =
         status == STATUS_OK ? feature_find(target.view, resp_call_argument(call, 2)) : -1;
@@ -268,7 +238,7 @@ void resp_read_hexists(struct resp_call *call)
     uint32_t feature = (uint32_t)index;
     if (!resp_read_features(call, &target, &feature, 1, call->session->moment, &answer))
         return;
-    resp_write_integer(call->reply, answer.is_found && resp_value_is_shown(&answer.values[0]));
+    resp_write_integer(call->reply, answer.is_found && resp_text_is_shown(answer.texts[0]));
 }
 
 /* A key that is named twice counts twice, as in Redis. */

@@ -151,7 +151,7 @@ void resp_scan_hscan(struct resp_call *call)
 {
     struct scan scan = {.call = call};
     struct target target;
-    struct answer answer = {0};
+    struct text_answer answer = {0};
     if (!scan_take_cursor(&scan, 2) || !scan_take_options(&scan, 3, false))
         return;
     enum status status = resp_read_find(call, resp_call_argument(call, 1), &target);
@@ -163,15 +163,15 @@ void resp_scan_hscan(struct resp_call *call)
 
     size_t pairs = 0;
     for (size_t i = 0; answer.is_found && i < answer.count; i++)
-        pairs += resp_value_is_shown(&answer.values[i]) &&
+        pairs += resp_text_is_shown(answer.texts[i]) &&
                  scan_matches(&scan, target.view->features[i].name);
     scan_write_cursor(call, 0);
     resp_write_array(call->reply, pairs * 2);
     for (size_t i = 0; answer.is_found && i < answer.count; i++) {
         struct bytes name = target.view->features[i].name;
-        if (!resp_value_is_shown(&answer.values[i]) || !scan_matches(&scan, name))
+        if (!resp_text_is_shown(answer.texts[i]) || !scan_matches(&scan, name))
             continue;
         resp_write_bulk(call->reply, name);
-        resp_call_value(call, &answer.values[i]);
+        resp_write_bulk(call->reply, answer.texts[i]);
     }
 }

@@ -114,7 +114,7 @@ static void object_encoding(struct resp_call *call)
 {
     static const uint32_t first = 0;
     struct target target;
-    struct answer answer = {0};
+    struct text_answer answer = {0};
     enum status status = resp_read_find(call, resp_call_argument(call, 2), &target);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return;

@@ -61,13 +61,14 @@ enum status server_configure(const struct server_options *options, struct error 
     return status == STATUS_OK ? set_log_level(options->log_level, err) : status;
 }
 
-static enum status open_storage(const struct server_options *options, struct storage **storage,
-                                struct error *err)
+static enum status open_storage(const struct server_options *options, struct epoch *epoch,
+                                struct storage **storage, struct error *err)
 {
     const struct storage_options storage_options = {
         .block_cache_bytes = (size_t)options->block_cache_bytes,
         .write_buffer_bytes = (size_t)options->write_buffer_bytes,
         .hot_bytes = (size_t)options->hot_bytes,
+        .epoch = epoch,
     };
     return storage_open(options->data, &storage_options, storage, err);
 }
@@ -93,12 +94,12 @@ static void append_info(void *context, struct buffer *out)
     struct server *server = context;
     struct resp_figures figures;
     struct stream_counters stream;
-    const struct hot_counters *hot = hot_counters(storage_hot(server->storage));
+    const struct hot_counters hot = hot_counters(storage_hot(server->storage));
     read_figures(server, &figures);
     writer_read_counters(server->writer, &stream);
     buffer_format(out, "workers:%zu\r\n", server->workers_count);
 #define APPEND_HOT(name, help)                                                                     \
-    buffer_format(out, "hot_" #name ":%llu\r\n", (unsigned long long)hot->name);
+    buffer_format(out, "hot_" #name ":%llu\r\n", (unsigned long long)hot.name);
 #define APPEND_STREAM(name, help)                                                                  \
     buffer_format(out, "stream_" #name ":%llu\r\n", (unsigned long long)stream.name);
 #define APPEND_NETWORK(name, help)                                                                 \
@@ -171,7 +172,7 @@ static enum status server_start(struct server *server, struct error *err)
     server->epoch = epoch_create();
     server->board = catalog_board_create(server->epoch);
     server->cursors = resp_cursors_create();
-    enum status status = open_storage(server->options, &server->storage, err);
+    enum status status = open_storage(server->options, server->epoch, &server->storage, err);
     if (status == STATUS_OK)
         status = stream_open(server->storage, registry_changed, server, &server->stream, err);
     if (status != STATUS_OK)
@@ -244,7 +245,7 @@ enum status server_run(const struct server_options *options, struct error *err)
 enum status server_compact(const struct server_options *options, struct error *err)
 {
     struct storage *storage = NULL;
-    enum status status = open_storage(options, &storage, err);
+    enum status status = open_storage(options, NULL, &storage, err);
     if (status == STATUS_OK)
         status = storage_compact(storage, err);
     storage_close(&storage);

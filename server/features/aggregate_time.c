@@ -2,6 +2,7 @@
  * duration: seconds from the oldest to the newest event of a session. */
 #include "base/time_text.h"
 #include "features/aggregation.h"
+#include "features/features.h"
 
 struct state {
     bool has_events;
@@ -20,32 +21,43 @@ static void add(void *state, const struct aggregate_context *context, const stru
     times->oldest_us = time_us;
 }
 
-/* NULL over nothing. Both times are below 2^59, so the difference is exact and the quotient rounded
- * once. */
-static struct value seconds_between(const struct state *times, int64_t from_us, int64_t to_us)
+/* Both times are below 2^59, so the difference is exact and the quotient rounded once. */
+struct value relative_value(int64_t base_us, int64_t counted_us)
 {
-    if (!times->has_events)
-        return value_null();
-    return value_double((double)(to_us - from_us) / (double)US_PER_SECOND);
+    return value_double((double)(counted_us - base_us) / (double)US_PER_SECOND);
+}
+
+static int64_t newest_us(const void *state)
+{
+    const struct state *times = state;
+    return times->has_events ? times->newest_us : ANSWER_NO_BASE;
+}
+
+static int64_t oldest_us(const void *state)
+{
+    const struct state *times = state;
+    return times->has_events ? times->oldest_us : ANSWER_NO_BASE;
+}
+
+static struct value seconds_since(int64_t base_us, int64_t to_us)
+{
+    return base_us == ANSWER_NO_BASE ? value_null() : relative_value(base_us, to_us);
 }
 
 static struct value finish_since_last(void *state, const struct aggregate_context *context)
 {
-    const struct state *times = state;
-    return seconds_between(times, times->newest_us, context->t_us);
+    return seconds_since(newest_us(state), context->t_us);
 }
 
 static struct value finish_since_first(void *state, const struct aggregate_context *context)
 {
-    const struct state *times = state;
-    return seconds_between(times, times->oldest_us, context->t_us);
+    return seconds_since(oldest_us(state), context->t_us);
 }
 
 static struct value finish_duration(void *state, const struct aggregate_context *context)
 {
-    const struct state *times = state;
     (void)context;
-    return seconds_between(times, times->oldest_us, times->newest_us);
+    return seconds_since(oldest_us(state), newest_us(state));
 }
 
 const struct aggregation aggregation_time_since_last = {
@@ -58,6 +70,7 @@ const struct aggregation aggregation_time_since_last = {
     .state_size = sizeof(struct state),
     .add = add,
     .finish = finish_since_last,
+    .base_us = newest_us,
 };
 
 const struct aggregation aggregation_time_since_first = {
@@ -70,6 +83,7 @@ const struct aggregation aggregation_time_since_first = {
     .state_size = sizeof(struct state),
     .add = add,
     .finish = finish_since_first,
+    .base_us = oldest_us,
 };
 
 const struct aggregation aggregation_duration = {

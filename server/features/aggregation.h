@@ -11,7 +11,7 @@
 #define ASOF_FEATURES_AGGREGATION_H
 
 #include "base/arena.h"
-#include "model/definition.h"
+#include "model/answer.h"
 
 enum argument_rule {
     TAKES_NOTHING,     /* `duration: true` */
@@ -54,6 +54,9 @@ struct aggregation {
     /* The result of all that was added, VALUE_NULL over nothing. Texts and lists are in the arena
      * or the state. */
     struct value (*finish)(void *state, const struct aggregate_context *context);
+
+    /* Where is_relative: the time that finish counts from, ANSWER_NO_BASE over nothing. */
+    int64_t (*base_us)(const void *state);
 };
 
 extern const struct aggregation aggregation_count;

@@ -172,6 +172,13 @@ static struct value running_finish(struct running *running)
                : running->plan->aggregation->finish(running->state, &running->context);
 }
 
+static int64_t running_base_us(const struct running *running)
+{
+    const struct aggregation *aggregation = running->plan->aggregation;
+    return running->is_spoiled || !aggregation->is_relative ? ANSWER_NO_BASE
+                                                            : aggregation->base_us(running->state);
+}
+
 static void evaluation_finish(struct evaluation *evaluation, struct answer *answer)
 {
     struct arena *arena = evaluation->arena;
@@ -179,12 +186,14 @@ static void evaluation_finish(struct evaluation *evaluation, struct answer *answ
     struct value *results = ARENA_NEW_ARRAY(arena, evaluation->running_count, struct value);
     struct value *values = ARENA_NEW_ARRAY(arena, count, struct value);
     enum feature_status *statuses = ARENA_NEW_ARRAY(arena, count, enum feature_status);
+    int64_t *bases_us = ARENA_NEW_ARRAY(arena, count, int64_t);
     for (size_t i = 0; i < evaluation->running_count; i++)
         results[i] = running_finish(&evaluation->running[i]);
     for (size_t i = 0; i < count; i++) {
         uint32_t number = evaluation->asked[i];
         values[i] = results[number];
         statuses[i] = value_status(evaluation, &values[i]);
+        bases_us[i] = running_base_us(&evaluation->running[number]);
         if (values[i].kind == VALUE_NULL)
             values[i] = evaluation->running[number].plan->definition->default_value;
     }
@@ -195,6 +204,7 @@ static void evaluation_finish(struct evaluation *evaluation, struct answer *answ
                               .valid_until_us = valid_until_us(evaluation),
                               .values = values,
                               .statuses = statuses,
+                              .bases_us = bases_us,
                               .count = count};
 }
 

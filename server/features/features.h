@@ -27,6 +27,9 @@ void view_plan_destroy(struct view_plan **plan);
 /* Whether the value of the feature changes with T though the events are the same (time_since_*). */
 bool view_plan_is_relative(const struct view_plan *plan, uint32_t feature);
 
+/* The value of a relative feature at the T that counts, by its base (answer.h). */
+struct value relative_value(int64_t base_us, int64_t counted_us);
+
 struct reducer;
 
 /* Compiles the expressions of the view into one prepared statement. The plan is borrowed for the

@@ -32,6 +32,9 @@ struct question {
     bool is_exclusive;
 };
 
+/* A base_us of a value that is not counted from one. */
+#define ANSWER_NO_BASE INT64_MIN
+
 struct answer {
     int64_t t_us;          /* the T that was asked, also with exclusive */
     bool has_event_time;   /* false where not_found */
@@ -43,6 +46,9 @@ struct answer {
     int64_t valid_until_us;
     const struct value *values;          /* as many as were asked; defaults stand in */
     const enum feature_status *statuses; /* the same */
+    /* The same: what the seconds of relative features (features.h) are counted from, as
+     * relative_value does; else ANSWER_NO_BASE. NULL where out of history. */
+    const int64_t *bases_us;
     size_t count;
 };
 

@@ -83,6 +83,12 @@ void resp_write_bulk(struct resp_writer writer, struct bytes bytes);
 void resp_write_text(struct resp_writer writer, const char *text);
 void resp_write_null(struct resp_writer writer);
 
+/* A bulk string; null where text.data is NULL. */
+void resp_write_text_or_null(struct resp_writer writer, struct bytes text);
+
+/* An array of count such. */
+void resp_write_texts(struct resp_writer writer, const struct bytes *texts, size_t count);
+
 /* A value that is not there in place of an array. */
 void resp_write_null_array(struct resp_writer writer);
 

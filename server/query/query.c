@@ -182,6 +182,18 @@ enum status query_find(struct query *query, struct bytes key, struct arena *aren
 
 /* ---- one entity ---- */
 
+/* The T that counts. */
+static int64_t counted_us(const struct question *question)
+{
+    return question->t_us - question->is_exclusive;
+}
+
+/* The index of the i-th feature that is asked. */
+static uint32_t asked_feature(const struct question *question, size_t i)
+{
+    return question->features == NULL ? (uint32_t)i : question->features[i];
+}
+
 static int64_t now_us(const struct query *query, const struct target *target)
 {
     return query->pinned_now_us == NULL
@@ -189,20 +201,27 @@ static int64_t now_us(const struct query *query, const struct target *target)
                : query->pinned_now_us[target->readable - query->catalog->readables];
 }
 
-static bool is_out_of_history(const struct query *query, const struct target *target,
-                              const struct question *question)
+/* The question with its T, by one look at the clock. false: T is out of history. */
+static bool ask(const struct query *query, const struct target *target, const uint32_t *features,
+                size_t features_count, struct moment moment, struct question *question)
 {
-    const struct view_definition *view = question->view;
-    int64_t counted_us = question->t_us - question->is_exclusive;
-    return view->history_us != DURATION_NONE &&
-           counted_us < now_us(query, target) - view->history_us;
+    const struct view_definition *view = target->view;
+    int64_t now = now_us(query, target);
+    *question = (struct question){
+        .view = view,
+        .entity = target->entity,
+        .features = features,
+        .features_count = features == NULL ? view->features_count : features_count,
+        .t_us = moment.is_now ? now : moment.t_us,
+        .is_exclusive = moment.is_exclusive,
+    };
+    return view->history_us == DURATION_NONE || counted_us(question) >= now - view->history_us;
 }
 
 static void answer_out_of_history(const struct question *question, struct arena *arena,
                                   struct answer *answer)
 {
-    size_t count = question->features == NULL ? question->view->features_count
-                                              : question->features_count;
+    size_t count = question->features_count;
     enum feature_status *statuses = ARENA_NEW_ARRAY(arena, count, enum feature_status);
     for (size_t i = 0; i < count; i++)
         statuses[i] = FEATURE_OUT_OF_HISTORY;
@@ -224,146 +243,231 @@ static enum status evaluate(struct query *query, const struct target *target,
 {
     struct timeline *timeline = timeline_open(query->storage, &query->reading,
                                               target->version->table_id,
-                                              target->entity,
-                                              question->t_us - question->is_exclusive);
+                                              target->entity, counted_us(question));
     enum status status = features_evaluate(target->plan, question, step_back, timeline, arena,
                                            answer, err);
     timeline_close(&timeline);
     return status;
 }
 
-/* ---- finished rows ---- */
-
-/* The index of the i-th feature that is asked. */
-static uint32_t asked_feature(const struct question *question, size_t i)
-{
-    return question->features == NULL ? (uint32_t)i : question->features[i];
-}
-
-/* Answers from the row, if it knows all that is asked at this T. */
-static bool answer_from_row(const struct hot_row *row, const struct question *question,
-                            size_t asked_count, struct arena *arena, struct answer *answer)
-{
-    int64_t counted_us = question->t_us - question->is_exclusive;
-    if (row == NULL || counted_us < row->valid_from_us || counted_us >= row->valid_until_us)
-        return false;
-    struct value *values = arena_allocate(arena, asked_count * sizeof(*values));
-    enum feature_status *statuses = arena_allocate(arena, asked_count * sizeof(*statuses));
-    for (size_t i = 0; i < asked_count; i++) {
-        uint32_t feature = asked_feature(question, i);
-        if (!row->is_known[feature])
-            return false;
-        values[i] = row->values[feature];
-        statuses[i] = row->statuses[feature];
-    }
-    *answer = (struct answer){.t_us = question->t_us,
-                              .has_event_time = row->is_found,
-                              .event_time_us = row->event_time_us,
-                              .is_found = row->is_found,
-                              .valid_until_us = row->valid_until_us,
-                              .values = values,
-                              .statuses = statuses,
-                              .count = asked_count};
-    return true;
-}
-
-/* Keeps the answer, together with what an older row knows that still holds. */
-static void keep_answer(struct query *query, const struct target *target,
-                        const struct question *question, int64_t until_us,
-                        const struct hot_row *old, struct arena *arena,
-                        const struct answer *answer)
-{
-    size_t count = target->view->features_count;
-    int64_t counted_us = question->t_us - question->is_exclusive;
-    bool *is_known = ARENA_NEW_ARRAY(arena, count, bool);
-    struct value *values = ARENA_NEW_ARRAY(arena, count, struct value);
-    enum feature_status *statuses = ARENA_NEW_ARRAY(arena, count, enum feature_status);
-    bool old_holds = old != NULL && counted_us >= old->valid_from_us &&
-                     counted_us < old->valid_until_us;
-    if (old_holds) {
-        memcpy(is_known, old->is_known, count * sizeof(*is_known));
-        memcpy(values, old->values, count * sizeof(*values));
-        memcpy(statuses, old->statuses, count * sizeof(*statuses));
-        until_us = old->valid_until_us < until_us ? old->valid_until_us : until_us;
-    }
-    for (size_t i = 0; i < answer->count; i++) {
-        uint32_t feature = asked_feature(question, i);
-        is_known[feature] = true;
-        values[feature] = answer->values[i];
-        statuses[feature] = answer->statuses[i];
-    }
-    const struct hot_row row = {.valid_from_us = counted_us,
-                                .valid_until_us = until_us,
-                                .is_found = answer->is_found,
-                                .event_time_us = answer->event_time_us,
-                                .count = count,
-                                .is_known = is_known,
-                                .values = values,
-                                .statuses = statuses};
-    hot_keep(storage_hot(query->storage), target->version->table_id, target->entity, &row);
-}
-
-/* Reads through the finished rows: what T alone changes is not kept. */
-static enum status read_through(struct query *query, const struct target *target,
-                                const struct question *question, struct arena *arena,
-                                struct answer *answer, struct error *err)
-{
-    struct hot *hot = storage_hot(query->storage);
-    size_t asked_count = question->features == NULL ? target->view->features_count
-                                                    : question->features_count;
-    const struct hot_row *row = hot_find(hot, target->version->table_id, target->entity);
-    if (answer_from_row(row, question, asked_count, arena, answer)) {
-        hot_counters(hot)->hits_total++;
-        return STATUS_OK;
-    }
-    hot_counters(hot)->misses_total++;
-    int64_t next_us;
-    enum status status = evaluate(query, target, question, arena, answer, err);
-    if (status == STATUS_OK)
-        status = timeline_next_us(query->storage, &query->reading, target->version->table_id,
-                                  target->entity,
-                                  question->t_us - question->is_exclusive, &next_us, err);
-    if (status != STATUS_OK)
-        return status;
-    int64_t until_us = answer->valid_until_us < next_us ? answer->valid_until_us : next_us;
-    keep_answer(query, target, question, until_us, row, arena, answer);
-    return STATUS_OK;
-}
-
-/* Whether the row of the entity may be kept and asked: reads as of the past are not, they would
- * push out what is read now; nor are features that change with T alone. */
-static bool is_keepable(const struct target *target, const struct question *question,
-                        struct moment moment)
-{
-    size_t count = question->features == NULL ? target->view->features_count
-                                              : question->features_count;
-    if (!moment.is_now || count == 0)
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (view_plan_is_relative(target->plan, asked_feature(question, i)))
-            return false;
-    return true;
-}
-
 enum status query_read(struct query *query, const struct target *target, const uint32_t *features,
                        size_t features_count, struct moment moment, struct arena *arena,
                        struct answer *answer, struct error *err)
 {
-    const struct question question = {
-        .view = target->view,
-        .entity = target->entity,
-        .features = features,
-        .features_count = features_count,
-        .t_us = moment.is_now ? now_us(query, target) : moment.t_us,
-        .is_exclusive = moment.is_exclusive,
-    };
-    if (is_out_of_history(query, target, &question)) {
-        answer_out_of_history(&question, arena, answer);
+    struct question question;
+    if (ask(query, target, features, features_count, moment, &question))
+        return evaluate(query, target, &question, arena, answer, err);
+    answer_out_of_history(&question, arena, answer);
+    return STATUS_OK;
+}
+
+/* ---- texts, by way of finished rows ---- */
+
+static size_t value_size(const struct value *value)
+{
+    if (value->kind == VALUE_STRING)
+        return value->text.size;
+    size_t size = NUMBER_TEXT_SIZE;
+    for (size_t i = 0; value->kind == VALUE_LIST && i < value->list.count; i++)
+        size += value_size(&value->list.items[i]);
+    return size;
+}
+
+/* Refuses what would take too much memory as texts; a feature that is named twice counts twice. */
+static enum status check_size(const struct answer *answer, struct error *err)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < answer->count; i++)
+        size += value_size(&answer->values[i]);
+    if (size <= QUERY_TEXTS_SIZE_MAX)
+        return STATUS_OK;
+    return error_set(err, STATUS_LIMIT,
+                     "the values of this reply are larger than %d MiB; ask for fewer",
+                     QUERY_TEXTS_SIZE_MAX >> 20);
+}
+
+/* The value's text, borrowed from it or copied into the arena. */
+static struct bytes value_as_text(const struct value *value, struct buffer *scratch,
+                                  struct arena *arena)
+{
+    if (value->kind == VALUE_NULL || value->kind == VALUE_OVERFLOW)
+        return (struct bytes){0};
+    if (value->kind == VALUE_STRING)
+        return value->text.size > 0 ? value->text : bytes_of("", 0);
+    scratch->start = scratch->size = 0;
+    value_append_text(value, scratch);
+    return arena_copy(arena, buffer_bytes(scratch));
+}
+
+static void text_answer_of(const struct answer *answer, struct arena *arena,
+                           struct text_answer *out)
+{
+    struct bytes *texts = ARENA_NEW_ARRAY(arena, answer->count, struct bytes);
+    struct buffer scratch = {0};
+    *out = (struct text_answer){.t_us = answer->t_us,
+                                .is_out_of_history = answer->is_out_of_history,
+                                .is_found = answer->is_found,
+                                .event_time_us = answer->event_time_us,
+                                .texts = texts,
+                                .statuses = answer->statuses,
+                                .count = answer->count};
+    for (size_t i = 0; i < answer->count; i++) {
+        texts[i] = value_as_text(&answer->values[i], &scratch, arena);
+        out->overflows_count += answer->statuses[i] == FEATURE_OVERFLOW;
+    }
+    buffer_fini(&scratch);
+}
+
+static struct bytes relative_text(int64_t base_us, int64_t at_us, struct arena *arena)
+{
+    struct value value = relative_value(base_us, at_us);
+    char *text = arena_allocate(arena, NUMBER_TEXT_SIZE);
+    CHECK(value.kind == VALUE_DOUBLE);
+    return bytes_of(text, number_format_double(value.real, text));
+}
+
+/* Answers from the row; false: it does not know all that is asked. */
+static bool text_answer_from(const struct hot_row *row, const struct question *question,
+                             struct arena *arena, struct text_answer *out)
+{
+    size_t count = question->features_count;
+    size_t size = 0;
+    struct bytes *texts = arena_allocate(arena, count * sizeof(*texts));
+    enum feature_status *statuses = arena_allocate(arena, count * sizeof(*statuses));
+    *out = (struct text_answer){.t_us = question->t_us,
+                                .is_found = row->is_found,
+                                .event_time_us = row->event_time_us,
+                                .texts = texts,
+                                .statuses = statuses,
+                                .count = count};
+    for (size_t i = 0; i < count; i++) {
+        const struct hot_cell cell = hot_row_cell(row, asked_feature(question, i));
+        if (!cell.is_known)
+            return false;
+        texts[i] = (struct bytes){0};
+        if (cell.is_relative)
+            texts[i] = relative_text(cell.base_us, counted_us(question), arena);
+        else if (cell.has_text)
+            texts[i] = cell.text;
+        statuses[i] = cell.status;
+        size += texts[i].size;
+        out->overflows_count += cell.status == FEATURE_OVERFLOW;
+    }
+    return size <= QUERY_TEXTS_SIZE_MAX;
+}
+
+/* Whether finished rows are asked and kept: for reads as of the past they are not, these would push
+ * out what is read now; nor where an older state is read. */
+static bool uses_rows(const struct query *query, struct moment moment)
+{
+    return moment.is_now && query->snapshot == NULL;
+}
+
+/* Answers from the entity's row. */
+static bool answer_from_row(struct query *query, const struct target *target,
+                            const struct question *question, struct moment moment,
+                            struct arena *arena, struct text_answer *out)
+{
+    if (!uses_rows(query, moment))
+        return false;
+    struct hot *hot = storage_hot(query->storage);
+    const struct hot_row *row = hot_find(hot, target->version->table_id, target->entity);
+    if (row == NULL || !hot_row_holds(row, counted_us(question)) ||
+        !text_answer_from(row, question, arena, out))
+        return false;
+    hot_count(hot, 1, 0);
+    return true;
+}
+
+bool query_peek_texts(struct query *query, const struct target *target, const uint32_t *features,
+                      size_t features_count, struct moment moment, struct arena *arena,
+                      struct text_answer *answer)
+{
+    struct question question;
+    return ask(query, target, features, features_count, moment, &question) &&
+           answer_from_row(query, target, &question, moment, arena, answer);
+}
+
+static struct hot_cell cell_of(const struct answer *answer, const struct text_answer *texts,
+                               size_t i)
+{
+    return (struct hot_cell){.is_known = true,
+                             .has_text = texts->texts[i].data != NULL,
+                             .is_relative = answer->bases_us[i] != ANSWER_NO_BASE,
+                             .status = answer->statuses[i],
+                             .text = texts->texts[i],
+                             .base_us = answer->bases_us[i]};
+}
+
+/* Keeps the answer, together with what an older row knows that still holds. */
+static void keep_row(struct hot *hot, const struct target *target, const struct question *question,
+                     uint64_t ticket, int64_t until_us, struct arena *arena,
+                     const struct answer *answer, const struct text_answer *texts)
+{
+    size_t count = target->view->features_count;
+    uint32_t table_id = target->version->table_id;
+    struct hot_cell *cells = ARENA_NEW_ARRAY(arena, count, struct hot_cell);
+    const struct hot_row *old = hot_find(hot, table_id, target->entity); /* behind the ticket */
+    if (old != NULL && hot_row_holds(old, counted_us(question))) {
+        for (size_t i = 0; i < count; i++)
+            cells[i] = hot_row_cell(old, i);
+        until_us = old->valid_until_us < until_us ? old->valid_until_us : until_us;
+    }
+    for (size_t i = 0; i < answer->count; i++)
+        cells[asked_feature(question, i)] = cell_of(answer, texts, i);
+    const struct hot_draft draft = {.valid_from_us = counted_us(question),
+                                    .valid_until_us = until_us,
+                                    .is_found = answer->is_found,
+                                    .event_time_us = answer->event_time_us,
+                                    .cells = cells,
+                                    .count = count};
+    hot_keep(hot, table_id, target->entity, ticket, &draft);
+}
+
+/* Reads the timeline, and keeps a row where there shall be one. */
+static enum status read_and_keep(struct query *query, const struct target *target,
+                                 const struct question *question, bool is_kept, struct arena *arena,
+                                 struct text_answer *out, struct error *err)
+{
+    struct hot *hot = storage_hot(query->storage);
+    uint32_t table_id = target->version->table_id;
+    uint64_t ticket = hot_ticket(hot, table_id, target->entity);
+    struct answer answer;
+    int64_t next_us;
+    enum status status = evaluate(query, target, question, arena, &answer, err);
+    if (status == STATUS_OK)
+        status = check_size(&answer, err);
+    if (status != STATUS_OK)
+        return status;
+    text_answer_of(&answer, arena, out);
+    if (!is_kept)
+        return STATUS_OK;
+    hot_count(hot, 0, 1);
+    status = timeline_next_us(query->storage, &query->reading, table_id, target->entity,
+                              counted_us(question), &next_us, err);
+    if (status != STATUS_OK)
+        return status;
+    int64_t until_us = answer.valid_until_us < next_us ? answer.valid_until_us : next_us;
+    keep_row(hot, target, question, ticket, until_us, arena, &answer, out);
+    return STATUS_OK;
+}
+
+enum status query_read_texts(struct query *query, const struct target *target,
+                             const uint32_t *features, size_t features_count,
+                             struct moment moment, struct arena *arena,
+                             struct text_answer *answer, struct error *err)
+{
+    struct question question;
+    if (!ask(query, target, features, features_count, moment, &question)) {
+        struct answer nothing;
+        answer_out_of_history(&question, arena, &nothing);
+        text_answer_of(&nothing, arena, answer);
         return STATUS_OK;
     }
-    if (query->snapshot == NULL && is_keepable(target, &question, moment))
-        return read_through(query, target, &question, arena, answer, err);
-    return evaluate(query, target, &question, arena, answer, err);
+    if (answer_from_row(query, target, &question, moment, arena, answer))
+        return STATUS_OK;
+    return read_and_keep(query, target, &question, uses_rows(query, moment), arena, answer,
+                         err);
 }
 
 /* ---- all entities ---- */

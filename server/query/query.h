@@ -71,6 +71,34 @@ MUST_USE enum status query_read(struct query *query, const struct target *target
                                 struct moment moment, struct arena *arena, struct answer *answer,
                                 struct error *err);
 
+enum { QUERY_TEXTS_SIZE_MAX = 128 * 1024 * 1024 }; /* of the values of one read */
+
+/* An answer as doors write it. */
+struct text_answer {
+    int64_t t_us; /* as in struct answer, down to the statuses */
+    bool is_out_of_history;
+    bool is_found;
+    int64_t event_time_us;              /* where found */
+    const struct bytes *texts;          /* as value_append_text; data NULL: NULL or an overflow */
+    const enum feature_status *statuses;
+    size_t count;                       /* of both: as many as were asked */
+    size_t overflows_count;
+};
+
+/* Reads as query_read, and by way of finished rows where moment is now (storage/hot.h). The answer
+ * is in the arena and borrows from those rows, as hot_find says how long. LIMIT: the values are
+ * larger than QUERY_TEXTS_SIZE_MAX; IO, CORRUPT: err. */
+MUST_USE enum status query_read_texts(struct query *query, const struct target *target,
+                                      const uint32_t *features, size_t features_count,
+                                      struct moment moment, struct arena *arena,
+                                      struct text_answer *answer, struct error *err);
+
+/* The same where a finished row answers, without the storage. false: query_read_texts may. */
+MUST_USE bool query_peek_texts(struct query *query, const struct target *target,
+                               const uint32_t *features, size_t features_count,
+                               struct moment moment, struct arena *arena,
+                               struct text_answer *answer);
+
 /* Takes the key of an entity that is found as of the moment; borrowed for the call. */
 typedef void (*scan_emit_fn)(void *context, struct bytes key);
 

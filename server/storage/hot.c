@@ -1,259 +1,405 @@
+/* Shards by hash; in each a table of chains that readers walk by acquiring loads, and a mutex for
+ * those who change it. A row that was linked is never changed: a newer one takes its place. */
 #include "storage/hot.h"
 
+#include <malloc.h>
+#include <pthread.h>
 #include <stdlib.h>
-#include <sys/queue.h>
+#include <sys/random.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "base/check.h"
-
 enum {
-    BUCKETS_MIN = 1024,     /* a power of two; doubled when there is a row a bucket */
-    ALLOCATION_BYTES = 16,  /* what malloc takes besides, about */
-    ALIGNMENT = 8,
+    SHARDS_MAX = 16,            /* a power of two, as are the next three */
+    SHARD_BYTES_MIN = 1 << 20,  /* fewer shards where these would be smaller */
+    STRIPES = 256,              /* counts of forgetting, of one shard */
+    BUCKETS_MIN = 64,           /* of one shard; doubled when there are more rows */
+    CHAIN_MAX = 32,             /* rows of one bucket: where keys collide on purpose, no more */
+    WALK_MAX = 2 * CHAIN_MAX,   /* steps of a reader, who may come from one chain into another */
+    LOOKS_MAX = 256,            /* of the hand, at rows that are in use, to make room for one */
+    ROW_PART = 8,               /* the largest row that is kept: this part of a shard */
+    COUNTER_SLOTS = 16,         /* so that threads seldom count in the same cache line */
+    CACHE_LINE = 64,
+    ROW_LINES = 4,              /* of a row, that are fetched ahead */
 };
 
-/* One row in one piece of memory: this, then statuses, is_known, values, the entity, texts. */
 struct entry {
-    struct entry *next;     /* of its bucket */
-    TAILQ_ENTRY(entry) link; /* of the clock, in the order of keeping */
-    uint64_t hash;
+    _Atomic(struct entry *) next; /* of its bucket */
+    uint32_t hash;                /* the upper half: what chooses the bucket */
     uint32_t table_id;
-    bool is_used;           /* read since the hand came by */
-    size_t bytes;           /* of this piece */
-    struct bytes entity;
-    struct hot_row row;
+    struct hot_row row; /* last, as it ends open */
 };
 
-TAILQ_HEAD(entry_list, entry);
+struct table {
+    size_t mask; /* buckets - 1 */
+    _Atomic(struct entry *) buckets[];
+};
+
+struct shard {
+    _Alignas(CACHE_LINE) pthread_mutex_t lock; /* guards changes of all below */
+    size_t hand;                               /* the bucket that the clock looks at next */
+    size_t bytes;                              /* of entries and table */
+    size_t rows;
+    uint64_t evictions_total;
+    _Alignas(CACHE_LINE) _Atomic(struct table *) table; /* owned, as all entries */
+    _Atomic uint64_t stripes[STRIPES];
+};
+
+struct counter_slot {
+    _Alignas(CACHE_LINE) _Atomic uint64_t hits_total;
+    _Atomic uint64_t misses_total;
+};
 
 struct hot {
-    size_t bytes_max;
-    struct entry **buckets; /* owned, as all entries */
-    size_t buckets_count;
-    struct entry_list clock; /* the hand is at the first */
-    struct hot_counters counters;
+    struct counter_slot slots[COUNTER_SLOTS];
+    struct epoch *epoch; /* borrowed, or NULL */
+    uint64_t seed;       /* of hashes: keys are chosen by others */
+    size_t bytes_max;    /* of one shard; 0: nothing is kept */
+    size_t shards_count;
+    struct shard shards[];
 };
 
-struct hot *hot_create(size_t bytes_max)
+/* ---- life ---- */
+
+static size_t table_bytes(size_t buckets)
 {
-    struct hot *hot = calloc(1, sizeof(*hot));
+    return sizeof(struct table) + buckets * sizeof(_Atomic(struct entry *));
+}
+
+static struct table *table_create(size_t buckets)
+{
+    struct table *table = calloc(1, table_bytes(buckets));
+    CHECK(table != NULL);
+    table->mask = buckets - 1;
+    return table;
+}
+
+static void shard_init(struct shard *shard)
+{
+    CHECK(pthread_mutex_init(&shard->lock, NULL) == 0);
+    shard->table = table_create(BUCKETS_MIN);
+    shard->bytes = table_bytes(BUCKETS_MIN);
+}
+
+struct hot *hot_create(size_t bytes_max, struct epoch *epoch)
+{
+    size_t shards_count = SHARDS_MAX;
+    while (shards_count > 1 && bytes_max / shards_count < SHARD_BYTES_MIN)
+        shards_count /= 2;
+    size_t size = sizeof(struct hot) + shards_count * sizeof(struct shard);
+    struct hot *hot = aligned_alloc(CACHE_LINE, size);
     CHECK(hot != NULL);
-    hot->bytes_max = bytes_max;
-    hot->buckets_count = BUCKETS_MIN;
-    hot->buckets = calloc(hot->buckets_count, sizeof(*hot->buckets));
-    CHECK(hot->buckets != NULL);
-    TAILQ_INIT(&hot->clock);
+    memset(hot, 0, size);
+    hot->epoch = epoch;
+    hot->bytes_max = bytes_max / shards_count;
+    hot->shards_count = shards_count;
+    if (getrandom(&hot->seed, sizeof(hot->seed), GRND_NONBLOCK) < 0)
+        hot->seed = (uintptr_t)hot; /* chains are bounded without it, too */
+    for (size_t i = 0; i < shards_count; i++)
+        shard_init(&hot->shards[i]);
     return hot;
 }
 
-void hot_destroy(struct hot **hot)
+void hot_destroy(struct hot **out)
 {
-    if (*hot == NULL)
+    struct hot *hot = *out;
+    if (hot == NULL)
         return;
-    hot_forget_all(*hot);
-    free((*hot)->buckets);
-    free(*hot);
-    *hot = NULL;
+    hot_forget_all(hot);
+    for (size_t i = 0; i < hot->shards_count; i++) {
+        free(hot->shards[i].table);
+        pthread_mutex_destroy(&hot->shards[i].lock);
+    }
+    free(hot);
+    *out = NULL;
 }
 
-struct hot_counters *hot_counters(struct hot *hot)
+/* ---- finding ---- */
+
+/* The lower half of a hash chooses shard and stripe, the upper half the bucket. */
+static uint64_t hash_of(const struct hot *hot, uint32_t table_id, struct bytes entity)
 {
-    return &hot->counters;
+    return XXH3_64bits_withSeed(entity.data, entity.size, hot->seed ^ table_id);
 }
 
-static uint64_t hash_of(uint32_t table_id, struct bytes entity)
+static uint32_t hash_upper(uint64_t hash)
 {
-    return XXH3_64bits_withSeed(entity.data, entity.size, table_id);
+    return (uint32_t)(hash >> 32);
 }
 
-/* Where the pointer to the entry is, or would be. */
-static struct entry **find_place(struct hot *hot, uint64_t hash, uint32_t table_id,
-                                 struct bytes entity)
+static struct shard *shard_of(struct hot *hot, uint64_t hash)
 {
-    struct entry **place = &hot->buckets[hash & (hot->buckets_count - 1)];
-    while (*place != NULL && ((*place)->hash != hash || (*place)->table_id != table_id ||
-                              !bytes_equal((*place)->entity, entity)))
-        place = &(*place)->next;
-    return place;
+    return &hot->shards[hash & (hot->shards_count - 1)];
+}
+
+static _Atomic uint64_t *stripe_of(struct shard *shard, uint64_t hash)
+{
+    return &shard->stripes[hash / SHARDS_MAX % STRIPES];
+}
+
+static _Atomic(struct entry *) *bucket_of(struct shard *shard, uint64_t hash)
+{
+    struct table *table = atomic_load_explicit(&shard->table, memory_order_acquire);
+    return &table->buckets[hash_upper(hash) & table->mask];
+}
+
+static struct entry *load(_Atomic(struct entry *) *place)
+{
+    return atomic_load_explicit(place, memory_order_acquire);
+}
+
+static bool entry_is(const struct entry *entry, uint64_t hash, uint32_t table_id,
+                     struct bytes entity)
+{
+    return entry->hash == hash_upper(hash) && entry->table_id == table_id &&
+           bytes_equal(hot_row_entity(&entry->row), entity);
 }
 
 const struct hot_row *hot_find(struct hot *hot, uint32_t table_id, struct bytes entity)
 {
-    struct entry *entry = *find_place(hot, hash_of(table_id, entity), table_id, entity);
-    if (entry == NULL)
-        return NULL;
-    entry->is_used = true;
-    return &entry->row;
+    uint64_t hash = hash_of(hot, table_id, entity);
+    struct entry *entry = load(bucket_of(shard_of(hot, hash), hash));
+    for (size_t i = 0; entry != NULL && i < WALK_MAX; i++) {
+        if (entry_is(entry, hash, table_id, entity)) {
+            if (!atomic_load_explicit(&entry->row.is_used, memory_order_relaxed))
+                atomic_store_explicit(&entry->row.is_used, true, memory_order_relaxed);
+            return &entry->row;
+        }
+        entry = load(&entry->next);
+    }
+    return NULL;
 }
 
-static void drop(struct hot *hot, struct entry **place)
+void hot_prefetch_place(struct hot *hot, uint32_t table_id, struct bytes entity)
 {
-    struct entry *entry = *place;
-    *place = entry->next;
-    TAILQ_REMOVE(&hot->clock, entry, link);
-    hot->counters.rows--;
-    hot->counters.bytes -= entry->bytes;
-    free(entry);
+    uint64_t hash = hash_of(hot, table_id, entity);
+    __builtin_prefetch(bucket_of(shard_of(hot, hash), hash));
 }
 
+void hot_prefetch_row(struct hot *hot, uint32_t table_id, struct bytes entity)
+{
+    uint64_t hash = hash_of(hot, table_id, entity);
+    const char *entry = (const char *)load(bucket_of(shard_of(hot, hash), hash));
+    for (size_t i = 0; entry != NULL && i < ROW_LINES; i++)
+        __builtin_prefetch(entry + i * CACHE_LINE);
+}
+
+uint64_t hot_ticket(struct hot *hot, uint32_t table_id, struct bytes entity)
+{
+    uint64_t hash = hash_of(hot, table_id, entity);
+    return atomic_load_explicit(stripe_of(shard_of(hot, hash), hash), memory_order_acquire);
+}
+
+/* ---- changing, under the shard's lock ---- */
+
+/* Where the pointer to the entity's entry is, or would be; *steps: entries before it. */
+static _Atomic(struct entry *) *find_place(struct shard *shard, uint64_t hash, uint32_t table_id,
+                                           struct bytes entity, size_t *steps)
+{
+    _Atomic(struct entry *) *place = bucket_of(shard, hash);
+    struct entry *entry;
+    for (*steps = 0; (entry = load(place)) != NULL; ++*steps) {
+        if (entry_is(entry, hash, table_id, entity))
+            break;
+        place = &entry->next;
+    }
+    return place;
+}
+
+/* Links, or unlinks what is there; who looks sees the whole entry. */
+static void store(_Atomic(struct entry *) *place, struct entry *entry)
+{
+    atomic_store_explicit(place, entry, memory_order_release);
+}
+
+static void retire(struct hot *hot, void *memory)
+{
+    if (hot->epoch == NULL)
+        free(memory);
+    else
+        epoch_retire(hot->epoch, memory, free);
+}
+
+/* A reader that stands on the entry goes on by its next, which stays. */
+static void drop(struct hot *hot, struct shard *shard, _Atomic(struct entry *) *place)
+{
+    struct entry *entry = load(place);
+    store(place, load(&entry->next));
+    shard->rows--;
+    shard->bytes -= malloc_usable_size(entry);
+    retire(hot, entry);
+}
+
+/* Lets the hand go over one bucket. */
+static void sweep_bucket(struct hot *hot, struct shard *shard, size_t *looks)
+{
+    struct table *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
+    _Atomic(struct entry *) *place = &table->buckets[shard->hand++ & table->mask];
+    struct entry *entry;
+    while ((entry = load(place)) != NULL) {
+        if (*looks < LOOKS_MAX && atomic_load_explicit(&entry->row.is_used, memory_order_relaxed)) {
+            atomic_store_explicit(&entry->row.is_used, false, memory_order_relaxed);
+            ++*looks;
+            place = &entry->next;
+            continue;
+        }
+        drop(hot, shard, place);
+        shard->evictions_total++;
+    }
+}
+
+/* Drops rows until `needed` more bytes fit. */
+static void make_room(struct hot *hot, struct shard *shard, size_t needed)
+{
+    size_t looks = 0;
+    while (shard->bytes + needed > hot->bytes_max && shard->rows > 0)
+        sweep_bucket(hot, shard, &looks);
+}
+
+/* Twice as many buckets. Whoever walks a chain meanwhile comes out in another, and may miss. */
+static void grow(struct hot *hot, struct shard *shard)
+{
+    struct table *old = atomic_load_explicit(&shard->table, memory_order_relaxed);
+    size_t buckets = (old->mask + 1) * 2;
+    size_t more_bytes = table_bytes(buckets) - table_bytes(old->mask + 1);
+    if (shard->bytes + more_bytes > hot->bytes_max || buckets - 1 > UINT32_MAX)
+        return;
+    struct table *table = table_create(buckets);
+    for (size_t i = 0; i <= old->mask; i++) {
+        struct entry *entry = load(&old->buckets[i]);
+        while (entry != NULL) {
+            struct entry *next = load(&entry->next);
+            _Atomic(struct entry *) *bucket = &table->buckets[entry->hash & table->mask];
+            store(&entry->next, load(bucket));
+            store(bucket, entry);
+            entry = next;
+        }
+    }
+    shard->bytes += more_bytes;
+    atomic_store_explicit(&shard->table, table, memory_order_release);
+    retire(hot, old);
+}
+
+/* Links the entry in place of the entity's old one; false: there is no room. */
+static bool shard_put(struct hot *hot, struct shard *shard, uint64_t hash, struct entry *entry)
+{
+    size_t bytes = malloc_usable_size(entry);
+    size_t steps;
+    struct bytes entity = hot_row_entity(&entry->row);
+    _Atomic(struct entry *) *old = find_place(shard, hash, entry->table_id, entity, &steps);
+    if (load(old) != NULL)
+        drop(hot, shard, old);
+    else if (steps >= CHAIN_MAX)
+        return false;
+    make_room(hot, shard, bytes);
+    if (shard->bytes + bytes > hot->bytes_max)
+        return false;
+    shard->rows++;
+    shard->bytes += bytes;
+    if (shard->rows > atomic_load_explicit(&shard->table, memory_order_relaxed)->mask)
+        grow(hot, shard);
+    _Atomic(struct entry *) *bucket = bucket_of(shard, hash);
+    store(&entry->next, load(bucket));
+    store(bucket, entry);
+    return true;
+}
+
+/* ---- keeping and forgetting ---- */
+
+void hot_keep(struct hot *hot, uint32_t table_id, struct bytes entity, uint64_t ticket,
+              const struct hot_draft *draft)
+{
+    size_t size = offsetof(struct entry, row) + hot_row_size(entity, draft);
+    if (size > hot->bytes_max / ROW_PART)
+        return;
+    uint64_t hash = hash_of(hot, table_id, entity);
+    struct shard *shard = shard_of(hot, hash);
+    struct entry *entry = malloc(size);
+    CHECK(entry != NULL);
+    entry->hash = hash_upper(hash);
+    entry->table_id = table_id;
+    hot_row_pack(&entry->row, entity, draft);
+    atomic_init(&entry->row.is_used, true); /* so that the hand spares it once */
+
+    pthread_mutex_lock(&shard->lock);
+    bool is_kept = atomic_load_explicit(stripe_of(shard, hash), memory_order_relaxed) == ticket &&
+                   shard_put(hot, shard, hash, entry);
+    pthread_mutex_unlock(&shard->lock);
+    if (!is_kept)
+        free(entry);
+}
+
+/* Drop first, then count: see hot.h. */
 void hot_forget(struct hot *hot, uint32_t table_id, struct bytes entity)
 {
-    struct entry **place = find_place(hot, hash_of(table_id, entity), table_id, entity);
-    if (*place != NULL)
-        drop(hot, place);
+    if (hot->bytes_max == 0)
+        return;
+    size_t steps;
+    uint64_t hash = hash_of(hot, table_id, entity);
+    struct shard *shard = shard_of(hot, hash);
+    pthread_mutex_lock(&shard->lock);
+    _Atomic(struct entry *) *place = find_place(shard, hash, table_id, entity, &steps);
+    if (load(place) != NULL)
+        drop(hot, shard, place);
+    atomic_fetch_add_explicit(stripe_of(shard, hash), 1, memory_order_release);
+    pthread_mutex_unlock(&shard->lock);
 }
 
-static void drop_entry(struct hot *hot, struct entry *entry)
+static void shard_forget_all(struct hot *hot, struct shard *shard)
 {
-    drop(hot, find_place(hot, entry->hash, entry->table_id, entry->entity));
+    struct table *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
+    for (size_t i = 0; i <= table->mask; i++)
+        while (load(&table->buckets[i]) != NULL)
+            drop(hot, shard, &table->buckets[i]);
+    for (size_t i = 0; i < STRIPES; i++)
+        atomic_fetch_add_explicit(&shard->stripes[i], 1, memory_order_release);
 }
 
 void hot_forget_all(struct hot *hot)
 {
-    while (!TAILQ_EMPTY(&hot->clock))
-        drop_entry(hot, TAILQ_FIRST(&hot->clock));
-}
-
-/* Drops rows until `needed` more bytes fit. The hand passes each row at most twice. */
-static void make_room(struct hot *hot, size_t needed)
-{
-    while (hot->counters.bytes + needed > hot->bytes_max && !TAILQ_EMPTY(&hot->clock)) {
-        struct entry *entry = TAILQ_FIRST(&hot->clock);
-        if (entry->is_used) {
-            entry->is_used = false;
-            TAILQ_REMOVE(&hot->clock, entry, link);
-            TAILQ_INSERT_TAIL(&hot->clock, entry, link);
-            continue;
-        }
-        drop_entry(hot, entry);
-        hot->counters.evictions_total++;
+    for (size_t i = 0; i < hot->shards_count; i++) {
+        pthread_mutex_lock(&hot->shards[i].lock);
+        shard_forget_all(hot, &hot->shards[i]);
+        pthread_mutex_unlock(&hot->shards[i].lock);
     }
 }
 
-static void grow(struct hot *hot)
+/* ---- counters ---- */
+
+/* Of the process, not of one tier: only which slot a thread uses. */
+static struct counter_slot *own_slot(struct hot *hot)
 {
-    struct entry **old = hot->buckets;
-    size_t old_count = hot->buckets_count;
-    hot->buckets_count *= 2;
-    hot->buckets = calloc(hot->buckets_count, sizeof(*hot->buckets));
-    CHECK(hot->buckets != NULL);
-    for (size_t i = 0; i < old_count; i++) {
-        while (old[i] != NULL) {
-            struct entry *entry = old[i];
-            old[i] = entry->next;
-            struct entry **bucket = &hot->buckets[entry->hash & (hot->buckets_count - 1)];
-            entry->next = *bucket;
-            *bucket = entry;
-        }
+    static _Atomic unsigned threads;
+    static _Thread_local unsigned number;
+    if (number == 0)
+        number = 1 + atomic_fetch_add(&threads, 1) % COUNTER_SLOTS;
+    return &hot->slots[number - 1];
+}
+
+void hot_count(struct hot *hot, uint64_t hits, uint64_t misses)
+{
+    struct counter_slot *slot = own_slot(hot);
+    if (hits > 0)
+        atomic_fetch_add_explicit(&slot->hits_total, hits, memory_order_relaxed);
+    if (misses > 0)
+        atomic_fetch_add_explicit(&slot->misses_total, misses, memory_order_relaxed);
+}
+
+struct hot_counters hot_counters(struct hot *hot)
+{
+    struct hot_counters sum = {0};
+    for (size_t i = 0; i < COUNTER_SLOTS; i++) {
+        sum.hits_total += atomic_load_explicit(&hot->slots[i].hits_total, memory_order_relaxed);
+        sum.misses_total += atomic_load_explicit(&hot->slots[i].misses_total, memory_order_relaxed);
     }
-    free(old);
-}
-
-/* ---- the piece of memory ---- */
-
-static size_t aligned(size_t size)
-{
-    return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-}
-
-static size_t value_bytes(const struct value *value)
-{
-    size_t size = 0;
-    if (value->kind == VALUE_STRING)
-        return aligned(value->text.size);
-    if (value->kind != VALUE_LIST)
-        return 0;
-    size = value->list.count * sizeof(struct value);
-    for (size_t i = 0; i < value->list.count; i++)
-        size += value_bytes(&value->list.items[i]);
-    return size;
-}
-
-static size_t row_bytes(struct bytes entity, const struct hot_row *row)
-{
-    size_t size = sizeof(struct entry) + aligned(row->count * sizeof(*row->statuses)) +
-                  aligned(row->count * sizeof(*row->is_known)) +
-                  row->count * sizeof(*row->values) + aligned(entity.size);
-    for (size_t i = 0; i < row->count; i++)
-        size += row->is_known[i] ? value_bytes(&row->values[i]) : 0;
-    return size;
-}
-
-/* Takes size bytes of the piece. */
-static void *take(char **memory, size_t size)
-{
-    void *taken = *memory;
-    *memory += aligned(size);
-    return taken;
-}
-
-static void *take_copy(char **memory, const void *data, size_t size)
-{
-    void *copy = take(memory, size);
-    if (size > 0)
-        memcpy(copy, data, size);
-    return copy;
-}
-
-/* Copies what the value borrows into the piece. */
-static void own_value(struct value *value, char **memory)
-{
-    if (value->kind == VALUE_STRING) {
-        value->text.data = take_copy(memory, value->text.data, value->text.size);
-    } else if (value->kind == VALUE_LIST) {
-        size_t size = value->list.count * sizeof(struct value);
-        struct value *items = take_copy(memory, value->list.items, size);
-        value->list.items = items;
-        for (size_t i = 0; i < value->list.count; i++) {
-            CHECK(items[i].kind != VALUE_LIST);
-            if (items[i].kind == VALUE_STRING)
-                items[i].text.data = take_copy(memory, items[i].text.data, items[i].text.size);
-        }
+    for (size_t i = 0; i < hot->shards_count; i++) {
+        struct shard *shard = &hot->shards[i];
+        pthread_mutex_lock(&shard->lock);
+        sum.evictions_total += shard->evictions_total;
+        sum.rows += shard->rows;
+        sum.bytes += shard->bytes;
+        pthread_mutex_unlock(&shard->lock);
     }
-}
-
-static struct entry *entry_create(uint32_t table_id, struct bytes entity, uint64_t hash,
-                                  const struct hot_row *row, size_t size)
-{
-    struct entry *entry = malloc(size);
-    CHECK(entry != NULL);
-    char *memory = (char *)entry;
-    take(&memory, sizeof(*entry));
-    *entry = (struct entry){.hash = hash,
-                            .table_id = table_id,
-                            .bytes = size + ALLOCATION_BYTES,
-                            .row = *row};
-    entry->row.statuses = take_copy(&memory, row->statuses, row->count * sizeof(*row->statuses));
-    entry->row.is_known = take_copy(&memory, row->is_known, row->count * sizeof(*row->is_known));
-    struct value *values = take_copy(&memory, row->values, row->count * sizeof(*row->values));
-    entry->row.values = values;
-    entry->entity = bytes_of(take_copy(&memory, entity.data, entity.size), entity.size);
-    for (size_t i = 0; i < row->count; i++)
-        if (row->is_known[i])
-            own_value(&values[i], &memory);
-    CHECK(memory <= (char *)entry + size);
-    return entry;
-}
-
-void hot_keep(struct hot *hot, uint32_t table_id, struct bytes entity, const struct hot_row *row)
-{
-    uint64_t hash = hash_of(table_id, entity);
-    size_t size = row_bytes(entity, row);
-    struct entry *entry = NULL;
-    if (size + ALLOCATION_BYTES <= hot->bytes_max)
-        entry = entry_create(table_id, entity, hash, row, size); /* row may lie in what goes now */
-    hot_forget(hot, table_id, entity);
-    if (entry == NULL)
-        return;
-    make_room(hot, entry->bytes);
-    if (hot->counters.rows >= hot->buckets_count)
-        grow(hot);
-    struct entry **bucket = &hot->buckets[hash & (hot->buckets_count - 1)];
-    entry->next = *bucket;
-    *bucket = entry;
-    TAILQ_INSERT_TAIL(&hot->clock, entry, link);
-    hot->counters.rows++;
-    hot->counters.bytes += entry->bytes;
+    return sum;
 }

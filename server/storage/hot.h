@@ -1,43 +1,59 @@
 /* Hot: finished rows of entities in use, so that a read that was answered before is a look-up.
  *
- * 1. A row is what features_evaluate answered, for the features that were asked so far, with the
- *    range of T in which that stays true as long as no event of the entity comes.
- * 2. storage.c forgets the row of each entity that it writes to, so no row is older than an
- *    accepted event.
- * 3. Memory is bounded in bytes; rows that were not read since the hand came by last go first
- *    (CLOCK).
+ * 1. A row is what was read of an entity, for the features that were asked so far, with the range
+ *    of T in which that stays true as long as no event of the entity comes (hot_row.h).
+ * 2. A row that is found after an event of its entity was acknowledged has seen that event.
+ * 3. Memory is bounded in bytes, all counted but what epoch.h still holds back; rows that were not
+ *    read since the hand came by last go first (CLOCK).
+ * 4. Readers take no lock. They may miss a row that is there; who then reads the timeline is right
+ *    too.
  *
- * Thread: one at a time. */
+ * How 2 is kept. Who reads takes a ticket before it opens the timeline, and whoever writes forgets
+ * the entity after its write and before the acknowledgement:
+ *
+ *     reader   ticket = count; open the timeline; ...; with the lock: count == ticket ? keep
+ *     writer   write; with the lock: drop the row, count++; acknowledge
+ *
+ * Say the timeline lacks the write. Then it was opened before the write was done, and the ticket was
+ * taken before count++: had it seen the new count, which is stored behind the write and loaded
+ * before the opening, the timeline would have the write. The lock orders keep and forget. Keep
+ * first: forget drops the row. Forget first: the count is another, and nothing is kept. An older
+ * row that the reader merges into its own must be found behind the ticket: as the row is dropped
+ * before the count moves, a ticket of the new count finds no old row.
+ *
+ * Counts are per stripe of entities: another entity's write may make a row not be kept, no more.
+ *
+ * Thread: any. Rows are freed by the epoch; without one, at once, and all is one thread's. */
 #ifndef ASOF_STORAGE_HOT_H
 #define ASOF_STORAGE_HOT_H
 
-#include "model/answer.h"
+#include "base/epoch.h"
+#include "storage/hot_row.h"
 
 struct hot;
 
-/* bytes_max 0 keeps nothing. Owned by the caller. */
-struct hot *hot_create(size_t bytes_max);
+/* bytes_max 0 keeps nothing. epoch: borrowed for its life, or NULL. Owned by the caller. */
+struct hot *hot_create(size_t bytes_max, struct epoch *epoch);
 void hot_destroy(struct hot **hot);
 
-/* A kept row; borrowed until the next call that changes the tier. */
-struct hot_row {
-    int64_t valid_from_us;  /* the T for which it holds: from here */
-    int64_t valid_until_us; /* to here, without it */
-    bool is_found;
-    int64_t event_time_us;
-    size_t count;                        /* of the view's features */
-    const bool *is_known;                /* which of them were asked */
-    const struct value *values;          /* of those; defaults stand in */
-    const enum feature_status *statuses; /* of those */
-};
-
-/* The row of the entity, or NULL. */
+/* The row of the entity, or NULL; borrowed until the reader is quiet (epoch.h); without an epoch,
+ * until the next change. */
 const struct hot_row *hot_find(struct hot *hot, uint32_t table_id, struct bytes entity);
 
-/* Keeps a copy of the row in place of what was kept for the entity. */
-void hot_keep(struct hot *hot, uint32_t table_id, struct bytes entity, const struct hot_row *row);
+/* Fetches what hot_find will look at, where several rows are looked up one after the other: first
+ * the places of all, then the rows. */
+void hot_prefetch_place(struct hot *hot, uint32_t table_id, struct bytes entity);
+void hot_prefetch_row(struct hot *hot, uint32_t table_id, struct bytes entity);
 
-/* Drops what is kept for the entity, or everything. */
+/* To be taken before the timeline of the entity is opened. */
+uint64_t hot_ticket(struct hot *hot, uint32_t table_id, struct bytes entity);
+
+/* Keeps the row in place of what was kept for the entity, unless it was forgotten since the ticket
+ * was taken or the row is large for the memory there is. */
+void hot_keep(struct hot *hot, uint32_t table_id, struct bytes entity, uint64_t ticket,
+              const struct hot_draft *draft);
+
+/* Drops what is kept for the entity, or everything, and voids the tickets. */
 void hot_forget(struct hot *hot, uint32_t table_id, struct bytes entity);
 void hot_forget_all(struct hot *hot);
 
@@ -46,7 +62,7 @@ void hot_forget_all(struct hot *hot);
     X(misses_total, "Reads that had to walk the timeline.")                                        \
     X(evictions_total, "Rows dropped to make room.")                                               \
     X(rows, "Rows that are kept.")                                                                 \
-    X(bytes, "Memory that they take.")
+    X(bytes, "Memory that they take, with the table that finds them.")
 
 struct hot_counters {
 #define HOT_COUNTER_FIELD(name, help) uint64_t name;
@@ -54,7 +70,10 @@ struct hot_counters {
 #undef HOT_COUNTER_FIELD
 };
 
-/* hits and misses are counted by who reads. */
-struct hot_counters *hot_counters(struct hot *hot);
+/* Adds to hits and misses: they are counted by who reads. */
+void hot_count(struct hot *hot, uint64_t hits, uint64_t misses);
+
+/* The sums at this moment, about. */
+struct hot_counters hot_counters(struct hot *hot);
 
 #endif

@@ -105,7 +105,7 @@ static void options_create(struct storage *storage, const struct storage_options
     rocksdb_writeoptions_set_sync(storage->write_synced, 1);
     storage->write_unsynced = rocksdb_writeoptions_create();
     storage->read_options = rocksdb_readoptions_create();
-    storage->hot = hot_create(options->hot_bytes);
+    storage->hot = hot_create(options->hot_bytes, options->epoch);
 }
 
 static enum status database_open(struct storage *storage, struct error *err)

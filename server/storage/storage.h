@@ -36,6 +36,7 @@ struct storage_options {
     size_t block_cache_bytes;
     size_t write_buffer_bytes; /* of each column family's memtable */
     size_t hot_bytes;          /* of finished rows, see hot.h; 0: none are kept */
+    struct epoch *epoch;       /* of those who read finished rows; borrowed; NULL: one thread */
 };
 
 /* Opens or creates the database in directory (made when it is missing, not its parents).

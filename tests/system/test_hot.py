@@ -24,9 +24,10 @@ views:
       run:       {count: '*', over: session(30ms)}
       texts:     {last_n: text, over: last(3)}
       idle:      {time_since_last: true, over: forever}
+      age_90ms:  {time_since_first: n, over: 90ms, where: n > 2, default: -1}
       text_ever: {first: text, over: forever, default: none}
 """
-FEATURES = ["n_50ms", "n_step", "n_today", "run", "texts", "text_ever"]
+FEATURES = ["n_50ms", "n_step", "n_today", "run", "texts", "text_ever", "idle", "age_90ms"]
 
 
 def counter(server, name):

@@ -3,53 +3,136 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "random.h"
 #include "storage/hot.h"
 
-enum { FEATURES = 3 };
+enum { FEATURES = 6, TEXT_SIZE = 64 };
 
-/* Keeps a row of three features: an int, a text and a list of texts, made of `seed`. */
+/* A row of six features, made of `seed`: a number, a text, a NULL, an empty text, one that counts
+ * from a time, and one that was not asked. */
+static void keep_by_ticket(struct hot *hot, uint32_t table_id, const char *entity, int64_t seed,
+                           uint64_t ticket)
+{
+    char number[TEXT_SIZE];
+    char text[TEXT_SIZE];
+    int number_size = snprintf(number, sizeof(number), "%lld", (long long)seed);
+    int text_size = snprintf(text, sizeof(text), "text %lld", (long long)seed);
+    const struct hot_cell cells[FEATURES] = {
+        {.is_known = true, .has_text = true, .status = FEATURE_PRESENT,
+         .text = bytes_of(number, (size_t)number_size)},
+        {.is_known = true, .has_text = true, .status = FEATURE_NOT_FOUND,
+         .text = bytes_of(text, (size_t)text_size)},
+        {.is_known = true, .status = FEATURE_NULL},
+        {.is_known = true, .has_text = true, .status = FEATURE_PRESENT, .text = bytes_of("", 0)},
+        {.is_known = true, .has_text = true, .is_relative = true, .status = FEATURE_PRESENT,
+         .base_us = -seed},
+        {.is_known = false},
+    };
+    const struct hot_draft draft = {.valid_from_us = seed,
+                                    .valid_until_us = seed + 1,
+                                    .is_found = true,
+                                    .event_time_us = seed - 1,
+                                    .cells = cells,
+                                    .count = FEATURES};
+    hot_keep(hot, table_id, bytes_of_text(entity), ticket, &draft);
+}
+
 static void keep(struct hot *hot, uint32_t table_id, const char *entity, int64_t seed)
 {
-    char text[64];
-    int size = snprintf(text, sizeof(text), "text %lld", (long long)seed);
-    const struct value item = value_text(bytes_of(text, (size_t)size));
-    const struct value items[] = {item, value_int(seed), item};
-    const struct value values[FEATURES] = {
-        value_int(seed), item, {.kind = VALUE_LIST, .list = {.items = items, .count = 3}}};
-    const enum feature_status statuses[FEATURES] = {FEATURE_PRESENT, FEATURE_PRESENT,
-                                                    FEATURE_PRESENT};
-    const bool is_known[FEATURES] = {true, true, true};
-    const struct hot_row row = {.valid_from_us = seed,
-                                .valid_until_us = seed + 1,
-                                .is_found = true,
-                                .count = FEATURES,
-                                .is_known = is_known,
-                                .values = values,
-                                .statuses = statuses};
-    hot_keep(hot, table_id, bytes_of_text(entity), &row);
+    keep_by_ticket(hot, table_id, entity, seed, hot_ticket(hot, table_id, bytes_of_text(entity)));
+}
+
+/* The seed of the row, which is whole. */
+static int64_t row_seed(const struct hot_row *row)
+{
+    char text[TEXT_SIZE];
+    char number[TEXT_SIZE];
+    const struct hot_cell first = hot_row_cell(row, 0);
+    bytes_to_text(first.text, number, sizeof(number));
+    int64_t seed = strtoll(number, NULL, 10);
+    snprintf(text, sizeof(text), "text %lld", (long long)seed);
+    bool is_whole = row->valid_from_us == seed && row->valid_until_us == seed + 1 &&
+                    row->event_time_us == seed - 1 && row->is_found &&
+                    row->features_count == FEATURES &&
+                    bytes_equal_text(hot_row_cell(row, 1).text, text) &&
+                    hot_row_cell(row, 4).base_us == -seed;
+    return is_whole ? seed : INT64_MIN;
 }
 
 static void assert_kept(struct hot *hot, uint32_t table_id, const char *entity, int64_t seed)
 {
-    char text[64];
-    snprintf(text, sizeof(text), "text %lld", (long long)seed);
     const struct hot_row *row = hot_find(hot, table_id, bytes_of_text(entity));
     assert_non_null(row);
-    assert_int_equal(row->valid_from_us, seed);
-    assert_int_equal(row->values[0].integer, seed);
-    assert_true(bytes_equal_text(row->values[1].text, text));
-    assert_int_equal(row->values[2].list.count, 3);
-    assert_true(bytes_equal_text(row->values[2].list.items[2].text, text));
+    assert_int_equal(row_seed(row), seed);
+}
+
+static void a_packed_row_says_what_was_kept(void **state)
+{
+    (void)state;
+    struct hot *hot = hot_create(1 << 20, NULL);
+    keep(hot, 1, "a", 10);
+
+    const struct hot_row *row = hot_find(hot, 1, bytes_of_text("a"));
+
+    assert_non_null(row);
+    assert_int_equal(row_seed(row), 10);
+    assert_true(hot_row_holds(row, 10));
+    assert_false(hot_row_holds(row, 9));
+    assert_false(hot_row_holds(row, 11));
+    assert_true(bytes_equal_text(hot_row_entity(row), "a"));
+    assert_int_equal(hot_row_cell(row, 0).status, FEATURE_PRESENT);
+    assert_int_equal(hot_row_cell(row, 1).status, FEATURE_NOT_FOUND);
+    assert_true(hot_row_cell(row, 2).is_known);
+    assert_false(hot_row_cell(row, 2).has_text);
+    assert_int_equal(hot_row_cell(row, 2).status, FEATURE_NULL);
+    assert_true(hot_row_cell(row, 3).has_text);
+    assert_int_equal(hot_row_cell(row, 3).text.size, 0);
+    assert_true(hot_row_cell(row, 4).is_relative);
+    assert_false(hot_row_cell(row, 3).is_relative);
+    assert_false(hot_row_cell(row, 5).is_known);
+    hot_destroy(&hot);
+}
+
+/* The offsets of a row are narrow up to 2 KiB of texts, and wide beyond. */
+static void texts_of_any_size_are_packed(void **state)
+{
+    (void)state;
+    enum { LONGEST = 5000 };
+    static char letters[LONGEST];
+    for (size_t i = 0; i < LONGEST; i++)
+        letters[i] = (char)('a' + i % 26);
+    struct hot *hot = hot_create(16 << 20, NULL);
+    for (size_t size = 1; size <= LONGEST; size += size < 2000 || size > 2100 ? 97 : 1) {
+        const struct hot_cell cells[] = {
+            {.is_known = true, .has_text = true, .status = FEATURE_PRESENT,
+             .text = bytes_of(letters, size)},
+            {.is_known = true, .has_text = true, .status = FEATURE_PRESENT,
+             .text = bytes_of(letters, 3)},
+        };
+        const struct hot_draft draft = {.valid_until_us = 1, .cells = cells, .count = 2};
+        struct bytes entity = bytes_of_text("e");
+        hot_keep(hot, 1, entity, hot_ticket(hot, 1, entity), &draft);
+
+        const struct hot_row *row = hot_find(hot, 1, entity);
+
+        assert_non_null(row);
+        assert_int_equal(row->is_wide, size + 3 > 2047);
+        assert_true(bytes_equal(hot_row_cell(row, 0).text, bytes_of(letters, size)));
+        assert_true(bytes_equal_text(hot_row_cell(row, 1).text, "abc"));
+    }
+    hot_destroy(&hot);
 }
 
 static void rows_are_kept_and_forgotten_by_table_and_entity(void **state)
 {
     (void)state;
-    struct hot *hot = hot_create(1 << 20);
+    struct hot *hot = hot_create(1 << 20, NULL);
+    uint64_t empty_bytes = hot_counters(hot).bytes;
     keep(hot, 1, "a", 10);
     keep(hot, 1, "b", 20);
     keep(hot, 2, "a", 30);
@@ -64,10 +147,30 @@ static void rows_are_kept_and_forgotten_by_table_and_entity(void **state)
     assert_null(hot_find(hot, 1, bytes_of_text("a")));
     assert_kept(hot, 2, "a", 30);
     hot_forget(hot, 1, bytes_of_text("a"));
-    assert_int_equal(hot_counters(hot)->rows, 2);
+    assert_int_equal(hot_counters(hot).rows, 2);
+    assert_true(hot_counters(hot).bytes > empty_bytes);
     hot_forget_all(hot);
-    assert_int_equal(hot_counters(hot)->rows, 0);
-    assert_int_equal(hot_counters(hot)->bytes, 0);
+    assert_int_equal(hot_counters(hot).rows, 0);
+    assert_int_equal(hot_counters(hot).bytes, empty_bytes);
+    hot_destroy(&hot);
+}
+
+static void a_ticket_is_void_once_its_entity_was_forgotten(void **state)
+{
+    (void)state;
+    struct hot *hot = hot_create(1 << 20, NULL);
+    uint64_t ticket = hot_ticket(hot, 1, bytes_of_text("a"));
+
+    hot_forget(hot, 1, bytes_of_text("a"));
+    keep_by_ticket(hot, 1, "a", 5, ticket);
+    assert_null(hot_find(hot, 1, bytes_of_text("a")));
+
+    ticket = hot_ticket(hot, 1, bytes_of_text("a"));
+    keep_by_ticket(hot, 1, "a", 6, ticket);
+    assert_kept(hot, 1, "a", 6);
+    hot_forget_all(hot);
+    keep_by_ticket(hot, 1, "a", 7, ticket);
+    assert_null(hot_find(hot, 1, bytes_of_text("a")));
     hot_destroy(&hot);
 }
 
@@ -75,26 +178,44 @@ static void memory_is_bounded_and_what_is_read_stays(void **state)
 {
     (void)state;
     enum { BYTES_MAX = 64 * 1024 };
-    struct hot *hot = hot_create(BYTES_MAX);
+    struct hot *hot = hot_create(BYTES_MAX, NULL);
     keep(hot, 1, "in use", 7);
     for (int64_t i = 0; i < 5000; i++) {
         char entity[32];
         snprintf(entity, sizeof(entity), "e%lld", (long long)i);
         keep(hot, 1, entity, i);
-        assert_true(hot_counters(hot)->bytes <= BYTES_MAX);
+        assert_true(hot_counters(hot).bytes <= BYTES_MAX);
         assert_kept(hot, 1, "in use", 7);
+        assert_kept(hot, 1, entity, i);
+        hot_prefetch_place(hot, 1, bytes_of_text(entity));
+        hot_prefetch_row(hot, 1, bytes_of_text(entity));
     }
-    assert_true(hot_counters(hot)->rows > 50);
-    assert_true(hot_counters(hot)->evictions_total > 4000);
+    assert_true(hot_counters(hot).rows > 50);
+    assert_true(hot_counters(hot).evictions_total > 4000);
     hot_destroy(&hot);
 }
 
 static void without_memory_nothing_is_kept(void **state)
 {
     (void)state;
-    struct hot *hot = hot_create(0);
-    keep(hot, 1, "a", 1);
-    assert_null(hot_find(hot, 1, bytes_of_text("a")));
+    static const size_t too_few[] = {0, 1, 500};
+    for (size_t i = 0; i < sizeof(too_few) / sizeof(too_few[0]); i++) {
+        struct hot *hot = hot_create(too_few[i], NULL);
+        keep(hot, 1, "a", 1);
+        assert_null(hot_find(hot, 1, bytes_of_text("a")));
+        hot_forget(hot, 1, bytes_of_text("a"));
+        hot_destroy(&hot);
+    }
+}
+
+static void reads_are_counted(void **state)
+{
+    (void)state;
+    struct hot *hot = hot_create(1 << 20, NULL);
+    hot_count(hot, 3, 0);
+    hot_count(hot, 1, 2);
+    assert_int_equal(hot_counters(hot).hits_total, 4);
+    assert_int_equal(hot_counters(hot).misses_total, 2);
     hot_destroy(&hot);
 }
 
@@ -103,7 +224,7 @@ static void many_rows_are_all_found(void **state)
     (void)state;
     enum { ENTITIES = 20000 };
     struct random random = random_begin(__func__);
-    struct hot *hot = hot_create(64 << 20);
+    struct hot *hot = hot_create(64 << 20, NULL);
     static int64_t kept[ENTITIES];
     for (size_t i = 0; i < 3 * ENTITIES; i++) {
         char entity[32];
@@ -128,13 +249,108 @@ static void many_rows_are_all_found(void **state)
     hot_destroy(&hot);
 }
 
+/* ---- threads ----
+ *
+ * What is "stored" of an entity is a number that one writer raises: store, forget, acknowledge.
+ * Readers load what is acknowledged, then look: a row that says less is stale. */
+
+enum { RACE_ENTITIES = 300, RACE_READERS = 3, RACE_WRITES = 60000, RACE_BYTES = 40 * 1024 };
+
+struct race {
+    struct hot *hot;
+    struct epoch *epoch;
+    _Atomic int64_t stored[RACE_ENTITIES];
+    _Atomic int64_t acknowledged[RACE_ENTITIES];
+    _Atomic bool is_over;
+    _Atomic uint64_t hits;
+    _Atomic uint64_t stale;
+    _Atomic uint64_t broken;
+};
+
+static void race_read(struct race *race, size_t which)
+{
+    char entity[32];
+    snprintf(entity, sizeof(entity), "e%zu", which);
+    int64_t acknowledged = atomic_load(&race->acknowledged[which]);
+    const struct hot_row *row = hot_find(race->hot, 1, bytes_of_text(entity));
+    if (row != NULL) {
+        int64_t seed = row_seed(row);
+        atomic_fetch_add(&race->hits, 1);
+        atomic_fetch_add(&race->broken, seed == INT64_MIN);
+        atomic_fetch_add(&race->stale, seed < acknowledged);
+        return;
+    }
+    uint64_t ticket = hot_ticket(race->hot, 1, bytes_of_text(entity));
+    keep_by_ticket(race->hot, 1, entity, atomic_load(&race->stored[which]), ticket);
+}
+
+static void *race_reader(void *context)
+{
+    struct race *race = context;
+    struct epoch_reader *reader = epoch_join(race->epoch);
+    unsigned number = (unsigned)(uintptr_t)reader / 64;
+    epoch_enter(reader);
+    for (size_t i = 0; !atomic_load(&race->is_over); i++) {
+        number = number * 1664525 + 1013904223;
+        race_read(race, (number >> 8) % RACE_ENTITIES);
+        if (i % 16 == 0)
+            epoch_quiet(reader);
+    }
+    epoch_leave(reader);
+    epoch_part(&reader);
+    return NULL;
+}
+
+static void race_write(struct race *race, struct random *random)
+{
+    for (int64_t i = 1; i <= RACE_WRITES; i++) {
+        char entity[32];
+        size_t which = random_below(random, RACE_ENTITIES);
+        snprintf(entity, sizeof(entity), "e%zu", which);
+        atomic_store(&race->stored[which], i);
+        hot_forget(race->hot, 1, bytes_of_text(entity));
+        atomic_store(&race->acknowledged[which], i);
+        if (i % 10000 == 0)
+            hot_forget_all(race->hot);
+    }
+    atomic_store(&race->is_over, true);
+}
+
+static void readers_never_find_a_row_older_than_what_is_acknowledged(void **state)
+{
+    (void)state;
+    static struct race race;
+    struct random random = random_begin(__func__);
+    pthread_t readers[RACE_READERS];
+    race.epoch = epoch_create();
+    race.hot = hot_create(RACE_BYTES, race.epoch); /* so few that rows are evicted all the time */
+    for (size_t i = 0; i < RACE_READERS; i++)
+        assert_int_equal(pthread_create(&readers[i], NULL, race_reader, &race), 0);
+
+    race_write(&race, &random);
+
+    for (size_t i = 0; i < RACE_READERS; i++)
+        pthread_join(readers[i], NULL);
+    assert_true(race.hits > 0);
+    assert_int_equal(race.broken, 0);
+    assert_int_equal(race.stale, 0);
+    assert_true(hot_counters(race.hot).bytes <= RACE_BYTES);
+    hot_destroy(&race.hot);
+    epoch_destroy(&race.epoch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_packed_row_says_what_was_kept),
+        cmocka_unit_test(texts_of_any_size_are_packed),
         cmocka_unit_test(rows_are_kept_and_forgotten_by_table_and_entity),
+        cmocka_unit_test(a_ticket_is_void_once_its_entity_was_forgotten),
         cmocka_unit_test(memory_is_bounded_and_what_is_read_stays),
         cmocka_unit_test(without_memory_nothing_is_kept),
+        cmocka_unit_test(reads_are_counted),
         cmocka_unit_test(many_rows_are_all_found),
+        cmocka_unit_test(readers_never_find_a_row_older_than_what_is_acknowledged),
     };
     return cmocka_run_group_tests_name("hot", tests, NULL, NULL);
 }
