@@ -28,6 +28,8 @@ enum { OPTION_TEXT_SIZE = 1024, PORT_OFF = -1 };
       "Clients at a time; further ones are refused.")                                              \
     X(workers, COUNT, "workers", "1", 1, 128, "threads",                                           \
       "Threads that serve connections; another one writes.")                                       \
+    X(readers, COUNT, "readers", "2", 1, 64, "threads",                                            \
+      "Threads that wait for the disk, so that those that serve need not.")                        \
     X(hot_bytes, BYTES, "hot-bytes", "256MiB", 0, INT64_C(1) << 40, "bytes",                       \
       "Memory for finished rows of entities that are read; 0 keeps none.")                         \
     X(block_cache_bytes, BYTES, "block-cache-bytes", "256MiB", 1 << 20, INT64_C(1) << 40, "bytes", \

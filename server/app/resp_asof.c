@@ -29,7 +29,7 @@ struct get {
 static bool get_take_options(struct resp_call *call, struct get *get)
 {
     bool is_exclusive = false;
-    get->moment = call->session->moment;
+    get->moment = call->moment;
     for (size_t i = 2; i < call->count; i++) {
         struct bytes word = resp_call_argument(call, i);
         bool has_more = i + 1 < call->count;
@@ -180,7 +180,7 @@ void resp_asof_plan(struct resp_call *call)
 void resp_asof_list(struct resp_call *call)
 {
     struct buffer *json = call->scratch;
-    registry_list_json(query_registry(call->door->options.query), json);
+    registry_list_json(query_registry(call->query), json);
     resp_write_bulk(call->reply, buffer_bytes(json));
 }
 
@@ -188,7 +188,7 @@ void resp_asof_describe(struct resp_call *call)
 {
     struct buffer *json = call->scratch;
     struct error err = {0};
-    enum status status = registry_describe_json(query_registry(call->door->options.query),
+    enum status status = registry_describe_json(query_registry(call->query),
                                                 resp_call_argument(call, 1), json, &err);
     if (status == STATUS_OK)
         resp_write_bulk(call->reply, buffer_bytes(json));

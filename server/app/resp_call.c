@@ -27,6 +27,10 @@ void resp_call_error(struct resp_call *call, const char *format, ...)
 void resp_call_failed(struct resp_call *call, enum status status, const struct error *err)
 {
     const char *code = "ERR";
+    if (status == STATUS_AGAIN) {
+        call->needs_disk = true;
+        return;
+    }
     switch (status) {
     case STATUS_NOT_FOUND:
         code = "NOTFOUND";

@@ -22,6 +22,7 @@ enum resp_flag {
 
 struct resp_call;
 struct resp_job;
+struct resp_rehearsal;
 typedef void (*resp_run_fn)(struct resp_call *call);
 
 struct resp_command {
@@ -81,10 +82,12 @@ struct resp_session {
     struct moment moment;
     bool is_waiting; /* for the replies that are owed to it */
     bool is_starved; /* the same, because too much waits for the writer */
+    bool is_rehearsed; /* a reader has read what the next command needs: it may wait for the disk */
     bool is_settled; /* in door->settled */
     bool is_closing;
     bool is_yielding; /* its turn was long: it goes on in the next */
     TAILQ_HEAD(, resp_job) jobs; /* borrowed: those that owe a reply, in their order */
+    struct resp_rehearsal *rehearsal; /* borrowed: it is under way, or NULL */
     size_t owed_count;
     size_t owed_bytes;
     struct resp_multi multi;
@@ -98,12 +101,16 @@ struct resp_session {
     TAILQ_ENTRY(resp_session) settled_link;
 };
 
-/* One command being run: on the door's thread, or, where it is a RESP_WRITER, on the writer's, which
- * knows neither door nor session. */
+/* One command being run. Mostly on the door's thread; a RESP_WRITER runs on the writer's, and a
+ * RESP_READ may be rehearsed on a reader's, which know neither door nor session. */
 struct resp_call {
-    struct resp_door *door;       /* NULL on the writer's thread */
+    struct resp_door *door;       /* NULL on the writer's and on a reader's thread */
     struct resp_session *session; /* the same */
-    struct stream *stream;        /* NULL on the door's thread */
+    struct stream *stream;        /* of a RESP_WRITER */
+    struct query *query;          /* of the others, as the next two */
+    struct resp_counters *counters;
+    struct resp_cursors *cursors;
+    struct moment moment;         /* of the session */
     const struct resp_command *command;
     const struct resp_command *parent; /* of a subcommand, else NULL */
     const struct bytes *arguments;     /* [0] is the name */
@@ -115,6 +122,8 @@ struct resp_call {
     bool must_wait;     /* nothing was done: run it again when the owed replies are there */
     bool is_batch_full; /* nothing was done: run it again behind a commit */
     bool has_pushed;    /* into the open batch: the reply is true once that is committed */
+    bool needs_disk;    /* nothing is true: run it again when a reader has rehearsed it */
+    bool is_rehearsal;  /* so that what it reads is in memory; nobody sees the reply */
 };
 
 /* ---- replies that many commands have ---- */
@@ -182,6 +191,17 @@ void resp_multi_close(struct resp_session *session);
 
 /* Sends the call, of a RESP_WRITER, to the writer; sets must_wait where too much is on its way. */
 void resp_job_post(struct resp_call *call);
+
+/* Has a reader run the call, of a RESP_READ or an EXEC, which needs the disk; the session must wait,
+ * and is settled afterwards. */
+void resp_rehearsal_post(struct resp_call *call);
+
+/* The rehearsal of a session that closes goes on without it. */
+void resp_rehearsal_forget_session(struct resp_session *session);
+
+/* Copies the arguments behind each other, into copies and what is behind it: arguments_size bytes. */
+size_t resp_arguments_size(const struct resp_call *call);
+void resp_arguments_copy(const struct resp_call *call, struct bytes *copies);
 
 /* Has visit append to a text for each door, on its thread, and replies with the text. */
 typedef void (*resp_visit_fn)(const struct resp_door *door, struct buffer *out);

@@ -90,8 +90,7 @@ void resp_door_turn_end(struct resp_door *door)
             if (session->is_starved)
                 session_go_on(session);
     }
-    if (door->options.query != NULL)
-        query_end(door->options.query);
+    query_end(door->options.query);
 }
 
 const struct resp_counters *resp_door_counters(const struct resp_door *door)
@@ -126,6 +125,7 @@ void resp_session_close(struct resp_session **out)
     if (session->is_settled)
         TAILQ_REMOVE(&session->door->settled, session, settled_link);
     resp_job_forget_session(session);
+    resp_rehearsal_forget_session(session);
     TAILQ_REMOVE(&session->door->sessions, session, link);
     resp_multi_close(session);
     resp_parser_fini(&session->parser);
@@ -152,7 +152,34 @@ static bool request_is_http(const struct resp_request *request)
            bytes_equal_nocase(request->arguments[0], "host:");
 }
 
-/* Runs the request; false: it must wait for the replies that are owed. */
+/* Runs the call from memory, or, where a reader was busy with it before, in any way. What it did is
+ * undone where it needs the disk. */
+static void session_run(struct resp_session *session, struct resp_call *call)
+{
+    struct resp_door *door = session->door;
+    bool may_rehearse = door->options.readers != NULL && !session->is_rehearsed &&
+                        (call->command->flags & (RESP_READ | RESP_IMMEDIATE));
+    if (!may_rehearse) {
+        session->is_rehearsed = false;
+        resp_call_run(call);
+        return;
+    }
+    const struct resp_counters counters = door->counters;
+    const struct moment moment = session->moment;
+    size_t replied_bytes = session->output->size;
+    query_set_waiting(door->options.query, false);
+    resp_call_run(call);
+    query_set_waiting(door->options.query, true);
+    if (!call->needs_disk)
+        return;
+    door->counters = counters;
+    session->moment = moment; /* an EXEC may have changed it */
+    session->output->size = replied_bytes;
+    resp_rehearsal_post(call);
+    call->must_wait = true;
+}
+
+/* Runs the request; false: it must wait, for the replies that are owed or for a reader. */
 static bool session_execute(struct resp_session *session, const struct resp_request *request)
 {
     struct resp_door *door = session->door;
@@ -164,6 +191,10 @@ static bool session_execute(struct resp_session *session, const struct resp_requ
         .reply = {.out = session->output, .version = session->version},
         .arena = door->arena,
         .scratch = &door->scratch,
+        .query = door->options.query,
+        .counters = &door->counters,
+        .cursors = door->options.cursors,
+        .moment = session->moment,
     };
     if (session->owed_count > 0) {
         /* Only another push may overtake the replies that are owed, as it adds to them. */
@@ -185,9 +216,8 @@ static bool session_execute(struct resp_session *session, const struct resp_requ
         resp_multi_queue(&call);
         return true;
     }
-    if (door->options.query != NULL)
-        query_refresh(door->options.query);
-    resp_call_run(&call);
+    query_refresh(door->options.query);
+    session_run(session, &call);
     return !call.must_wait;
 }
 
@@ -226,8 +256,7 @@ size_t resp_session_receive(struct resp_session *session, struct bytes input)
     int64_t deadline_mono_us = clock_mono_us() + RESP_TURN_US;
     session->active_mono_us = session->door->turn_mono_us;
     session->is_yielding = false;
-    if (session->door->options.query != NULL)
-        query_begin(session->door->options.query);
+    query_begin(session->door->options.query);
     while (session_is_ready(session)) {
         struct resp_request request;
         size_t size;

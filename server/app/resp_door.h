@@ -25,6 +25,7 @@
 
 #include "base/buffer.h"
 #include "network/network.h"
+#include "app/readers.h"
 #include "app/resp_cursors.h"
 #include "app/writer.h"
 #include "query/query.h"
@@ -54,6 +55,7 @@ struct resp_session;
     X(http_refused_total, "Connections closed because they speak HTTP.")                           \
     X(entities_found_total, "Reads of an entity that was found.")                                  \
     X(entities_missed_total, "Reads of a key outside all views or of an entity not found.")        \
+    X(rehearsals_total, "Commands that had to wait for the disk, and for which a reader did.")     \
     X(overflows_total, "Values answered with nil because their type can't hold them.")             \
     X(commits_failed_total, "Pushes that were not answered OK because their commit failed.")
 
@@ -73,6 +75,7 @@ struct resp_figures {
 struct resp_door_options {
     struct query *query;               /* the worker's; borrowed, as are all below */
     struct writer *writer;
+    struct readers *readers;           /* NULL: the door waits for the disk itself */
     struct network_loop *loop;         /* where jobs come back; NULL: on the writer's thread */
     struct resp_cursors *cursors;      /* of all doors */
     const char *version;               /* of asof: "0.1.0" */

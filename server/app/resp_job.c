@@ -117,12 +117,29 @@ static void round_on_loop(struct network_call *call)
 
 /* ---- posting ---- */
 
-static size_t job_size(const struct resp_call *call)
+size_t resp_arguments_size(const struct resp_call *call)
 {
-    size_t size = sizeof(struct resp_job) + call->count * sizeof(struct bytes);
+    size_t size = call->count * sizeof(struct bytes);
     for (size_t i = 0; i < call->count; i++)
         size += call->arguments[i].size;
     return size;
+}
+
+void resp_arguments_copy(const struct resp_call *call, struct bytes *copies)
+{
+    char *memory = (char *)&copies[call->count];
+    for (size_t i = 0; i < call->count; i++) {
+        struct bytes argument = call->arguments[i];
+        if (argument.size > 0)
+            memcpy(memory, argument.data, argument.size);
+        copies[i] = bytes_of(memory, argument.size);
+        memory += argument.size;
+    }
+}
+
+static size_t job_size(const struct resp_call *call)
+{
+    return sizeof(struct resp_job) + resp_arguments_size(call);
 }
 
 static struct resp_job *job_create(const struct resp_call *call, size_t size)
@@ -138,14 +155,7 @@ static struct resp_job *job_create(const struct resp_call *call, size_t size)
         .version = call->session->version,
         .count = call->count,
     };
-    char *memory = (char *)&job->arguments[call->count];
-    for (size_t i = 0; i < call->count; i++) {
-        struct bytes argument = call->arguments[i];
-        if (argument.size > 0)
-            memcpy(memory, argument.data, argument.size);
-        job->arguments[i] = bytes_of(memory, argument.size);
-        memory += argument.size;
-    }
+    resp_arguments_copy(call, job->arguments);
     return job;
 }
 

@@ -1,5 +1,5 @@
-/* MULTI, EXEC, DISCARD: client libraries wrap pipelines in them. Reads only: between the commands of
- * one EXEC nothing else runs, so they all see one state. */
+/* MULTI, EXEC, DISCARD: client libraries wrap pipelines in them. Reads only: all commands of one EXEC
+ * see one state, at one moment. */
 #include "app/resp_call.h"
 #include "base/clock.h"
 
@@ -68,6 +68,7 @@ void resp_multi_discard(struct resp_call *call)
     resp_write_simple(call->reply, "OK");
 }
 
+/* Runs one of its commands. */
 static void multi_run(struct resp_call *exec, const struct resp_queued *queued, size_t begin,
                       int64_t deadline_mono_us)
 {
@@ -77,6 +78,7 @@ static void multi_run(struct resp_call *exec, const struct resp_queued *queued, 
     call.arguments = queued->arguments;
     call.count = queued->count;
     call.reply.version = exec->session->version;
+    call.moment = exec->session->moment;
     if (call.reply.out->size - begin > RESP_EXEC_SIZE_MAX)
         resp_call_error(&call, "ERR the replies of this transaction are larger than 64 MiB");
     else if (clock_mono_us() > deadline_mono_us)
@@ -84,24 +86,50 @@ static void multi_run(struct resp_call *exec, const struct resp_queued *queued, 
                                "without MULTI");
     else
         resp_call_run(&call);
+    exec->needs_disk = call.needs_disk;
 }
 
+/* Runs all of them at one moment; with a snapshot, over one state. Returns whether it was one
+ * state; where the disk is needed, that is left to say. */
+static bool multi_run_all(struct resp_call *exec, bool with_snapshot)
+{
+    struct resp_multi *multi = &exec->session->multi;
+    struct query *query = exec->query;
+    size_t begin = exec->reply.out->size;
+    int64_t deadline_mono_us = clock_mono_us() + RESP_EXEC_US;
+    uint64_t changes = query_storage_changes(query);
+    query_pin(query, with_snapshot);
+    resp_write_array(exec->reply, multi->count);
+    for (struct resp_queued *queued = multi->first; queued != NULL && !exec->needs_disk;
+         queued = queued->next)
+        multi_run(exec, queued, begin, deadline_mono_us);
+    query_unpin(query);
+    bool is_unchanged = changes % 2 == 0 && changes == query_storage_changes(query);
+    return with_snapshot || is_unchanged || exec->needs_disk;
+}
+
+/* Mostly nothing is written meanwhile; a snapshot would keep finished rows from being used. */
 void resp_multi_exec(struct resp_call *call)
 {
-    struct resp_multi *multi = &call->session->multi;
-    if (!multi->is_open) {
+    struct resp_session *session = call->session;
+    if (!session->multi.is_open) {
         resp_call_error(call, "ERR EXEC without MULTI");
         return;
     }
-    if (multi->is_broken) {
-        resp_multi_close(call->session);
+    if (session->multi.is_broken) {
+        resp_multi_close(session);
         resp_call_error(call, "EXECABORT Transaction discarded because of previous errors.");
         return;
     }
-    size_t begin = call->reply.out->size;
-    int64_t deadline_mono_us = clock_mono_us() + RESP_EXEC_US;
-    resp_write_array(call->reply, multi->count);
-    for (struct resp_queued *queued = multi->first; queued != NULL; queued = queued->next)
-        multi_run(call, queued, begin, deadline_mono_us);
-    resp_multi_close(call->session);
+    const struct resp_counters counters = *call->counters;
+    const struct moment moment = session->moment;
+    size_t replied_bytes = call->reply.out->size;
+    if (!multi_run_all(call, false)) {
+        *call->counters = counters;
+        session->moment = moment;
+        call->reply.out->size = replied_bytes;
+        multi_run_all(call, true);
+    }
+    if (!call->needs_disk)
+        resp_multi_close(session);
 }

@@ -12,9 +12,9 @@ enum { FEATURES_SHOWN_BYTES = 700 }; /* of an error text that lists the features
 enum status resp_read_find(struct resp_call *call, struct bytes key, struct target *target)
 {
     struct error err = {0};
-    enum status status = query_find(call->door->options.query, key, call->arena, target, &err);
+    enum status status = query_find(call->query, key, call->arena, target, &err);
     if (status == STATUS_NOT_FOUND)
-        call->door->counters.entities_missed_total++;
+        call->counters->entities_missed_total++;
     else if (status != STATUS_OK)
         resp_call_failed(call, status, &err);
     return status;
@@ -36,8 +36,8 @@ bool resp_read_features(struct resp_call *call, const struct target *target,
                         struct text_answer *answer)
 {
     struct error err = {0};
-    struct resp_counters *counters = &call->door->counters;
-    enum status status = query_read_texts(call->door->options.query, target, features,
+    struct resp_counters *counters = call->counters;
+    enum status status = query_read_texts(call->query, target, features,
                                           features_count, moment, call->arena, answer, &err);
     if (status != STATUS_OK) {
         resp_call_failed(call, status, &err);
@@ -59,7 +59,7 @@ static void read_unknown_feature(struct resp_call *call, const struct view_defin
                                  struct bytes name)
 {
     struct suggest suggest = {.name = name};
-    struct buffer *list = &call->door->scratch;
+    struct buffer *list = call->scratch;
     size_t begin = list->size;
     for (size_t i = 0; i < view->features_count; i++) {
         struct bytes feature = view->features[i].name;
@@ -105,7 +105,7 @@ static bool read_is_found(struct resp_call *call, struct bytes key, bool *is_fou
     *is_found = false;
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND;
-    if (!resp_read_features(call, &target, &none, 0, call->session->moment, &answer))
+    if (!resp_read_features(call, &target, &none, 0, call->moment, &answer))
         return false;
     *is_found = answer.is_found;
     return true;
@@ -118,7 +118,7 @@ static bool read_hash(struct resp_call *call, struct target *target, struct text
     *answer = (struct text_answer){0};
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND;
-    if (!resp_read_features(call, target, NULL, 0, call->session->moment, answer))
+    if (!resp_read_features(call, target, NULL, 0, call->moment, answer))
         return false;
     if (!answer->is_found)
         answer->count = 0;
@@ -146,7 +146,7 @@ static bool read_one(struct resp_call *call, struct bytes *text)
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND;
     if (!resp_read_names(call, target.view, &call->arguments[2], 1, &feature) ||
-        !resp_read_features(call, &target, feature, 1, call->session->moment, &answer))
+        !resp_read_features(call, &target, feature, 1, call->moment, &answer))
         return false;
     *text = answer.texts[0];
     return true;
@@ -185,7 +185,7 @@ void resp_read_hmget(struct resp_call *call)
         return;
     }
     if (status != STATUS_OK || !resp_read_names(call, target.view, names, count, &features) ||
-        !resp_read_features(call, &target, features, count, call->session->moment, &answer))
+        !resp_read_features(call, &target, features, count, call->moment, &answer))
         return;
     resp_write_texts(call->reply, answer.texts, count);
 }
@@ -236,7 +236,7 @@ void resp_read_hexists(struct resp_call *call)
         return;
     }
     uint32_t feature = (uint32_t)index;
-    if (!resp_read_features(call, &target, &feature, 1, call->session->moment, &answer))
+    if (!resp_read_features(call, &target, &feature, 1, call->moment, &answer))
         return;
     resp_write_integer(call->reply, answer.is_found && resp_text_is_shown(answer.texts[0]));
 }

@@ -15,7 +15,7 @@ struct scan {
     bool has_pattern;
     bool is_of_hashes; /* not TYPE string or the like */
     size_t examined_max;
-    struct resp_writer keys; /* into the door's scratch */
+    struct resp_writer keys; /* into the call's scratch */
     size_t keys_count;
 };
 
@@ -114,9 +114,8 @@ static void scan_write_empty(struct resp_call *call)
 
 void resp_scan_scan(struct resp_call *call)
 {
-    struct resp_door *door = call->door;
-    struct resp_cursors *cursors = door->options.cursors;
-    struct scan scan = {.call = call, .keys = {.out = &door->scratch, .version = 2}};
+    struct resp_cursors *cursors = call->cursors;
+    struct scan scan = {.call = call, .keys = {.out = call->scratch, .version = 2}};
     if (!scan_take_cursor(&scan, 1) || !scan_take_options(&scan, 2, true))
         return;
     if (!scan.is_of_hashes) {
@@ -130,14 +129,14 @@ void resp_scan_scan(struct resp_call *call)
         return;
     }
     struct error err = {0};
-    enum status status = query_scan(door->options.query, &position, scan.examined_max,
-                                    call->session->moment, scan_emit, &scan, &err);
+    enum status status = query_scan(call->query, &position, scan.examined_max,
+                                    call->moment, scan_emit, &scan, &err);
     if (status == STATUS_OK) {
-        scan_write_cursor(call, position.size == 0
-                                    ? 0
-                                    : resp_cursors_add(cursors, buffer_bytes(&position)));
+        bool has_more = position.size > 0 && !call->is_rehearsal;
+        scan_write_cursor(call,
+                          has_more ? resp_cursors_add(cursors, buffer_bytes(&position)) : 0);
         resp_write_array(call->reply, scan.keys_count);
-        buffer_append(call->reply.out, buffer_bytes(&door->scratch));
+        buffer_append(call->reply.out, buffer_bytes(call->scratch));
     } else {
         resp_call_failed(call, status, &err);
     }
@@ -158,7 +157,7 @@ void resp_scan_hscan(struct resp_call *call)
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return;
     if (status == STATUS_OK &&
-        !resp_read_features(call, &target, NULL, 0, call->session->moment, &answer))
+        !resp_read_features(call, &target, NULL, 0, call->moment, &answer))
         return;
 
     size_t pairs = 0;

@@ -119,7 +119,7 @@ static void object_encoding(struct resp_call *call)
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return;
     if (status == STATUS_OK &&
-        !resp_read_features(call, &target, &first, 1, call->session->moment, &answer))
+        !resp_read_features(call, &target, &first, 1, call->moment, &answer))
         return;
     if (answer.is_found)
         resp_write_text(call->reply, "hashtable");

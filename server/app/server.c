@@ -17,6 +17,7 @@ struct server {
     struct catalog_board *board;
     struct stream *stream;
     struct writer *writer;
+    struct readers *readers;
     struct resp_cursors *cursors;
     struct worker *workers[WORKERS_MAX]; /* the first has the main thread and listens */
     size_t workers_count;
@@ -118,12 +119,19 @@ static void append_info(void *context, struct buffer *out)
 
 /* ---- life ---- */
 
+static struct query_options query_options_of(const struct server *server)
+{
+    return (struct query_options){
+        .storage = server->storage, .board = server->board, .epoch = server->epoch};
+}
+
 static enum status create_workers(struct server *server, struct error *err)
 {
     const struct server_options *options = server->options;
     const struct worker_options worker = {
-        .query = {.storage = server->storage, .board = server->board, .epoch = server->epoch},
+        .query = query_options_of(server),
         .door = {.writer = server->writer,
+                 .readers = server->readers,
                  .cursors = server->cursors,
                  .version = ASOF_VERSION,
                  .connections_max = (size_t)options->connections_max,
@@ -177,7 +185,9 @@ static enum status server_start(struct server *server, struct error *err)
         status = stream_open(server->storage, registry_changed, server, &server->stream, err);
     if (status != STATUS_OK)
         return status;
+    const struct query_options query = query_options_of(server);
     server->writer = writer_create(server->storage, server->stream);
+    server->readers = readers_create(&query, (size_t)server->options->readers);
     status = create_workers(server, err);
     if (status == STATUS_OK)
         status = open_resp(server, err);
@@ -185,6 +195,7 @@ static enum status server_start(struct server *server, struct error *err)
         return status;
     network_loop_take_signals(worker_loop(server->workers[0]));
     writer_start(server->writer);
+    readers_start(server->readers);
     for (size_t i = 1; i < server->workers_count; i++)
         worker_start(server->workers[i]);
     return STATUS_OK;
@@ -196,6 +207,8 @@ static void stop_threads(struct server *server)
 {
     if (server->writer != NULL)
         writer_stop(server->writer);
+    if (server->readers != NULL)
+        readers_stop(server->readers);
     for (size_t i = 0; i < server->workers_count; i++)
         worker_stop(server->workers[i]);
     for (size_t i = 0; i < server->workers_count; i++)
@@ -212,6 +225,7 @@ static void server_stop(struct server *server)
     stop_threads(server);
     while (server->workers_count > 0)
         worker_destroy(&server->workers[--server->workers_count]);
+    readers_destroy(&server->readers);
     writer_destroy(&server->writer);
     stream_close(&server->stream);
     catalog_board_destroy(&server->board);

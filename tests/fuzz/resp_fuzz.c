@@ -2,11 +2,17 @@
  * answers depend on how they were cut. The first byte of the input is the size of the pieces. */
 #include <stdint.h>
 
-#include "app/resp_door.h"
-#include "base/check.h"
+#include "../unit/door_world.h"
 #include "protocol/resp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct door_world world; /* with an empty database, all through */
+
+static void close_world(void)
+{
+    door_world_close(&world);
+}
 
 /* Feeds input in pieces; what is left of the answers is in output. */
 static void feed(struct resp_door *door, struct bytes input, size_t piece, struct buffer *output)
@@ -24,7 +30,7 @@ static void feed(struct resp_door *door, struct bytes input, size_t piece, struc
 }
 
 /* Commands that look at definitions, the clock or the process are not for this door, which has no
- * database, and whose answers are compared. */
+ * writer at work, and whose answers are compared. */
 static bool is_for_this_door(struct bytes input)
 {
     static const char *const words[] = {"asof",   "exists", "get",  "hexists", "hkeys", "hlen",
@@ -41,8 +47,7 @@ static bool is_for_this_door(struct bytes input)
 
 static void compare_pieces(struct bytes input, size_t piece)
 {
-    struct resp_door *door =
-        resp_door_create(&(struct resp_door_options){.version = "fuzz", .connections_max = 1});
+    struct resp_door *door = door_world_new_door(&world);
     struct buffer whole = {0};
     struct buffer pieces = {0};
     feed(door, input, input.size + 1, &whole);
@@ -78,6 +83,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2)
         return 0;
+    if (world.door == NULL) {
+        door_world_open(&world);
+        CHECK(atexit(close_world) == 0);
+    }
     struct bytes input = bytes_of(data + 1, size - 1);
     parse_all(input);
     if (is_for_this_door(input))

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "app/resp_door.h"
+#include "base/check.h"
 
 struct door_world {
     char directory[64];
@@ -34,29 +35,35 @@ static inline void door_world_changed(void *context, struct stream *stream,
     catalog_publish(world->board, registry, stream_find_time, stream);
 }
 
-static inline void door_world_open(struct door_world *world)
+/* Another door to the same. */
+static inline struct resp_door *door_world_new_door(struct door_world *world)
 {
-    static const struct storage_options options = {
-        .block_cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20, .hot_bytes = 1 << 20};
-    struct error err;
-    *world = (struct door_world){.directory = "/tmp/asof-door-XXXXXX"};
-    assert_non_null(mkdtemp(world->directory));
-    world->epoch = epoch_create();
-    world->board = catalog_board_create(world->epoch);
-    if (storage_open(world->directory, &options, &world->storage, &err) != STATUS_OK ||
-        stream_open(world->storage, door_world_changed, world, &world->stream, &err) != STATUS_OK)
-        fail_msg("%s", err.text);
-    world->writer = writer_create(world->storage, world->stream);
-    world->query = query_create(&(struct query_options){
-        .storage = world->storage, .board = world->board, .epoch = world->epoch});
-    world->cursors = resp_cursors_create();
-    world->door = resp_door_create(&(struct resp_door_options){
+    return resp_door_create(&(struct resp_door_options){
         .query = world->query,
         .writer = world->writer,
         .cursors = world->cursors,
         .version = "test",
         .connections_max = 10,
     });
+}
+
+static inline void door_world_open(struct door_world *world)
+{
+    static const struct storage_options options = {
+        .block_cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20, .hot_bytes = 1 << 20};
+    struct error err;
+    *world = (struct door_world){.directory = "/tmp/asof-door-XXXXXX"};
+    CHECK(mkdtemp(world->directory) != NULL);
+    world->epoch = epoch_create();
+    world->board = catalog_board_create(world->epoch);
+    CHECK(storage_open(world->directory, &options, &world->storage, &err) == STATUS_OK);
+    CHECK(stream_open(world->storage, door_world_changed, world, &world->stream, &err) ==
+          STATUS_OK);
+    world->writer = writer_create(world->storage, world->stream);
+    world->query = query_create(&(struct query_options){
+        .storage = world->storage, .board = world->board, .epoch = world->epoch});
+    world->cursors = resp_cursors_create();
+    world->door = door_world_new_door(world);
 }
 
 static inline void door_world_close(struct door_world *world)
@@ -71,7 +78,7 @@ static inline void door_world_close(struct door_world *world)
     catalog_board_destroy(&world->board);
     epoch_destroy(&world->epoch);
     snprintf(command, sizeof(command), "rm -rf %s", world->directory);
-    assert_int_equal(system(command), 0);
+    CHECK(system(command) == 0);
 }
 
 static inline void peer_open(struct peer *peer, struct door_world *world)

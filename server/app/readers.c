@@ -1,0 +1,129 @@
+#include "app/readers.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+
+enum { READER_CHUNK_SIZE = 64 * 1024 };
+
+struct reader {
+    struct readers *readers; /* borrowed */
+    struct query *query;     /* owned */
+    struct arena *arena;     /* owned */
+    pthread_t thread;
+};
+
+struct readers {
+    struct reader *members; /* owned */
+    size_t count;
+    bool is_started;
+    pthread_mutex_t mutex; /* guards all below */
+    pthread_cond_t has_jobs;
+    struct reader_job *first;
+    struct reader_job *last;
+    bool is_stopping;
+};
+
+struct readers *readers_create(const struct query_options *options, size_t count)
+{
+    struct readers *readers = calloc(1, sizeof(*readers));
+    CHECK(readers != NULL && count <= READERS_MAX);
+    CHECK(pthread_mutex_init(&readers->mutex, NULL) == 0);
+    CHECK(pthread_cond_init(&readers->has_jobs, NULL) == 0);
+    readers->members = calloc(count, sizeof(*readers->members));
+    CHECK(readers->members != NULL);
+    readers->count = count;
+    for (size_t i = 0; i < count; i++)
+        readers->members[i] = (struct reader){.readers = readers,
+                                              .query = query_create(options),
+                                              .arena = arena_create(READER_CHUNK_SIZE)};
+    return readers;
+}
+
+void readers_destroy(struct readers **out)
+{
+    struct readers *readers = *out;
+    if (readers == NULL)
+        return;
+    CHECK(!readers->is_started && readers->first == NULL);
+    for (size_t i = 0; i < readers->count; i++) {
+        query_destroy(&readers->members[i].query);
+        arena_destroy(&readers->members[i].arena);
+    }
+    free(readers->members);
+    pthread_cond_destroy(&readers->has_jobs);
+    pthread_mutex_destroy(&readers->mutex);
+    free(readers);
+    *out = NULL;
+}
+
+void readers_post(struct readers *readers, struct reader_job *job)
+{
+    job->next = NULL;
+    pthread_mutex_lock(&readers->mutex);
+    if (readers->first == NULL)
+        readers->first = job;
+    else
+        readers->last->next = job;
+    readers->last = job;
+    pthread_mutex_unlock(&readers->mutex);
+    pthread_cond_signal(&readers->has_jobs);
+}
+
+/* The next job, waited for; NULL: there is none, and none shall come. */
+static struct reader_job *take_job(struct readers *readers)
+{
+    pthread_mutex_lock(&readers->mutex);
+    while (readers->first == NULL && !readers->is_stopping)
+        pthread_cond_wait(&readers->has_jobs, &readers->mutex);
+    struct reader_job *job = readers->first;
+    if (job != NULL)
+        readers->first = job->next;
+    pthread_mutex_unlock(&readers->mutex);
+    return job;
+}
+
+static void job_on_loop(struct network_call *call)
+{
+    struct reader_job *job =
+        (struct reader_job *)((char *)call - offsetof(struct reader_job, call));
+    job->done(job);
+}
+
+static void *reader_main(void *context)
+{
+    struct reader *reader = context;
+    struct reader_job *job;
+    while ((job = take_job(reader->readers)) != NULL) {
+        arena_reset(reader->arena);
+        query_begin(reader->query);
+        job->run(job, reader->query, reader->arena);
+        query_end(reader->query);
+        job->call.run = job_on_loop;
+        network_loop_post(job->loop, &job->call);
+    }
+    return NULL;
+}
+
+void readers_start(struct readers *readers)
+{
+    readers->is_started = true;
+    for (size_t i = 0; i < readers->count; i++) {
+        struct reader *reader = &readers->members[i];
+        CHECK(pthread_create(&reader->thread, NULL, reader_main, reader) == 0);
+    }
+}
+
+void readers_stop(struct readers *readers)
+{
+    if (!readers->is_started)
+        return;
+    pthread_mutex_lock(&readers->mutex);
+    readers->is_stopping = true;
+    pthread_mutex_unlock(&readers->mutex);
+    pthread_cond_broadcast(&readers->has_jobs);
+    for (size_t i = 0; i < readers->count; i++)
+        pthread_join(readers->members[i].thread, NULL);
+    readers->is_started = false;
+}

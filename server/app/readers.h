@@ -1,0 +1,44 @@
+/* Readers: a few threads that wait for the disk, so that workers need not. What a worker could not
+ * read from memory, a reader reads; then it is in memory, and the worker reads it again.
+ *
+ * 1. Jobs are taken in the order of posting, by whoever is free; each comes back once.
+ * 2. What waits is bounded by who posts: a connection posts one job at a time.
+ *
+ * Thread: create, start, stop and destroy belong to one; post, any. */
+#ifndef ASOF_APP_READERS_H
+#define ASOF_APP_READERS_H
+
+#include "network/network.h"
+#include "query/query.h"
+
+enum { READERS_MAX = 64 };
+
+struct reader_job {
+    /* On a reader's thread, with a query of its own, which has begun and may wait; the arena is the
+     * call's. */
+    void (*run)(struct reader_job *job, struct query *query, struct arena *arena);
+
+    /* Afterwards, on the thread of the loop. Frees the job. */
+    void (*done)(struct reader_job *job);
+
+    struct network_loop *loop; /* borrowed */
+
+    /* The readers' own. */
+    struct network_call call;
+    struct reader_job *next;
+};
+
+struct readers;
+
+/* What options point to is borrowed. Owned by the caller. */
+struct readers *readers_create(const struct query_options *options, size_t count);
+void readers_destroy(struct readers **readers);
+
+/* Stopping does what is queued and returns when the threads have ended; of what was not started it
+ * is harmless. */
+void readers_start(struct readers *readers);
+void readers_stop(struct readers *readers);
+
+void readers_post(struct readers *readers, struct reader_job *job);
+
+#endif
