@@ -127,7 +127,7 @@ PYTEST_FLAGS ?=
 test: setup ## set up, build, and run the tests
 	@$(MAKE) --no-print-directory check
 
-check: all check-house check-unit check-fuzz check-system check-sanitized ## the tests, without set-up
+check: all check-house check-unit check-fuzz check-system check-sanitized check-threads ## the tests, without set-up
 
 check-house:
 	@tests/check_house.sh
@@ -148,6 +148,16 @@ check-sanitized: $(VENV)/.done
 	@ASOFD=$(abspath $(BUILD)/san-address-undefined/asofd) \
 		ASOF=$(abspath $(BUILD)/san-address-undefined/asof) ASOF_FLIGHTS=$(abspath $(FLIGHTS)) \
 		$(PYTEST) $(PYTEST_FLAGS) tests/system/test_bad_input.py
+
+# What threads share, under the thread sanitizer.
+THREAD_TESTS = epoch_test hot_test
+check-threads: $(VENV)/.done
+	@$(MAKE) --no-print-directory SAN=thread all \
+		$(patsubst %,$(BUILD)/san-thread/tests/%,$(THREAD_TESTS))
+	@tests/run_unit.sh $(patsubst %,$(BUILD)/san-thread/tests/%,$(THREAD_TESTS))
+	@TSAN_OPTIONS=suppressions=$(abspath tests/thread_suppressions.txt) \
+		ASOFD=$(abspath $(BUILD)/san-thread/asofd) ASOF=$(abspath $(BUILD)/san-thread/asof) \
+		$(PYTEST) $(PYTEST_FLAGS) tests/system/test_workers.py
 
 test-all: test ## the tests, and the long ones
 	@ASOF_LONG=1 $(MAKE) --no-print-directory check-system FUZZ_SECONDS=300 check-fuzz
