@@ -23,6 +23,7 @@ enum resp_flag {
 struct resp_call;
 struct resp_job;
 struct resp_rehearsal;
+struct resp_repeats;
 typedef void (*resp_run_fn)(struct resp_call *call);
 
 struct resp_command {
@@ -44,6 +45,7 @@ struct resp_door {
     struct map *refusals;  /* name -> why it is not offered */
     struct arena *arena;   /* of one command */
     struct buffer scratch; /* of one command */
+    struct resp_repeats *repeats;
     bool has_starved;      /* a session waits because too much waits for the writer */
     TAILQ_HEAD(, resp_session) sessions;
     uint64_t last_session_id; /* of those without a socket */
@@ -188,6 +190,23 @@ void resp_command_fill(struct resp_door *door);
 /* Puts the call into the open transaction and replies. */
 void resp_multi_queue(struct resp_call *call);
 void resp_multi_close(struct resp_session *session);
+
+/* Counts the answer to a read. */
+void resp_read_count(struct resp_counters *counters, const struct text_answer *answer);
+
+/* Requests that repeat: see resp_repeat.c. */
+struct resp_repeats *resp_repeats_create(void);
+void resp_repeats_destroy(struct resp_repeats **repeats);
+
+/* Remembers the HMGET that the call is, of these features, now and then. */
+void resp_repeat_learn(struct resp_call *call, const struct target *target,
+                       const uint32_t *features, size_t count);
+
+/* Answers requests at the front of input that were learned; returns how many bytes they were. */
+size_t resp_repeat_answer(struct resp_session *session, struct bytes input);
+
+/* Whether the session takes another request. */
+bool resp_session_is_ready(const struct resp_session *session);
 
 /* Sends the call, of a RESP_WRITER, to the writer; sets must_wait where too much is on its way. */
 void resp_job_post(struct resp_call *call);

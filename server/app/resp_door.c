@@ -27,6 +27,7 @@ struct resp_door *resp_door_create(const struct resp_door_options *options)
     TAILQ_INIT(&door->sessions);
     TAILQ_INIT(&door->settled);
     door->next = door;
+    door->repeats = resp_repeats_create();
     resp_command_fill(door);
     return door;
 }
@@ -37,6 +38,7 @@ void resp_door_destroy(struct resp_door **out)
     if (door == NULL)
         return;
     CHECK(TAILQ_EMPTY(&door->sessions));
+    resp_repeats_destroy(&door->repeats);
     map_destroy(&door->commands);
     map_destroy(&door->refusals);
     arena_destroy(&door->arena);
@@ -138,7 +140,7 @@ bool resp_session_is_closing(const struct resp_session *session)
     return session->is_closing;
 }
 
-static bool session_is_ready(const struct resp_session *session)
+bool resp_session_is_ready(const struct resp_session *session)
 {
     if (session->is_closing || session->is_waiting)
         return false;
@@ -250,6 +252,28 @@ static bool session_break(struct resp_session *session)
     return true;
 }
 
+/* Parses and runs the request at the front of input; false: it is not whole, or must wait. */
+static bool session_take_request(struct resp_session *session, struct bytes input, size_t *taken)
+{
+    struct resp_request request;
+    size_t size;
+    enum resp_result result = resp_parse(&session->parser, input, &request, &size);
+    *taken = 0;
+    if (result == RESP_INCOMPLETE) {
+        *taken = size;
+        return false;
+    }
+    bool is_done =
+        result == RESP_BROKEN ? session_break(session) : session_execute(session, &request);
+    if (is_done) {
+        *taken = size;
+        return true;
+    }
+    session->is_waiting = true;
+    session->door->has_starved |= session->is_starved;
+    return false;
+}
+
 size_t resp_session_receive(struct resp_session *session, struct bytes input)
 {
     size_t taken = 0;
@@ -257,23 +281,12 @@ size_t resp_session_receive(struct resp_session *session, struct bytes input)
     session->active_mono_us = session->door->turn_mono_us;
     session->is_yielding = false;
     query_begin(session->door->options.query);
-    while (session_is_ready(session)) {
-        struct resp_request request;
-        size_t size;
-        enum resp_result result =
-            resp_parse(&session->parser, bytes_after(input, taken), &request, &size);
-        if (result == RESP_INCOMPLETE) {
-            taken += size;
-            break;
-        }
-        bool is_done = result == RESP_BROKEN ? session_break(session)
-                                             : session_execute(session, &request);
-        if (!is_done) {
-            session->is_waiting = true;
-            session->door->has_starved |= session->is_starved;
-            break;
-        }
+    while (resp_session_is_ready(session) && taken < input.size) {
+        size_t size = resp_repeat_answer(session, bytes_after(input, taken));
+        bool may_go_on = size > 0 || session_take_request(session, bytes_after(input, taken), &size);
         taken += size;
+        if (!may_go_on)
+            break;
         if (session->connection != NULL && clock_mono_us() >= deadline_mono_us) {
             session->is_yielding = true;
             break;

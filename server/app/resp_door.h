@@ -50,6 +50,7 @@ struct resp_session;
 
 #define RESP_COUNTERS(X)                                                                           \
     X(commands_total, "Commands run, those of transactions too.")                                  \
+    X(repeats_total, "Of these, reads whose request was recognised by its bytes.")                 \
     X(errors_total, "Error replies.")                                                              \
     X(protocol_errors_total, "Connections closed because their bytes are not RESP.")               \
     X(http_refused_total, "Connections closed because they speak HTTP.")                           \

@@ -31,12 +31,20 @@ static void read_out_of_history(struct resp_call *call, const struct view_defini
                     BYTES_ARGS(view->name), view->version, history, t);
 }
 
+void resp_read_count(struct resp_counters *counters, const struct text_answer *answer)
+{
+    if (answer->is_found)
+        counters->entities_found_total++;
+    else
+        counters->entities_missed_total++;
+    counters->overflows_total += answer->overflows_count;
+}
+
 bool resp_read_features(struct resp_call *call, const struct target *target,
                         const uint32_t *features, size_t features_count, struct moment moment,
                         struct text_answer *answer)
 {
     struct error err = {0};
-    struct resp_counters *counters = call->counters;
     enum status status = query_read_texts(call->query, target, features,
                                           features_count, moment, call->arena, answer, &err);
     if (status != STATUS_OK) {
@@ -47,11 +55,7 @@ bool resp_read_features(struct resp_call *call, const struct target *target,
         read_out_of_history(call, target->view, answer);
         return false;
     }
-    if (answer->is_found)
-        counters->entities_found_total++;
-    else
-        counters->entities_missed_total++;
-    counters->overflows_total += answer->overflows_count;
+    resp_read_count(call->counters, answer);
     return true;
 }
 
@@ -188,6 +192,7 @@ void resp_read_hmget(struct resp_call *call)
         !resp_read_features(call, &target, features, count, call->moment, &answer))
         return;
     resp_write_texts(call->reply, answer.texts, count);
+    resp_repeat_learn(call, &target, features, count);
 }
 
 /* HGETALL, HKEYS and HVALS differ in what they write of a field. */

@@ -7,6 +7,7 @@
 enum {
     STRING_END = 0x01,     /* behind 00: the string ends */
     STRING_ZERO = 0xff,    /* behind 00: the string goes on with a 00 */
+    STRING_END_SIZE = 2,   /* 00 and STRING_END */
     ENTITY_INT_SIZE = 8,
 };
 
@@ -93,9 +94,31 @@ static enum status entity_parse_into(const struct view_definition *view, struct 
     return STATUS_OK;
 }
 
+/* Whether the encoding of the entity is its text with an end behind it. */
+static bool entity_is_plain(const struct view_definition *view, struct bytes text)
+{
+    return view->keys_count == 1 &&
+           view->fields[view->key_fields[0]].type.kind == VALUE_STRING && text.size > 0 &&
+           text.size <= ENTITY_SIZE_MAX - STRING_END_SIZE &&
+           memchr(text.data, 0, text.size) == NULL && bytes_are_utf8(text);
+}
+
+static struct bytes entity_encode_plain(struct bytes text, struct arena *arena)
+{
+    char *encoded = arena_allocate(arena, text.size + STRING_END_SIZE);
+    memcpy(encoded, text.data, text.size);
+    encoded[text.size] = 0;
+    encoded[text.size + 1] = STRING_END;
+    return bytes_of(encoded, text.size + STRING_END_SIZE);
+}
+
 enum status entity_parse(const struct view_definition *view, struct bytes text, struct arena *arena,
                          struct bytes *out, struct error *err)
 {
+    if (entity_is_plain(view, text)) {
+        *out = entity_encode_plain(text, arena);
+        return STATUS_OK;
+    }
     if (text.size > ENTITY_SIZE_MAX)
         return error_set(err, STATUS_LIMIT, "an entity has at most %d bytes, got %zu",
                          ENTITY_SIZE_MAX, text.size);

@@ -107,6 +107,11 @@ const struct registry *query_registry(const struct query *query)
     return query->catalog->registry;
 }
 
+uint64_t query_catalog_number(const struct query *query)
+{
+    return query->catalog->number;
+}
+
 /* ---- names ---- */
 
 /* Splits "view@2:entity". false: there is no ':' or the number is none. */
@@ -194,7 +199,7 @@ static uint32_t asked_feature(const struct question *question, size_t i)
     return question->features == NULL ? (uint32_t)i : question->features[i];
 }
 
-static int64_t now_us(const struct query *query, const struct target *target)
+int64_t query_now_us(const struct query *query, const struct target *target)
 {
     return query->pinned_now_us == NULL
                ? readable_now_us(target->readable)
@@ -206,7 +211,7 @@ static bool ask(const struct query *query, const struct target *target, const ui
                 size_t features_count, struct moment moment, struct question *question)
 {
     const struct view_definition *view = target->view;
-    int64_t now = now_us(query, target);
+    int64_t now = query_now_us(query, target);
     *question = (struct question){
         .view = view,
         .entity = target->entity,
@@ -380,12 +385,27 @@ static bool answer_from_row(struct query *query, const struct target *target,
 }
 
 bool query_peek_texts(struct query *query, const struct target *target, const uint32_t *features,
-                      size_t features_count, struct moment moment, struct arena *arena,
+                      size_t features_count, int64_t now_us, struct arena *arena,
                       struct text_answer *answer)
 {
-    struct question question;
-    return ask(query, target, features, features_count, moment, &question) &&
-           answer_from_row(query, target, &question, moment, arena, answer);
+    const struct question question = {
+        .view = target->view,
+        .entity = target->entity,
+        .features = features,
+        .features_count = features == NULL ? target->view->features_count : features_count,
+        .t_us = now_us,
+    };
+    return answer_from_row(query, target, &question, (struct moment){.is_now = true}, arena, answer);
+}
+
+void query_prefetch_place(struct query *query, const struct target *target)
+{
+    hot_prefetch_place(storage_hot(query->storage), target->version->table_id, target->entity);
+}
+
+void query_prefetch_row(struct query *query, const struct target *target)
+{
+    hot_prefetch_row(storage_hot(query->storage), target->version->table_id, target->entity);
 }
 
 static struct hot_cell cell_of(const struct answer *answer, const struct text_answer *texts,

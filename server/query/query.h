@@ -49,6 +49,9 @@ uint64_t query_storage_changes(const struct query *query);
 /* The definitions that this query reads by; good until the end. */
 const struct registry *query_registry(const struct query *query);
 
+/* Tells those definitions apart from all others. */
+uint64_t query_catalog_number(const struct query *query);
+
 /* A timeline that a key names: "view:entity", "view@2:entity". */
 struct target {
     const struct view_definition *view;
@@ -62,6 +65,9 @@ struct target {
  * filled and not shown yet. INVALID: not an entity of this view (wrong number of keys, no int). */
 MUST_USE enum status query_find(struct query *query, struct bytes key, struct arena *arena,
                                 struct target *target, struct error *err);
+
+/* `now` by the clock of the view's source. */
+int64_t query_now_us(const struct query *query, const struct target *target);
 
 /* Reads the features (indexes into target->view->features; NULL: all) as of moment, into the arena.
  * Where T is out of history every status says so and every value is NULL. IO, CORRUPT: err. AGAIN:
@@ -93,11 +99,15 @@ MUST_USE enum status query_read_texts(struct query *query, const struct target *
                                       struct moment moment, struct arena *arena,
                                       struct text_answer *answer, struct error *err);
 
-/* The same where a finished row answers, without the storage. false: query_read_texts may. */
+/* The same as of now_us, which query_now_us said behind the arrival of the request, where a finished
+ * row answers, without the storage. false: query_read_texts may. */
 MUST_USE bool query_peek_texts(struct query *query, const struct target *target,
-                               const uint32_t *features, size_t features_count,
-                               struct moment moment, struct arena *arena,
-                               struct text_answer *answer);
+                               const uint32_t *features, size_t features_count, int64_t now_us,
+                               struct arena *arena, struct text_answer *answer);
+
+/* Fetches ahead what peeks will look at: first the places of all, then the rows. */
+void query_prefetch_place(struct query *query, const struct target *target);
+void query_prefetch_row(struct query *query, const struct target *target);
 
 /* Takes the key of an entity that is found as of the moment; borrowed for the call. */
 typedef void (*scan_emit_fn)(void *context, struct bytes key);

@@ -4,6 +4,7 @@
 
 #include "../unit/door_world.h"
 #include "protocol/resp.h"
+#include "protocol/resp_shape.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -58,11 +59,32 @@ static void compare_pieces(struct bytes input, size_t piece)
     resp_door_destroy(&door);
 }
 
+/* What matches the shape of the request before is a whole request of the same arguments but one. */
+static void compare_shape(struct resp_shape *shape, struct bytes input,
+                          const struct resp_request *request, size_t consumed)
+{
+    struct resp_shape parsed = {0};
+    struct bytes argument;
+    size_t size;
+    bool is_matched = resp_shape_match(shape, input, &argument, &size);
+    if (request->count >= 2)
+        resp_shape_set(&parsed, request->arguments, request->count);
+    if (is_matched) {
+        CHECK(request->count >= 2);
+        CHECK(size == consumed);
+        CHECK(bytes_equal(argument, request->arguments[1]));
+        CHECK(resp_shape_equal(shape, &parsed));
+    }
+    resp_shape_fini(shape);
+    *shape = parsed;
+}
+
 /* The parser alone takes anything: arguments must lie within the input. */
 static void parse_all(struct bytes input)
 {
     struct resp_parser parser = {0};
     struct resp_request request;
+    struct resp_shape shape = {0};
     size_t consumed;
     size_t at = 0;
     while (resp_parse(&parser, bytes_after(input, at), &request, &consumed) == RESP_COMPLETE) {
@@ -74,8 +96,14 @@ static void parse_all(struct bytes input)
             for (size_t j = 0; j < request.arguments[i].size; j++)
                 sum += (unsigned char)request.arguments[i].data[j];
         CHECK(sum <= 255 * consumed);
+        compare_shape(&shape, bytes_after(input, at), &request, consumed);
         at += consumed;
     }
+    if (at < input.size) {
+        struct bytes argument;
+        CHECK(!resp_shape_match(&shape, bytes_after(input, at), &argument, &consumed));
+    }
+    resp_shape_fini(&shape);
     resp_parser_fini(&parser);
 }
 
