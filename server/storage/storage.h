@@ -43,6 +43,10 @@ MUST_USE enum status storage_open(const char *directory, const struct storage_op
                                   struct storage **out, struct error *err);
 void storage_close(struct storage **storage);
 
+/* Each thread that reads or writes calls it once before; storage_open does for its own. Without it
+ * everything works, slower. */
+void storage_begin_thread(void);
+
 /* ---- writing ---- */
 
 struct batch;
