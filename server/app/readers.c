@@ -95,6 +95,7 @@ static void *reader_main(void *context)
 {
     struct reader *reader = context;
     struct reader_job *job;
+    storage_begin_thread();
     while ((job = take_job(reader->readers)) != NULL) {
         arena_reset(reader->arena);
         query_begin(reader->query);

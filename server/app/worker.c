@@ -91,6 +91,7 @@ void worker_finish(struct worker *worker)
 
 static void *worker_main(void *context)
 {
+    storage_begin_thread();
     worker_run(context);
     return NULL;
 }

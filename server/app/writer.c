@@ -202,6 +202,7 @@ static void *writer_main(void *context)
 {
     struct writer *writer = context;
     bool has_more = true;
+    storage_begin_thread();
     while (!wait_for_jobs(writer, has_more))
         has_more = writer_turn(writer);
     writer_turn(writer); /* what came before the stop */

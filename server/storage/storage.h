@@ -46,6 +46,10 @@ MUST_USE enum status storage_open(const char *directory, const struct storage_op
                                   struct storage **out, struct error *err);
 void storage_close(struct storage **storage);
 
+/* Each thread that reads or writes calls it once before; storage_open does for its own. Without it
+ * everything works, slower. */
+void storage_begin_thread(void);
+
 /* ---- writing ---- */
 
 struct batch;
@@ -58,6 +62,7 @@ bool batch_is_empty(const struct batch *batch);
 
 void batch_put_row(struct batch *batch, struct storage *storage, struct bytes key, struct bytes value);
 void batch_delete_row(struct batch *batch, struct storage *storage, struct bytes key);
+/* Events are written behind all else of the batch, sorted by key. */
 void batch_put_event(struct batch *batch, struct storage *storage, uint32_t table_id,
                      struct bytes entity, int64_t time_us, struct bytes identity, struct bytes row);
 void batch_put_log(struct batch *batch, struct storage *storage, uint32_t source_id,
@@ -65,13 +70,14 @@ void batch_put_log(struct batch *batch, struct storage *storage, uint32_t source
 void batch_delete_log(struct batch *batch, struct storage *storage, uint32_t source_id,
                       uint64_t first_sequence);
 
-/* Marks where the batch is. Each mark is ended once: by going back to it (what was put since is gone),
- * or by keeping what was put. */
+/* Marks where the batch is; there is at most one mark. It is ended once: by going back to it (what
+ * was put since is gone), or by keeping what was put. */
 void batch_mark(struct batch *batch);
 void batch_undo_to_mark(struct batch *batch);
 void batch_forget_mark(struct batch *batch);
 
-/* Writes the batch; with sync it is on disk when this returns. The batch is left as it is.
+/* Writes the batch; with sync it is on disk when this returns. The batch must be cleared before it
+ * is used again.
  * UNAVAILABLE: nothing was written, as the disk is nearly full or an earlier write failed. IO: the
  * write failed; it may or may not be there after storage_heal or a restart. */
 MUST_USE enum status storage_write(struct storage *storage, struct batch *batch, bool sync,

@@ -8,20 +8,22 @@
 
 #include "base/check.h"
 #include "base/map.h"
-#include "stream/field_text.h"
+#include "stream/flat_json.h"
 
 enum {
     SLOTS_MAX = 4 * SOURCE_FIELDS_MAX, /* with what older versions of views know otherwise */
     SEEN_CAPACITY = 4 * EVENT_KEYS_MAX, /* a power of two */
+    GUESSES_MAX = 64, /* producers write their keys in one order: most are found at once */
 };
 
 struct slot {
     const struct field_definition *field; /* borrowed */
     struct slot *next;                    /* of the same name with another type, or NULL */
     size_t index;
+    uint64_t stamp;                       /* of the last event that had the name; see seen_key */
 };
 
-/* A key of the event at hand, by its hash; stamp tells it from those of earlier events. */
+/* A key of the event at hand that is no field's, by its hash; stamp tells it from those of earlier events. */
 struct seen_key {
     uint64_t hash;
     uint64_t stamp;
@@ -34,6 +36,8 @@ struct decoder {
     struct map *names; /* owned: name -> first slot of that name */
     struct seen_key seen[SEEN_CAPACITY];
     uint64_t stamp;
+    struct slot *guesses[GUESSES_MAX]; /* the slot of the n-th key of the last event that had one */
+    bool is_plain;
 };
 
 /* One decode under way. */
@@ -100,14 +104,26 @@ enum status decoder_slot(struct decoder *decoder, const struct field_definition 
     return STATUS_OK;
 }
 
+/* Makes the event empty; none of its keys was seen. */
+static void decoding_begin(struct decoding *decoding)
+{
+    size_t count = decoding->decoder->slots_count;
+    decoding->event->values = ARENA_NEW_ARRAY(decoding->arena, count, struct value);
+    decoding->event->mismatched = ARENA_NEW_ARRAY(decoding->arena, count, bool);
+    decoding->event->first_mismatch = -1;
+    decoding->decoder->stamp++;
+    decoding->keys_count = 0;
+    decoding->slot = NULL;
+}
+
 static bool fail(struct decoding *decoding, enum status status)
 {
     decoding->status = status;
     return false;
 }
 
-/* Remembers the key; false where the event already had it. Keys are told apart by 64 bits of hash:
- * two that collide are refused, nothing worse. */
+/* Remembers a key that is no field's; false where the event already had it. They are told apart by
+ * 64 bits of hash: two that collide are refused, nothing worse. */
 static bool key_is_first(struct decoder *decoder, struct bytes key)
 {
     uint64_t hash = XXH3_64bits(key.data, key.size);
@@ -121,16 +137,40 @@ static bool key_is_first(struct decoder *decoder, struct bytes key)
     return true;
 }
 
+/* The first slot of that name, or NULL. position counts the event's keys. */
+static struct slot *find_slot(struct decoder *decoder, size_t position, struct bytes key)
+{
+    bool is_guessed = position < GUESSES_MAX;
+    struct slot *guess = is_guessed ? decoder->guesses[position] : NULL;
+    if (guess != NULL && bytes_equal(guess->field->name, key))
+        return guess;
+    struct slot *found = map_get(decoder->names, key);
+    if (is_guessed && found != NULL)
+        decoder->guesses[position] = found;
+    return found;
+}
+
+/* Remembers the key, of the slot or of none; false where the event already had it. */
+static bool note_key(struct decoder *decoder, struct slot *slot, struct bytes key)
+{
+    if (slot == NULL)
+        return key_is_first(decoder, key);
+    bool is_first = slot->stamp != decoder->stamp;
+    slot->stamp = decoder->stamp;
+    return is_first;
+}
+
 static bool take_key(struct decoding *decoding, struct bytes key)
 {
     char shown[NAME_SIZE_MAX];
     if (++decoding->keys_count > EVENT_KEYS_MAX)
         return fail(decoding, error_set(decoding->err, STATUS_LIMIT,
                                         "an event has at most %d keys", EVENT_KEYS_MAX));
-    if (!key_is_first(decoding->decoder, key))
+    struct slot *slot = find_slot(decoding->decoder, decoding->keys_count - 1, key);
+    if (!note_key(decoding->decoder, slot, key))
         return fail(decoding, error_set(decoding->err, STATUS_INVALID, "key '%s' stands twice",
                                         bytes_to_text(key, shown, sizeof(shown))));
-    decoding->slot = map_get(decoding->decoder->names, key);
+    decoding->slot = slot;
     return true;
 }
 
@@ -280,10 +320,8 @@ static enum status refuse_json(struct decoding *decoding, yajl_handle handle, st
     return error_set(decoding->err, STATUS_INVALID, "not valid JSON at byte %zu: %s", at, shown);
 }
 
-static enum status decode_json(struct decoding *decoding, struct bytes text)
+static enum status decode_by_yajl(struct decoding *decoding, struct bytes text)
 {
-    if (!bytes_are_utf8(text))
-        return error_set(decoding->err, STATUS_INVALID, "not valid UTF-8");
     if (!surrogates_are_paired(text))
         return error_set(decoding->err, STATUS_INVALID,
                          "not valid JSON: a \\u escape is half of a surrogate pair");
@@ -297,6 +335,34 @@ static enum status decode_json(struct decoding *decoding, struct bytes text)
                                                   : refuse_json(decoding, handle, text);
     yajl_free(handle);
     return status;
+}
+
+/* Decodes what flat_json.h takes. AGAIN: it is something else, and some keys may be taken. */
+static enum status decode_flat(struct decoding *decoding, struct bytes text)
+{
+    struct flat_json json = flat_json_begin(text);
+    struct bytes key;
+    struct raw_value value;
+    enum flat_result result;
+    while ((result = flat_json_next(&json, &key, &value)) == FLAT_MEMBER) {
+        if (!take_key(decoding, key))
+            return decoding->status;
+        take_value(decoding, value);
+    }
+    return result == FLAT_END ? STATUS_OK : STATUS_AGAIN;
+}
+
+static enum status decode_json(struct decoding *decoding, struct bytes text)
+{
+    if (!bytes_are_utf8(text))
+        return error_set(decoding->err, STATUS_INVALID, "not valid UTF-8");
+    if (decoding->decoder->is_plain || memchr(text.data, '\\', text.size) != NULL)
+        return decode_by_yajl(decoding, text);
+    enum status status = decode_flat(decoding, text);
+    if (status != STATUS_AGAIN)
+        return status;
+    decoding_begin(decoding);
+    return decode_by_yajl(decoding, text);
 }
 
 static enum status refuse_size(struct error *err, size_t size)
@@ -325,14 +391,16 @@ static enum status decode_pairs(struct decoding *decoding, const struct push_eve
     return STATUS_OK;
 }
 
+void decoder_go_plain(struct decoder *decoder)
+{
+    decoder->is_plain = true;
+}
+
 enum status decoder_decode(struct decoder *decoder, const struct push_event *text,
                            struct arena *arena, struct decoded_event *event, struct error *err)
 {
-    event->values = ARENA_NEW_ARRAY(arena, decoder->slots_count, struct value);
-    event->mismatched = ARENA_NEW_ARRAY(arena, decoder->slots_count, bool);
-    event->first_mismatch = -1;
-    decoder->stamp++;
     struct decoding decoding = {.decoder = decoder, .event = event, .arena = arena, .err = err};
+    decoding_begin(&decoding);
     if (text->format == EVENT_PAIRS)
         return decode_pairs(&decoding, text);
     if (text->text.size > EVENT_SIZE_MAX)

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "random.h"
 #include "stream/decoder.h"
 
 static const struct field_definition fields[] = {
@@ -216,6 +217,80 @@ static void a_field_of_two_types_fills_two_slots(void **state)
     assert_true(bytes_equal_text(event.values[slot].text, "12.5"));
 }
 
+static void assert_same_decoding(struct decoder *plain, struct bytes text)
+{
+    struct decoded_event events[2];
+    struct error errors[2] = {{{0}}};
+    struct buffer shown[2] = {{0}};
+    const struct push_event push = {.format = EVENT_JSON, .text = text};
+    enum status status = decoder_decode(decoder, &push, arena, &events[0], &errors[0]);
+    if (decoder_decode(plain, &push, arena, &events[1], &errors[1]) != status)
+        fail_msg("%.*s: '%s', plain: '%s'", BYTES_ARGS(text), errors[0].text, errors[1].text);
+    if (status != STATUS_OK) {
+        assert_string_equal(errors[0].text, errors[1].text);
+        return;
+    }
+    assert_int_equal(events[0].first_mismatch, events[1].first_mismatch);
+    if (events[0].first_mismatch >= 0)
+        assert_string_equal(events[0].mismatch.text, events[1].mismatch.text);
+    assert_memory_equal(events[0].mismatched, events[1].mismatched, FIELDS_COUNT);
+    for (int i = 0; i < 2; i++) {
+        for (size_t j = 0; j < FIELDS_COUNT; j++)
+            value_append_json(&events[i].values[j], &shown[i]);
+        buffer_append_byte(&shown[i], '\0');
+    }
+    assert_string_equal(buffer_bytes(&shown[0]).data, buffer_bytes(&shown[1]).data);
+    buffer_fini(&shown[0]);
+    buffer_fini(&shown[1]);
+}
+
+/* Texts of JSON's tokens in an order that is often right. */
+static void flat_and_plain_decoding_are_the_same(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 100000, MEMBERS_MAX = 4 };
+    static const char *const keys[] = {"\"id\"",   "\"ts\"", "\"amount\"", "\"n\"", "\"ok\"",
+                                       "\"other\"", "\"\"",   "\"i\\u0064\"", "\"x\""};
+    static const char *const values[] = {
+        "\"a\"", "\"\"", "1", "-12.50", "0", "-0", "01", "1e3", "1E+3", "1e", "1.", ".5", "-", "+1",
+        "true", "false", "null", "nul", "truex", "{}", "[1]", "\"a\\nb\"", "\"a\nb\"", "\"a",
+        "1700000000123", "\"\xc3\xa9\"", "\"\xc3\"", "NaN", "\"2023-11-14T22:13:20Z\""};
+    static const char *const spaces[] = {"", "", "", "", "", "", " ", "\n\t", "\r", "\v", ",", "}"};
+    enum {
+        KEYS = sizeof(keys) / sizeof(keys[0]),
+        VALUES = sizeof(values) / sizeof(values[0]),
+        SPACES = sizeof(spaces) / sizeof(spaces[0]),
+    };
+    struct random random = random_begin(__func__);
+    struct decoder *plain = decoder_create(fields, FIELDS_COUNT);
+    struct buffer text = {0};
+    decoder_go_plain(plain);
+
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t members = random_below(&random, MEMBERS_MAX + 1);
+        buffer_reset(&text, SIZE_MAX);
+        arena_reset(arena);
+        buffer_append_text(&text, "{");
+        for (size_t i = 0; i < members; i++) {
+            buffer_append_text(&text, i > 0 ? "," : "");
+            buffer_append_text(&text, spaces[random_below(&random, SPACES)]);
+            buffer_append_text(&text, keys[random_below(&random, KEYS)]);
+            buffer_append_text(&text, spaces[random_below(&random, SPACES)]);
+            buffer_append_text(&text, ":");
+            buffer_append_text(&text, spaces[random_below(&random, SPACES)]);
+            buffer_append_text(&text, values[random_below(&random, VALUES)]);
+            buffer_append_text(&text, spaces[random_below(&random, SPACES)]);
+        }
+        buffer_append_text(&text, "}");
+        buffer_append_text(&text, spaces[random_below(&random, SPACES)]);
+        struct bytes whole = buffer_bytes(&text);
+        assert_same_decoding(plain, whole);
+        assert_same_decoding(plain, bytes_of(whole.data, random_below(&random, whole.size)));
+    }
+    buffer_fini(&text);
+    decoder_destroy(&plain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +300,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_too_deep_or_too_wide_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(pairs_are_read_by_the_type_of_their_field, begin, end),
         cmocka_unit_test_setup_teardown(a_field_of_two_types_fills_two_slots, begin, end),
+        cmocka_unit_test_setup_teardown(flat_and_plain_decoding_are_the_same, begin, end),
     };
     return cmocka_run_group_tests_name("decoder", tests, NULL, NULL);
 }
