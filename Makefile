@@ -41,7 +41,7 @@ all: $(BUILD)/asofd $(BUILD)/asof ## build asofd and asof
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1 /' | \
-		awk '{ name = $$1; $$1 = ""; printf "  make %-10s%s\n", name, $$0 }'
+		awk '{ name = $$1; $$1 = ""; printf "  make %-12s%s\n", name, $$0 }'
 
 # ---- what is built ----
 
@@ -70,6 +70,11 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/client.a $(BUILD)/server.
 	$(call say,LD $@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lhiredis $(SERVER_LIBS)
 
+$(BUILD)/tests/cost: $(BUILD)/obj/tests/cost/cost.o $(BUILD)/server.a
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SERVER_LIBS)
+
 # Fuzzers are clang's, with all rooms compiled for coverage.
 FUZZ_FLAGS = -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -MMD -MP -Iserver -Iclient
@@ -95,7 +100,7 @@ $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/rooms.a
 
 PACKAGES = build-essential librocksdb-dev libevent-dev libyaml-dev libyajl-dev libsqlite3-dev \
 	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev redis-tools python3 python3-venv \
-	python3-pip clang clang-format libclang-rt-14-dev
+	python3-pip clang clang-format libclang-rt-14-dev valgrind
 VENV = $(BUILD)/venv
 
 setup: ## install what is needed: Debian packages, Python packages for the tests
@@ -127,13 +132,21 @@ PYTEST_FLAGS ?=
 test: setup ## set up, build, and run the tests
 	@$(MAKE) --no-print-directory check
 
-check: all check-house check-unit check-fuzz check-system check-sanitized check-threads ## the tests, without set-up
+check: all check-house check-unit check-cost check-fuzz check-system check-sanitized check-threads ## the tests, without set-up
 
 check-house:
 	@tests/check_house.sh
 
 check-unit: $(UNIT_TESTS)
 	@tests/run_unit.sh $(UNIT_TESTS)
+
+COST = python3 tests/cost/check_cost.py $(BUILD)/tests/cost loadtest/payments.yaml $(BUILD)/cost
+
+check-cost: $(BUILD)/tests/cost
+	@$(COST)
+
+record-cost: $(BUILD)/tests/cost ## record what an operation costs now, for check-cost
+	@$(COST) --record
 
 check-fuzz: $(FUZZERS)
 	@tests/run_fuzzers.sh $(FUZZ_SECONDS) $(FUZZERS)
@@ -167,7 +180,8 @@ include loadtest/bench.mk
 # ---- the rest ----
 
 format: ## lay out the C code by .clang-format
-	clang-format -i server/*.c server/*/*.[ch] client/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c
+	clang-format -i server/*.c server/*/*.[ch] client/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c \
+		tests/cost/*.c loadtest/*.c
 
 install: all ## install below PREFIX (and DESTDIR): binaries, man pages, examples, a systemd unit
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
@@ -183,5 +197,5 @@ install: all ## install below PREFIX (and DESTDIR): binaries, man pages, example
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
-.PHONY: all help setup demo test check check-house check-unit check-fuzz check-system \
-	check-sanitized test-all format install clean
+.PHONY: all help setup demo test check check-house check-unit check-cost record-cost check-fuzz \
+	check-system check-sanitized test-all format install clean

@@ -1,12 +1,24 @@
 # `make bench`: included by the Makefile.
-# BENCH_FLAGS: --quick, --entities N, --rounds N, --out FILE.
+# BENCH_FLAGS: --quick, --entities N, --rounds N, --only SUBJECT, --out FILE.
 
-BENCH_PACKAGES = redis-server redis-tools python3
+BENCH_PACKAGES = redis-server redis-tools
 BENCH_FLAGS ?=
+BENCH_VENV = $(BUILD)/bench-venv
+
+# The load at fixed rates. It takes no part of the server.
+$(BUILD)/replay: $(call object,loadtest/replay.c)
+	$(call say,LD $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lhiredis $(MALLOC)
+
+$(BENCH_VENV)/.done: loadtest/requirements.txt
+	python3 -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 bench: setup ## measure against redis-server, write docs/benchmarks.md
 	@tools/install_packages.sh $(BENCH_PACKAGES)
-	@$(MAKE) --no-print-directory all
-	@ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) python3 loadtest/bench.py $(BENCH_FLAGS)
+	@$(MAKE) --no-print-directory all $(BUILD)/replay $(BENCH_VENV)/.done
+	@ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) \
+		$(BENCH_VENV)/bin/python loadtest/bench.py $(BENCH_FLAGS)
 
 .PHONY: bench

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The benchmark: measures asofd, and redis-server beside it, and writes docs/benchmarks.md.
+"""The benchmark: measures asofd, and redis-server beside it, and writes docs/benchmarks.md, its plots, and the
+goals in README.md.
 
 Starts and stops all servers itself, in a temporary directory that is removed at the end, also after Ctrl-C.
 Exit codes: 0 measured (whether or not goals are reached), 1 could not, 2 wrong usage, 130 interrupted."""
@@ -8,34 +9,50 @@ import argparse
 import datetime
 import os
 import pathlib
+import re
 import signal
 import sys
 import tempfile
 import time
 
 import freshness
+import latency
+import past
+import plots
 import pushes
 import reads
 import report
+import restart
 import window_cost
-from servers import ASOF, ASOFD, REDIS_SERVER, ROOT, BenchError, pin_driver, require
 from measure import REDIS_BENCHMARK
+from pair import Pair
+from replay import REPLAY
+from servers import ASOF, ASOFD, REDIS_SERVER, ROOT, BenchError, pin_driver, require
 
-RATES = (1_000, 10_000)
-SIZES = (10, 100, 1_000, 10_000)
-# Of a full run and of --quick: rounds, seconds a run of redis-benchmark, events pushed and how often, seconds at a rate.
-FULL = {"entities": 10_000, "rounds": 5, "read_run_s": 2.0, "cost_run_s": 1.0, "push_events": 1_000_000,
-        "push_rounds": 3, "rate_s": 10}
-QUICK = {"entities": 2_000, "rounds": 2, "read_run_s": 0.5, "cost_run_s": 0.3, "push_events": 100_000,
-         "push_rounds": 1, "rate_s": 3}
+# In this order. Those of a pair share both servers; `mixed` is the last of them as it writes to both.
+PAIR_SUBJECTS = ("reads", "latency", "past", "mixed")
+SUBJECTS = (*PAIR_SUBJECTS, "pushes", "freshness", "window", "restart")
+EVENT_RATES = (1_000, 10_000)
+# Of a full run and of --quick. Times are of one run of one server.
+FULL = {"entities": 10_000, "rounds": 5, "read_run_s": 2.0, "read_rates": (5_000, 10_000, 20_000, 40_000, 80_000),
+        "rate_rounds": 3, "rate_run_s": 2.0, "mixed_run_s": 5.0, "past_run_s": 2.0, "push_events": 1_000_000,
+        "push_rounds": 3, "fresh_run_s": 10, "sizes": (100, 1_000, 10_000, 100_000, 1_000_000), "cost_rounds": 3,
+        "cost_run_s": 1.0, "restart_entities": 1_000_000, "restart_rounds": 3}
+QUICK = {"entities": 2_000, "rounds": 2, "read_run_s": 0.5, "read_rates": (5_000, 20_000), "rate_rounds": 2,
+         "rate_run_s": 1.0, "mixed_run_s": 2.0, "past_run_s": 0.5, "push_events": 100_000, "push_rounds": 1,
+         "fresh_run_s": 3, "sizes": (100, 10_000), "cost_rounds": 2, "cost_run_s": 0.3, "restart_entities": 50_000,
+         "restart_rounds": 2}
 
 
 def parse(arguments):
     parser = argparse.ArgumentParser(description="Measures asofd and redis-server; writes docs/benchmarks.md.")
-    parser.add_argument("--quick", action="store_true", help="under a minute, rough; writes no file without --out")
+    parser.add_argument("--quick", action="store_true", help="about a minute, rough; writes no file without --out")
     parser.add_argument("--entities", type=int, help=f"for reads and keys of pushes [{FULL['entities']}]")
-    parser.add_argument("--rounds", type=int, help=f"A B A B so many times [{FULL['rounds']}]")
-    parser.add_argument("--out", type=pathlib.Path, help="where the document goes [docs/benchmarks.md]")
+    parser.add_argument("--rounds", type=int, help=f"A B A B so many times, of reads and mixed [{FULL['rounds']}]")
+    parser.add_argument("--only", action="append", choices=SUBJECTS, metavar="SUBJECT",
+                        help=f"one of {', '.join(SUBJECTS)}; may be repeated; writes no file without --out")
+    parser.add_argument("--out", type=pathlib.Path,
+                        help="where the document goes, with plots/ beside it [docs/benchmarks.md, and README.md]")
     options = parser.parse_args(arguments)
     for name, low, high in (("entities", 1, 10_000_000), ("rounds", 1, 1000)):
         value = getattr(options, name)
@@ -44,52 +61,97 @@ def parse(arguments):
     return options
 
 
-def run(options, arguments, folder):
-    """Measures everything, one subject after the other; nothing else of ours runs meanwhile."""
-    size = dict(QUICK if options.quick else FULL)
-    size.update({name: getattr(options, name) for name in ("entities", "rounds") if getattr(options, name) is not None})
-    load_before = os.getloadavg()[0]
-    started, start_s = datetime.datetime.now(datetime.timezone.utc), time.monotonic()
+class Bench:
+    """One run: its sizes, its folder, and the subjects by name."""
 
-    def say(text):
-        print(f"[{time.monotonic() - start_s:4.0f} s] {text}", file=sys.stderr, flush=True)
+    def __init__(self, options, folder):
+        self.size = dict(QUICK if options.quick else FULL)
+        self.size.update({name: getattr(options, name) for name in ("entities", "rounds")
+                          if getattr(options, name) is not None})
+        self.wanted = options.only or SUBJECTS
+        self.folder = folder
+        self.start_s = time.monotonic()
 
-    def subfolder(name):
-        path = folder / name
+    def say(self, text):
+        print(f"[{time.monotonic() - self.start_s:4.0f} s] {text}", file=sys.stderr, flush=True)
+
+    def _subfolder(self, name):
+        path = self.folder / name
         path.mkdir()
         return path
 
-    measured_reads = reads.measure(subfolder("reads"), size["entities"], size["rounds"], size["read_run_s"], say)
-    measured_pushes = pushes.measure(subfolder("pushes"), size["push_events"], size["entities"],
-                                     size["push_rounds"], say)
-    rates = freshness.measure(subfolder("freshness"), RATES, size["rate_s"], size["entities"], say)
-    costs = window_cost.measure(subfolder("window_cost"), SIZES, size["cost_run_s"], say)
-    return report.Results(started, time.monotonic() - start_s, arguments, load_before, measured_reads, measured_pushes,
-                          rates, costs)
+    def run(self, results):
+        """Measures what is wanted, one subject after the other; nothing else of ours runs meanwhile."""
+        size, say = self.size, self.say
+        self._run_pair(results)
+        alone = {
+            "pushes": lambda folder: pushes.measure(folder, size["push_events"], size["entities"], size["push_rounds"], say),
+            "freshness": lambda folder: freshness.measure(folder, EVENT_RATES, size["fresh_run_s"], size["entities"], say),
+            "window": lambda folder: window_cost.measure(folder, size["sizes"], size["cost_rounds"], size["cost_run_s"], say),
+            "restart": lambda folder: restart.measure(folder, size["restart_entities"], size["restart_rounds"], say),
+        }
+        for name, measure in alone.items():
+            if name in self.wanted:
+                setattr(results, name, measure(self._subfolder(name)))
+        results.took_s = time.monotonic() - self.start_s
+
+    def _run_pair(self, results):
+        """The subjects that compare both servers on the same rows."""
+        size, say = self.size, self.say
+        if not set(PAIR_SUBJECTS) & set(self.wanted):
+            return
+        with Pair(self._subfolder("pair"), size["entities"], say) as pair:
+            subjects = {
+                "reads": lambda: reads.measure(pair, size["rounds"], size["read_run_s"], say),
+                "latency": lambda: latency.measure(pair, self._subfolder("latency"), size["read_rates"],
+                                                   size["rate_rounds"], size["rate_run_s"], say),
+                "past": lambda: past.measure(pair, self._subfolder("past"), size["rounds"], size["past_run_s"], say),
+                "mixed": lambda: latency.measure_mixed(pair, self._subfolder("mixed"), size["rounds"],
+                                                       size["mixed_run_s"], say),
+            }
+            for name in PAIR_SUBJECTS:
+                if name in self.wanted:
+                    setattr(results, name, subjects[name]())
+
+
+def _shown(arguments):
+    """The arguments as a document may show them: without places on this machine."""
+    shown = re.sub(r"(--out[= ])\S+", r"\1FILE", " ".join(arguments))
+    return shown.split()
+
+
+def write(results, out, is_default):
+    """The document and its plots; with the default place also README.md."""
+    out.write_text(report.render(results))
+    plots.draw(results, out.parent / "plots")
+    if is_default:
+        report.update_readme(results, ROOT / "README.md")
+    print(f"bench: written to {out}", file=sys.stderr)
 
 
 def main(arguments):
     options = parse(arguments)
-    out = options.out or (None if options.quick else ROOT / "docs/benchmarks.md")
+    is_whole = not options.quick and options.only is None
+    out = options.out or (ROOT / "docs/benchmarks.md" if is_whole else None)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    results = report.Results(datetime.datetime.now(datetime.timezone.utc), _shown(arguments), os.getloadavg()[0])
     try:
-        require(ASOFD, "run make")
-        require(ASOF, "run make")
+        for binary in (ASOFD, ASOF, REPLAY):
+            require(binary, "run make bench")
         require(REDIS_SERVER, "install Debian's package redis-server")
         require(REDIS_BENCHMARK, "install Debian's package redis-tools")
         pin_driver()
         with tempfile.TemporaryDirectory(prefix="asof-bench-") as folder:
-            text = report.render(run(options, arguments, pathlib.Path(folder)))
+            Bench(options, pathlib.Path(folder)).run(results)
+        print(report.render(results))
+        if out is not None:
+            write(results, out, options.out is None)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return 130
-    print(text)
-    if out is not None:
-        out.write_text(text)
-        print(f"bench: written to {out}", file=sys.stderr)
     return 0
 
 

@@ -3,16 +3,21 @@
 import dataclasses
 import enum
 
+import window_cost
+from latency import EVENTS_PER_S, READS_PER_S_MIXED
 from measure import Spread
 
-COST_EVENTS_SMALL = 100
+COST_EVENTS_SMALL, COST_EVENTS_LARGE = 100, 1_000_000
 FRESH_MS = 1
+RESTART_ENTITIES = 1_000_000
+# On a quieter machine it could be otherwise: what the machine does to an idle server is not asofd's.
+BUSY = "the machine is too busy to tell"
 
 
 class Verdict(enum.Enum):
     REACHED = "reached"
     MISSED = "not reached"
-    UNMEASURED = "not measured yet"
+    UNMEASURED = "not measured"
 
 
 @dataclasses.dataclass
@@ -25,8 +30,10 @@ class Goal:
 
 def judge(results):
     """All goals, in order. `results` is a report.Results; what it lacks is not measured."""
-    return [*_reads(results.reads), _memory(results.reads), _push(results.pushes), _freshness(results.freshness),
-            _window_cost(results.window_costs), *_unmeasured()]
+    subjects = ((_reads, results.reads), (_memory, results.reads), (_push, results.pushes),
+                (_freshness, results.freshness), (_window_cost, results.window), (_past, results.past),
+                (_restart, results.restart), (_mixed, results.mixed))
+    return [goal for judge_subject, measured in subjects if measured is not None for goal in judge_subject(measured)]
 
 
 def _verdict(is_reached):
@@ -37,17 +44,17 @@ def _reads(reads):
     for result in reads.pipelines:
         what = f"hot HMGET, pipeline {result.pipeline}, against redis-server ({reads.entities:,} entities)"
         rate = f"{result.ratio.text('{:.2f}')}× requests/s"
-        if result.pipeline > 1:
+        if result.pipeline in (64, 16):
             yield Goal(what, "≥ 1.5× requests/s", rate, _verdict(result.ratio.median >= 1.5))
-        else:
+        elif result.pipeline == 1:
             yield Goal(what, "≥ 0.95× requests/s at ≤ 0.8× CPU", f"{rate}, {result.cpu_ratio.text('{:.2f}')}× CPU",
                        _verdict(result.ratio.median >= 0.95 and result.cpu_ratio.median <= 0.8))
 
 
 def _memory(reads):
     ratio = reads.asofd_entity_bytes / reads.redis_entity_bytes
-    return Goal(f"memory per entity, against redis-server ({reads.entities:,} entities)", "≤ 1.0×", f"{ratio:.2f}×",
-                _verdict(ratio <= 1.0))
+    yield Goal(f"memory per entity, against redis-server ({reads.entities:,} entities)", "≤ 1.0×", f"{ratio:.2f}×",
+               _verdict(ratio <= 1.0))
 
 
 def _push(rounds):
@@ -56,33 +63,57 @@ def _push(rounds):
     verdict, measured = _verdict(rate.median >= 100_000), rate.text("{:,.0f}")
     if verdict is Verdict.REACHED and any(result.flushed_files == 0 for result in rounds):
         verdict, measured = Verdict.UNMEASURED, f"{measured}, too few events to tell"
-    return Goal("ASOF.PUSH, 100 events a call, fsync, with a full compaction", "≥ 100,000 events per CPU second",
-                measured, verdict)
+    yield Goal("ASOF.PUSH, 100 events a call, fsync, with a full compaction", "≥ 100,000 events per CPU second",
+               measured, verdict)
 
 
 def _freshness(rates):
     """Where an idle server already needs longer than the goal, it is the machine that was measured, not asofd."""
     idle, fastest = rates[0], max(rates, key=lambda result: result.rate)
     measured = (f"{fastest.read_p99_ms:.2f} ms at {fastest.reached:,.0f} events/s; idle server {idle.read_p99_ms:.2f} ms, "
-                f"{fastest.stale} stale")
-    verdict = _verdict(fastest.is_held and fastest.stale == 0 and fastest.read_p99_ms < FRESH_MS)
-    if verdict is Verdict.MISSED and fastest.stale == 0 and idle.read_p99_ms >= FRESH_MS:
-        verdict, measured = Verdict.UNMEASURED, f"{measured}: the machine is too busy to tell"
-    return Goal(f"read after write, p99, at {fastest.rate:,} events/s", "< 1 ms", measured, verdict)
+                f"{fastest.probe.stale} stale")
+    is_right = fastest.probe.stale == 0 and fastest.is_held
+    verdict = _verdict(is_right and fastest.read_p99_ms < FRESH_MS)
+    if verdict is Verdict.MISSED and is_right and idle.read_p99_ms >= FRESH_MS:
+        verdict, measured = Verdict.UNMEASURED, f"{measured}: {BUSY}"
+    yield Goal(f"read after write, p99, at {fastest.rate:,} events/s", "< 1 ms", measured, verdict)
 
 
 def _window_cost(costs):
-    """Cost over events only grows, so a smaller entity than the goal's can show that it is missed, not more.
-    Of both states the one with the smaller ratio decides."""
+    """Cost over events only grows, so a smaller entity than the goal's can show that it is missed, not more."""
     small, large = next(cost for cost in costs if cost.events == COST_EVENTS_SMALL), costs[-1]
-    ratio = min(large.pushed_cpu_us.median / small.pushed_cpu_us.median,
-                large.flushed_cpu_us.median / small.flushed_cpu_us.median)
-    return Goal("1,000,000 events in a 7-day window, against 100", "≤ 5×", f"{ratio:.0f}× at {large.events:,} events",
-                Verdict.MISSED if ratio > 5 else Verdict.UNMEASURED)
+    for view in window_cost.VIEWS:
+        goal = Goal(f"read after a push, {COST_EVENTS_LARGE:,} events in a 7-day window ({view}), against "
+                    f"{COST_EVENTS_SMALL}", "≤ 5× CPU", BUSY, Verdict.UNMEASURED)
+        if small.read_us[view].low > 0:  # else the noise of the pushes is more than the reads
+            ratio = large.read_us[view].median / small.read_us[view].median
+            goal.measured = f"{ratio:,.1f}× at {large.events:,} events"
+            if ratio > 5 or large.events >= COST_EVENTS_LARGE:
+                goal.verdict = _verdict(ratio <= 5)
+        yield goal
 
 
-def _unmeasured():
-    for what, goal in (("point in time, in block cache", "≥ 50,000 rows of 10 features a second and core"),
-                       ("start after kill -9 with 1,000,000 entities", "≤ 2 s"),
-                       ("HMGET p99 while 20,000 events/s are pushed, against as many HSETs", "≤ 1×")):
-        yield Goal(what, goal, "", Verdict.UNMEASURED)
+def _past(past):
+    yield Goal("point in time, random T over the history, in block cache", "≥ 50,000 rows of 10 features a CPU second",
+               past.rows_per_cpu_s.text("{:,.0f}"), _verdict(past.rows_per_cpu_s.median >= 50_000))
+
+
+def _restart(restart):
+    """The slowest start counts. Fewer entities than the goal's can show that it is missed, not more."""
+    verdict = _verdict(restart.ready_s.high <= 2)
+    if verdict is Verdict.REACHED and restart.entities < RESTART_ENTITIES:
+        verdict = Verdict.UNMEASURED
+    yield Goal(f"start after kill -9 with {RESTART_ENTITIES:,} entities", "≤ 2 s to the ready line",
+               f"{restart.ready_s.text('{:.2f}')} s with {restart.entities:,}", verdict)
+
+
+def _mixed(mixed):
+    """A server that does not keep up with the rates has lost, whatever its percentiles."""
+    ours, theirs = (latency.is_held for latency in (mixed.asofd, mixed.redis))
+    measured = (f"{mixed.ratio.text('{:.2f}')}×: {mixed.asofd.p99_ms.text('{:.2f}')} ms, redis-server "
+                f"{mixed.redis.p99_ms.text('{:.2f}')} ms")
+    verdict = _verdict(ours and mixed.asofd_writes.is_held and mixed.ratio.median <= 1)
+    if not theirs or mixed.asofd.is_load_late or mixed.redis.is_load_late:
+        verdict, measured = Verdict.UNMEASURED, f"{measured}: {BUSY}"
+    yield Goal(f"HMGET p99 at {READS_PER_S_MIXED:,}/s while {EVENTS_PER_S:,} events/s are pushed, against as many HSETs",
+               "≤ 1×", measured, verdict)

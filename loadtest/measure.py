@@ -43,12 +43,6 @@ class Spread:
         return f"{pattern.format(self.median)} ({pattern.format(self.low)} to {pattern.format(self.high)})"
 
 
-def percentile(values, percent):
-    """The least of the values that `percent` of them do not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * percent // 100) - 1))]
-
-
 def redis_benchmark(peer, words, requests, pipeline=1, connections=50, keys=0):
     """Runs redis-benchmark with one command; `keys` > 0 draws __rand_int__ below it. Any error reply fails it."""
     command = [REDIS_BENCHMARK, "-p", str(peer.port), "-c", str(connections), "-P", str(pipeline), "-n", str(requests),

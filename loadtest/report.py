@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: the machine, the versions, the commands and the numbers of one run."""
+"""docs/benchmarks.md: the machine, the versions, the commands and the numbers of one run; and the goals in README.md."""
 
 import dataclasses
 import datetime
@@ -10,39 +10,61 @@ import subprocess
 
 import freshness
 import goals
+import latency
 import pushes
 import reads
 import window_cost
 from measure import REDIS_BENCHMARK, Spread
-from servers import ASOFD, LOAD_CPU, REDIS_SERVER, ROOT, SERVER_CPU
+from replay import percentile_ms
+from servers import ASOFD, LOAD_CPU, REDIS_SERVER, ROOT, SERVER_CPU, BenchError
 
 INTRODUCTION = f"""\
 Written by `make bench`; each run writes it anew. Each server is pinned to CPU {SERVER_CPU}, all load to CPU {LOAD_CPU}.
-CPU is the server's, user and system, all threads (`/proc/PID/stat`). The view is
-[loadtest/payments.yaml](../loadtest/payments.yaml): 20 features over five windows, one of them a session."""
+CPU is the server's, user and system, all threads (its process clock). The view is
+[loadtest/payments.yaml](../loadtest/payments.yaml): 20 features over five windows, one of them a session.
+Where rounds are told, asofd and redis-server took turns (A B A B); numbers are medians, least and greatest in brackets."""
+README_BEGIN, README_END = "<!-- bench: begin; make bench writes what is between -->", "<!-- bench: end -->"
 
 
 @dataclasses.dataclass
 class Results:
-    """All that one run measured."""
+    """All that one run measured; None where a subject was left out."""
 
     started: datetime.datetime
-    took_s: float
-    arguments: list
+    arguments: list     # of bench.py; that of --out shows no path
     load_before: float  # the machine's load average of one minute, before anything was started
-    reads: reads.ReadsResult
-    pushes: list        # of pushes.PushesResult, one a round
-    freshness: list     # of freshness.RateResult
-    window_costs: list  # of window_cost.WindowCost
+    took_s: float = 0.0
+    reads: object = None    # reads.ReadsResult
+    latency: list = None    # of latency.RateResult
+    mixed: object = None    # latency.MixedResult
+    past: object = None     # past.PastResult
+    pushes: list = None     # of pushes.PushesResult, one a round
+    freshness: list = None  # of freshness.RateResult
+    window: list = None     # of window_cost.WindowCost
+    restart: object = None  # restart.RestartResult
 
 
 def render(results):
     """The whole document."""
-    judged = goals.judge(results)
-    parts = ["# Benchmarks", INTRODUCTION, _goals(judged), _reads(results.reads), _memory(results.reads),
-             _pushes(results.pushes), _freshness(results.freshness), _window_costs(results.window_costs),
+    sections = ((_reads, results.reads), (_memory, results.reads), (_latency, results.latency), (_mixed, results.mixed),
+                (_pushes, results.pushes), (_freshness, results.freshness), (_window, results.window),
+                (_past, results.past), (_restart, results.restart))
+    parts = ["# Benchmarks", INTRODUCTION, "## Goals\n\n" + _goals(results),
+             *(section(measured) for section, measured in sections if measured is not None),
              _commands(results), _machine(results)]
     return "\n\n".join(parts) + "\n"
+
+
+def update_readme(results, path):
+    """Puts the goals, the date and the machine between the two marks of README.md. BenchError where they are not."""
+    text = path.read_text()
+    before, _, rest = text.partition(README_BEGIN)
+    _, mark, after = rest.partition(README_END)
+    if not mark:
+        raise BenchError(f"{path.name} lacks the line {README_BEGIN!r}, or {README_END!r} behind it")
+    block = (f"Measured by `make bench` on {results.started:%Y-%m-%d}, on {_cpu()}, at commit {_commit()}, "
+             f"one worker; ratios are of the same run.\n\n{_goals(results)}")
+    path.write_text(f"{before}{README_BEGIN}\n{block}\n{README_END}{after}")
 
 
 def _table(header, rows):
@@ -50,13 +72,18 @@ def _table(header, rows):
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _goals(judged):
+def _plot(name, about):
+    return f"\n\n![{about}](plots/{name}.svg)"
+
+
+def _goals(results):
+    judged = goals.judge(results)
     missed = [goal for goal in judged if goal.verdict is goals.Verdict.MISSED]
     unmeasured = [goal for goal in judged if goal.verdict is goals.Verdict.UNMEASURED]
     reached = len(judged) - len(missed) - len(unmeasured)
     rows = [[goal.what, goal.goal, goal.measured, goal.verdict.value] for goal in judged]
-    return (f"## Goals\n\nOf {len(judged)} goals {reached} are reached, {len(missed)} are not, and {len(unmeasured)} "
-            f"are not measured yet.\n\n{_table(['what', 'goal', 'measured', ''], rows)}")
+    return (f"Of {len(judged)} goals {reached} are reached, {len(missed)} are not, and {len(unmeasured)} "
+            f"could not be measured.\n\n{_table(['what', 'goal', 'measured', ''], rows)}")
 
 
 def _reads(result):
@@ -72,6 +99,7 @@ def _reads(result):
             "medians, least and greatest of the rounds; a ratio is asofd to redis-server of the same round.\n\n"
             + _table(["pipeline", "asofd, requests/s", "redis-server, requests/s", "ratio", "asofd, CPU µs a request",
                       "redis-server, CPU µs a request", "ratio"], rows)
+            + _plot("throughput", "Throughput over pipeline depth")
             + "\n\nLatency as redis-benchmark sees it, and the part of its CPU that it used: near 1.00 it is the load that "
             "limits.\n\n" + _table(["pipeline", "asofd, p99 ms", "redis-server, p99 ms", "load busy, asofd",
                                     "load busy, redis-server"], load))
@@ -104,9 +132,9 @@ def _pushes(rounds):
 
 
 def _freshness(results):
-    rows = [[f"{at.rate:,}", f"{at.reached:,.0f}" + ("" if at.is_held else " (not held)"), f"{at.read_p50_ms:.3f}",
-             f"{at.read_p99_ms:.3f}", f"{at.push_p50_ms:.3f}", f"{at.push_p99_ms:.3f}", str(at.probes), str(at.stale)]
-            for at in results]
+    rows = [[f"{at.rate:,}", f"{at.reached:,.0f}" + ("" if at.is_held else " (not held)"),
+             *(f"{percentile_ms(latencies, percent):.3f}" for latencies in (at.probe.reads, at.probe.latencies)
+               for percent in (50, 99)), str(at.probe.answered), str(at.probe.stale)] for at in results]
     return ("## Read after write\n\nA push of one event on one connection; from its acknowledgement to its value read on "
             f"another, while others push {freshness.EVENTS_PER_CALL} events a call at a fixed rate. "
             f"{freshness.PROBES_PER_S} such pushes a second, each timed from the moment it was due. The client's own "
@@ -115,13 +143,67 @@ def _freshness(results):
                       "stale"], rows))
 
 
-def _window_costs(costs):
-    rows = [[f"{cost.events:,}", cost.pushed_cpu_us.text("{:,.1f}"), cost.flushed_cpu_us.text("{:,.1f}")]
-            for cost in costs]
-    return ("## Cost over events in the window\n\nThe same HMGET of one entity whose events lie evenly over six days; "
-            f"one connection, pipeline {window_cost.PIPELINE}, median of {window_cost.REPEATS} runs. As pushed, the events are in RocksDB's "
-            "write buffer; after a restart, in sorted files.\n\n"
-            + _table(["events", "CPU µs a read, as pushed", "CPU µs a read, after a restart"], rows))
+def _latency_cells(one):
+    """Percentiles of one server at one rate, and what spoils them."""
+    spoiled = [text for text, is_so in ((" (not held)", not one.is_held), (" (load late)", one.is_load_late)) if is_so]
+    return [f"{one.per_s.median:,.0f}{''.join(spoiled)}", *(spread.text("{:.3f}") for spread in (one.p50_ms, one.p99_ms,
+                                                                                              one.p999_ms))]
+
+
+def _latency(points):
+    rows = [[name, f"{point.rate:,}", *_latency_cells(one)] for point in points
+            for name, one in (("asofd", point.asofd), ("redis-server", point.redis))]
+    return ("## Latency at fixed rates\n\nThe same HMGET, from the moment each request is due to its answer: an open loop "
+            f"over {latency.CONNECTIONS} connections, so a request also waits for those before it (coordinated omission is "
+            "corrected). *Not held*: the server did not keep up. *Load late*: the load itself did not.\n\n"
+            + _table(["server", "requests/s", "reached", "p50 ms", "p99 ms", "p99.9 ms"], rows)
+            + _plot("latency", "Latency over rate"))
+
+
+def _mixed(mixed):
+    rows = [[name, f"{reads_latency.rate:,}", *_latency_cells(reads_latency), writes.p99_ms.text("{:.3f}"),
+             cpu.text("{:.2f}")]
+            for name, reads_latency, writes, cpu in (
+                ("asofd", mixed.asofd, mixed.asofd_writes, mixed.asofd_cpu),
+                ("redis-server", mixed.redis, mixed.redis_writes, mixed.redis_cpu))]
+    return (f"## Reads while events are written\n\nHMGET at {latency.READS_PER_S_MIXED:,}/s while "
+            f"{latency.EVENTS_PER_S:,} events/s are written to the same entities, all of them alike: to asofd by "
+            f"ASOF.PUSH of {latency.EVENTS_PER_CALL} events with fsync, to redis-server by {latency.EVENTS_PER_CALL} HSETs of "
+            f"a whole row at once, kept in memory only. {mixed.rounds} rounds. The ratio of p99 is "
+            f"{mixed.ratio.text('{:.2f}')}.\n\n"
+            + _table(["server", "reads/s", "reached", "p50 ms", "p99 ms", "p99.9 ms", "writes, p99 ms",
+                      "server CPU, seconds a second"], rows)
+            + _plot("percentiles", "Latency over percentiles"))
+
+
+def _window(costs):
+    rows = [[f"{cost.events:,}", *(cost.read_us[view].text("{:,.1f}") for view in window_cost.VIEWS),
+             cost.push_us.text("{:,.1f}")] for cost in costs]
+    return ("## Cost over events in the window\n\nSix features over seven days of entities whose events lie evenly over six "
+            "days ([loadtest/windows.yaml](../loadtest/windows.yaml)). An event is pushed, with fsync, before each read; the "
+            "CPU of pushes without reads is taken off and shown beside. Small entities are many, used in turn.\n\n"
+            + _table(["events", *(f"CPU µs a read, {view}" for view in window_cost.VIEWS), "CPU µs a push"], rows)
+            + _plot("cost", "Cost over events in the window"))
+
+
+def _past(result):
+    rows = [["rows per CPU second", result.rows_per_cpu_s.text("{:,.0f}")],
+            ["CPU µs a row", result.cpu_us.text("{:.1f}")], ["rows/s", result.rows_per_s.text("{:,.0f}")]]
+    return (f"## Point in time\n\nASOF.GET of ten features of a random entity of {result.entities:,} as of a random T of its "
+            f"six days. asofd was started anew, so its events are in sorted files, and read until their blocks were in the "
+            f"cache; {result.rounds} rounds.\n\n" + _table(["what", "measured"], rows))
+
+
+def _restart(result):
+    rows = [["entities", f"{result.entities:,}"], ["seconds to the ready line", result.ready_s.text("{:.2f}")],
+            ["write-ahead log, MiB", _mib(result.log_bytes)]]
+    return (f"## Start after a crash\n\nkill -9 right after the last acknowledgement, then a start with the same data; "
+            f"{result.rounds} kills, with further events between them. What was acknowledged is read afterwards.\n\n"
+            + _table(["what", "measured"], rows))
+
+
+def _mib(spread):
+    return Spread(*(number / 2**20 for number in (spread.median, spread.low, spread.high))).text("{:.1f}")
 
 
 def _commands(results):
@@ -131,23 +213,29 @@ def _commands(results):
 
     peers = ["asofd --data DIR --resp-port PORT --rpc-port off --http-port off",
              "redis-server --port PORT --bind 127.0.0.1 --save '' --appendonly no --dir DIR"]
-    lines = [*peers, *(shown(command) for command in results.reads.commands)]
-    return ("## Commands\n\n`" + " ".join(["loadtest/bench.py", *results.arguments]) + "` ran, for asofd and redis-server "
-            "in turn:\n\n    " + "\n    ".join(lines))
+    lines = [*peers, *(shown(command) for command in (results.reads.commands if results.reads else []))]
+    lines.append(f"replay PORT SECONDS load:reads:FILE:RATE:{latency.CONNECTIONS} ...")
+    return (f"## Commands\n\n`{' '.join(['loadtest/bench.py', *results.arguments])}` ran, for asofd and redis-server in turn "
+            "(`replay` is [loadtest/replay.c](../loadtest/replay.c)):\n\n    " + "\n    ".join(lines))
 
 
 def _machine(results):
     kernel = platform.uname()
-    model, memory_kib = _proc("cpuinfo", r"model name\s*: (.*)"), int(_proc("meminfo", r"MemTotal:\s*([0-9]+)"))
+    memory_kib = int(_proc("meminfo", r"MemTotal:\s*([0-9]+)"))
     rows = [["date", results.started.strftime("%Y-%m-%d %H:%M UTC")], ["took", f"{results.took_s:.0f} s"],
             ["asof", f"{_first_line([ASOFD, '--version'])}, commit {_commit()}"],
             ["redis-server", _first_line([REDIS_SERVER, "--version"])],
             ["redis-benchmark", _first_line([REDIS_BENCHMARK, "--version"])],
-            ["CPU", f"{model}, {os.cpu_count()} CPUs"],
+            ["CPU", _cpu()],
             ["memory", f"{memory_kib / 2**20:.1f} GiB"],
             ["kernel", f"{kernel.system} {kernel.release}"],
             ["load average before", f"{results.load_before:.2f}"]]
     return "## Machine\n\n" + "\n".join(f"- {name}: {value}" for name, value in rows)
+
+
+def _cpu():
+    model = _proc("cpuinfo", r"model name\s*: (.*)")
+    return f"{model}, {os.cpu_count()} CPUs"
 
 
 def _first_line(command):

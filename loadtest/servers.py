@@ -27,9 +27,9 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 60
 COMPACT_TIMEOUT_S = 120
 QUIET_S = 1.5          # a server that used no CPU for so long has ended its compactions
-QUIET_TICKS = 2        # what an idle server's timers may use meanwhile
+QUIET_CPU_S = 0.02     # what an idle server's timers may use meanwhile
 QUIET_TIMEOUT_S = 60
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+CLOCK_OF_ALL_THREADS = 2  # of a process, as clock_getcpuclockid(3) makes the clock's number
 READY = re.compile(r"asofd ready resp=\S+:(\d+) ")
 
 
@@ -87,6 +87,11 @@ class Peer:
                 self.process.kill()
                 self.process.wait()
 
+    def kill(self):
+        """Ends it as a crash does: by kill -9."""
+        self.process.kill()
+        self.process.wait()
+
     def failed(self, what):
         """A BenchError about this server, with the end of its log."""
         said = self.log_path.read_text(errors="replace")[-2000:]
@@ -95,14 +100,9 @@ class Peer:
     def client(self):
         return Client("127.0.0.1", self.port)
 
-    def _ticks(self):
-        text = pathlib.Path(f"/proc/{self.pid}/stat").read_text()
-        fields = text[text.rindex(")") + 2:].split()
-        return int(fields[11]) + int(fields[12])  # utime and stime, of all threads
-
     def cpu_s(self):
-        """CPU time used so far, by all threads, user and system."""
-        return self._ticks() / TICKS_PER_S
+        """CPU time used so far, by all threads, user and system; exact, where /proc counts ticks."""
+        return time.clock_gettime(~self.pid << 3 | CLOCK_OF_ALL_THREADS)
 
     def rss_bytes(self):
         text = pathlib.Path(f"/proc/{self.pid}/status").read_text()
@@ -117,9 +117,9 @@ class Peer:
         """Returns once its background work is done. BenchError after QUIET_TIMEOUT_S."""
         deadline = time.monotonic() + QUIET_TIMEOUT_S
         while time.monotonic() < deadline:
-            before = self._ticks()
+            before_s = self.cpu_s()
             time.sleep(QUIET_S)
-            if self._ticks() - before <= QUIET_TICKS:
+            if self.cpu_s() - before_s <= QUIET_CPU_S:
                 return
         raise self.failed(f"not quiet after {QUIET_TIMEOUT_S} s")
 
@@ -153,6 +153,10 @@ class Asofd(Peer):
     def sorted_files(self):
         """How many sorted files it has: 0 while all that was pushed is still in the write buffers."""
         return sum(1 for _ in self.data.rglob("*.sst"))
+
+    def log_bytes(self):
+        """The size of its write-ahead logs: about what a start after a crash reads again."""
+        return sum(path.stat().st_size for path in self.data.rglob("*.log"))
 
     def compact(self):
         """Stops it and compacts the whole database; returns the CPU time of that, in seconds."""

@@ -1,56 +1,102 @@
-"""What a read costs over the number of events in the entity's longest window."""
+"""What a read costs over the number of events in the entity's longest window, an event pushed before each read."""
 
 import dataclasses
+import pathlib
 import time
 
 import workload
-from measure import Spread, redis_benchmark, requests_for
-from reads import push_all
+from measure import Spread
+from pair import push_all
+from resp import Error
 from servers import Asofd
 
-PIPELINE = 16
-CONNECTIONS = 1
-REPEATS = 3
-FIRST_ENTITY = 1_000_000
+DEFINITIONS = pathlib.Path(__file__).with_name("windows.yaml")
+VIEWS = ("exact", "stepped")
+FEATURES = ("payments", "amount_sum", "amount_avg", "amount_max", "amount_stddev", "countries")
+PAIRS_PER_TURN = 4        # a push and what follows it, sent at once; each push has a commit of its own
+EVENTS_A_SIZE = 100_000   # of so many entities as have these together, at least one
+GROWTH_MAX = 0.1          # of an entity, by all that is pushed while it is measured
+FIRST_ENTITY = 1_000_000  # times the size: the number of a size's first entity
 
 
 @dataclasses.dataclass
 class WindowCost:
-    """The server's CPU per read of ten features of an entity with so many events."""
+    """The server's CPU at entities with so many events, in µs."""
 
     events: int
-    pushed_cpu_us: Spread   # from the write buffer, as they were pushed
-    flushed_cpu_us: Spread  # after a restart, from sorted files
+    read_us: dict       # view -> Spread: of a read, that of its push taken off
+    push_us: Spread     # of a push with its commit and fsync, into both views
 
 
-def measure(folder, sizes, run_s, say):
-    """A WindowCost for each size. The entity's events lie evenly over six days; nothing is pushed meanwhile."""
+def measure(folder, sizes, rounds, run_s, say):
+    """A WindowCost for each size. The events of an entity lie evenly over six days."""
     with Asofd(folder) as asofd:
-        asofd.apply(workload.DEFINITIONS)
-        for size in sizes:
-            push_all(asofd, workload.timeline(_entity(size), size, int(time.time() * 1000)))
-        if asofd.sorted_files() > 0:
-            raise asofd.failed("events were flushed before they were read")
-        pushed = [_cost(asofd, size, run_s, say) for size in sizes]
-    with Asofd(folder) as asofd:
-        if asofd.sorted_files() == 0:
-            raise asofd.failed("the restart has flushed nothing")
-        flushed = [_cost(asofd, size, run_s, say) for size in sizes]
-    return [WindowCost(*row) for row in zip(sizes, pushed, flushed)]
+        asofd.apply(DEFINITIONS)
+        subjects = [_Entities(asofd, size, rounds) for size in sizes]
+        for subject in subjects:
+            say(f"loading {len(subject.counts)} entities of {subject.size:,} events")
+            subject.load()
+        asofd.wait_quiet()
+        say(f"reads over events in the window, {rounds} rounds")
+        for _ in range(rounds):
+            for subject in subjects:
+                subject.measure(run_s)
+    return [subject.result() for subject in subjects]
 
 
-def _entity(size):
-    return FIRST_ENTITY * size
+class _Entities:
+    """The entities of one size, used in turn so that none grows much, and what was measured on them."""
 
+    def __init__(self, asofd, size, rounds):
+        self.asofd = asofd
+        self.size = size
+        self.counts = [size] * max(1, EVENTS_A_SIZE // size)  # events that each has
+        self.next = 0                                         # the one to use
+        growth = int(size * len(self.counts) * GROWTH_MAX)
+        self.pairs_max = max(PAIRS_PER_TURN, growth // (rounds * (1 + len(VIEWS))))  # of one measurement
+        self.reads_us = {view: [] for view in VIEWS}
+        self.pushes_us = []
 
-def _cost(asofd, size, run_s, say):
-    """CPU µs a read, over REPEATS runs. BenchError where not all events are in the window."""
-    say(f"reads of an entity with {size:,} events")
-    with asofd.client() as client:
-        counted = int(client.call("HGET", workload.key(_entity(size)), "payments_7d"))
-    if counted != size:
-        raise asofd.failed(f"{size} events were pushed, {counted} are counted")
-    words = ["HMGET", workload.key(_entity(size)), *workload.FEATURES_READ]
-    options = {"pipeline": PIPELINE, "connections": CONNECTIONS}
-    requests = requests_for(asofd, words, run_s, PIPELINE, **options)
-    return Spread.of([redis_benchmark(asofd, words, requests, **options).cpu_us for _ in range(REPEATS)])
+    def load(self):
+        now_ms = int(time.time() * 1000)
+        for i in range(len(self.counts)):
+            push_all(self.asofd, workload.timeline(self._number(i), self.size, now_ms))
+
+    def measure(self, run_s):
+        """One round: pushes alone, then with a read of either view behind each."""
+        push_us = self._cost(run_s, None)
+        self.pushes_us.append(push_us)
+        for view in VIEWS:
+            self.reads_us[view].append(self._cost(run_s, view) - push_us)
+
+    def _number(self, index):
+        return FIRST_ENTITY * self.size + index
+
+    def _cost(self, run_s, view):
+        """CPU µs of a push and the read (PING without a view) behind it, which waits for its commit."""
+        done, start_s, before_s = 0, time.monotonic(), self.asofd.cpu_s()
+        with self.asofd.client() as client:
+            while done == 0 or (done < self.pairs_max and time.monotonic() < start_s + run_s):
+                self._turn(client, view)
+                done += PAIRS_PER_TURN
+        return (self.asofd.cpu_s() - before_s) / done * 1e6
+
+    def _turn(self, client, view):
+        """BenchError where a read does not count all that was pushed, its own push included."""
+        commands, expected = [], []
+        for _ in range(PAIRS_PER_TURN):
+            number = self._number(self.next)
+            event = workload.event(number + self.counts[self.next], int(time.time() * 1000), number, workload.Same)
+            read = ("PING",) if view is None else ("HMGET", f"{view}:{number:012d}", *FEATURES)
+            commands += [("ASOF.PUSH", workload.SOURCE, event), read]
+            self.counts[self.next] += 1
+            expected.append(self.counts[self.next])
+            self.next = (self.next + 1) % len(self.counts)
+        replies = client.pipeline(commands)
+        for count, pushed, reply in zip(expected, replies[::2], replies[1::2]):
+            if pushed != 1 or isinstance(reply, Error) or (view is not None and int(reply[0]) != count):
+                raise self.asofd.failed(f"{count} events, but {pushed!r} pushed and {reply!r} read")
+
+    def result(self):
+        return WindowCost(self.size, {view: Spread.of(costs) for view, costs in self.reads_us.items()},
+                          Spread.of(self.pushes_us))

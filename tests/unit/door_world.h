@@ -47,16 +47,15 @@ static inline struct resp_door *door_world_new_door(struct door_world *world)
     });
 }
 
-static inline void door_world_open(struct door_world *world)
+static inline void door_world_open_with(struct door_world *world,
+                                        const struct storage_options *options)
 {
-    static const struct storage_options options = {
-        .block_cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20, .hot_bytes = 1 << 20};
     struct error err;
     *world = (struct door_world){.directory = "/tmp/asof-door-XXXXXX"};
     CHECK(mkdtemp(world->directory) != NULL);
     world->epoch = epoch_create();
     world->board = catalog_board_create(world->epoch);
-    CHECK(storage_open(world->directory, &options, &world->storage, &err) == STATUS_OK);
+    CHECK(storage_open(world->directory, options, &world->storage, &err) == STATUS_OK);
     CHECK(stream_open(world->storage, door_world_changed, world, &world->stream, &err) ==
           STATUS_OK);
     world->writer = writer_create(world->storage, world->stream);
@@ -64,6 +63,13 @@ static inline void door_world_open(struct door_world *world)
         .storage = world->storage, .board = world->board, .epoch = world->epoch});
     world->cursors = resp_cursors_create();
     world->door = door_world_new_door(world);
+}
+
+static inline void door_world_open(struct door_world *world)
+{
+    static const struct storage_options options = {
+        .block_cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20, .hot_bytes = 1 << 20};
+    door_world_open_with(world, &options);
 }
 
 static inline void door_world_close(struct door_world *world)
