@@ -129,6 +129,7 @@ static enum status create_workers(struct server *server, struct error *err)
 {
     const struct server_options *options = server->options;
     const struct worker_options worker = {
+        .workers_count = (size_t)options->workers,
         .query = query_options_of(server),
         .door = {.writer = server->writer,
                  .readers = server->readers,

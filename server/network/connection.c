@@ -126,7 +126,7 @@ static void connection_handle(struct network_connection *connection)
 static void connection_read(struct network_connection *connection)
 {
     struct network_loop *loop = connection->loop;
-    if (loop->held_bytes > NETWORK_HELD_BYTES_MAX && connection->input.size > 0) {
+    if (loop->held_bytes > loop->held_bytes_max && connection->input.size > 0) {
         loop->counters.connections_oversized_total++;
         connection_kill(connection);
         return;
@@ -220,6 +220,14 @@ void connection_proceed(struct network_connection *connection)
     /* The handler stopped for the sake of the output, and that is gone already. */
     if (was_full && connection->input.size > 0 && network_connection_is_ready(connection))
         connection_list(connection);
+    connection_account(connection);
+    /* One that does not read while memory is short goes before those that do. */
+    if (connection->output.size > NETWORK_OUTPUT_SCARCE_BYTES &&
+        connection->loop->held_bytes > connection->loop->held_bytes_max) {
+        connection->loop->counters.connections_oversized_total++;
+        connection_free(connection);
+        return;
+    }
     connection_arm(connection);
     buffer_give_back(&connection->input, &connection->loop->spare_input);
     buffer_give_back(&connection->output, &connection->loop->spare_output);

@@ -92,6 +92,7 @@ enum status network_loop_create(struct network_loop **out, struct error *err)
     CHECK(loop != NULL);
     loop->base = base;
     loop->ticks = 1;
+    loop->held_bytes_max = NETWORK_HELD_BYTES_MAX;
     LIST_INIT(&loop->listeners);
     TAILQ_INIT(&loop->connections);
     TAILQ_INIT(&loop->ready);
@@ -129,6 +130,11 @@ void network_loop_destroy(struct network_loop **out)
     buffer_fini(&loop->spare_output);
     free(loop);
     *out = NULL;
+}
+
+void network_loop_set_held_max(struct network_loop *loop, size_t bytes)
+{
+    loop->held_bytes_max = bytes;
 }
 
 void network_loop_take_signals(struct network_loop *loop)

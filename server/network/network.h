@@ -17,7 +17,8 @@
 enum {
     NETWORK_READ_SIZE = 64 * 1024,             /* of one read */
     NETWORK_OUTPUT_PAUSE_BYTES = 1024 * 1024,  /* unsent, of one connection */
-    NETWORK_HELD_BYTES_MAX = 1024 * 1024 * 1024, /* in the buffers of all connections */
+    NETWORK_HELD_BYTES_MAX = 1024 * 1024 * 1024, /* in the buffers of all connections of all loops */
+    NETWORK_OUTPUT_SCARCE_BYTES = 64 * 1024, /* unsent, that is too much where all hold too much */
     NETWORK_DRAIN_DEADLINE_S = 30,   /* closed when no byte of its output goes out for so long */
     NETWORK_PARTIAL_DEADLINE_S = 60, /* closed when a begun request is not whole by then */
     NETWORK_LINGER_DEADLINE_S = 2,   /* a peer that was told goodbye has so long to say it back */
@@ -72,6 +73,10 @@ struct network_listen_options {
 
 /* Owned by the caller. UNAVAILABLE: the system has no event mechanism left for us. */
 MUST_USE enum status network_loop_create(struct network_loop **out, struct error *err);
+
+/* Its share of NETWORK_HELD_BYTES_MAX, all of it at first: beyond it, connections that hold much are
+ * closed. */
+void network_loop_set_held_max(struct network_loop *loop, size_t bytes);
 
 /* Closes all listeners and connections (calling closed for each); accepts NULL. */
 void network_loop_destroy(struct network_loop **loop);

@@ -32,6 +32,7 @@ struct network_loop {
     struct connection_list ready;         /* those to be looked at at the start of the next turn */
     size_t ready_count;
     size_t held_bytes;                    /* capacity of all buffers of connections */
+    size_t held_bytes_max;
     struct buffer spare_input;            /* lent to whoever reads, so that idle ones hold none */
     struct buffer spare_output;
     struct network_counters counters;

@@ -1,0 +1,221 @@
+/* Network: calls from other threads, connections dealt out to loops, and clients that do not read. */
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "network/network.h"
+
+enum { LOOPS = 3, CLIENTS = 7, CALLS = 1000, TURNS_MAX = 2000, LARGE_REPLY = 8 * 1024 * 1024 };
+
+/* ---- a handler that counts, and answers each byte with reply_size bytes ---- */
+
+struct place {
+    size_t opened;
+    size_t closed;
+    size_t reply_size;
+};
+
+struct guest {
+    struct place *place;
+    struct network_connection *connection;
+};
+
+static void *opened(void *context, struct network_connection *connection)
+{
+    struct guest *guest = calloc(1, sizeof(*guest));
+    assert_non_null(guest);
+    *guest = (struct guest){.place = context, .connection = connection};
+    guest->place->opened++;
+    return guest;
+}
+
+static size_t received(void *session, struct bytes input)
+{
+    struct guest *guest = session;
+    struct buffer *output = network_connection_output(guest->connection);
+    for (size_t i = 0; i < input.size; i++) {
+        memset(buffer_reserve(output, guest->place->reply_size), 'x', guest->place->reply_size);
+        buffer_added(output, guest->place->reply_size);
+    }
+    return input.size;
+}
+
+static void closed(void *session)
+{
+    struct guest *guest = session;
+    guest->place->closed++;
+    free(guest);
+}
+
+static struct network_seat seat_of(struct network_loop *loop, struct place *place)
+{
+    return (struct network_seat){.loop = loop,
+                                 .handler = {.context = place,
+                                             .opened = opened,
+                                             .received = received,
+                                             .closed = closed,
+                                             .full_reply = bytes_of("full", 4),
+                                             .input_max_bytes = 1024}};
+}
+
+static struct network_listener *listen_on(struct network_loop *loop,
+                                          const struct network_seat *seats, size_t count)
+{
+    struct error err;
+    struct network_listener *listener = NULL;
+    const struct network_listen_options options = {.address = "127.0.0.1",
+                                                   .connections_max = CLIENTS,
+                                                   .seats = seats,
+                                                   .seats_count = count};
+    assert_int_equal(network_listen(loop, &options, &listener, &err), STATUS_OK);
+    return listener;
+}
+
+static int connect_to(const struct network_listener *listener)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(network_listener_port(listener)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int client = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(client >= 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+    return client;
+}
+
+static struct network_loop *loop_for_test(void)
+{
+    struct error err;
+    struct network_loop *loop = NULL;
+    assert_int_equal(network_loop_create(&loop, &err), STATUS_OK);
+    return loop;
+}
+
+/* ---- tests ---- */
+
+static void connections_are_dealt_out_in_turn(void **state)
+{
+    (void)state;
+    struct network_loop *loops[LOOPS];
+    struct network_seat seats[LOOPS];
+    struct place places[LOOPS] = {0};
+    int clients[CLIENTS];
+    for (size_t i = 0; i < LOOPS; i++) {
+        loops[i] = loop_for_test();
+        places[i].reply_size = 1;
+        seats[i] = seat_of(loops[i], &places[i]);
+    }
+    struct network_listener *listener = listen_on(loops[0], seats, LOOPS);
+    for (size_t i = 0; i < CLIENTS; i++)
+        clients[i] = connect_to(listener);
+    int beyond = connect_to(listener); /* one more than connections_max */
+    char answer[5] = "";
+    for (size_t turn = 0; turn < TURNS_MAX && recv(beyond, answer, 4, MSG_DONTWAIT) != 4; turn++)
+        network_loop_turn(loops[0], false);
+    assert_string_equal(answer, "full");
+    for (size_t i = 0; i < LOOPS; i++)
+        network_loop_turn(loops[i], false);
+    assert_int_equal(places[0].opened, 3);
+    assert_int_equal(places[1].opened, 2);
+    assert_int_equal(places[2].opened, 2);
+
+    /* One that is handed over when its loop ends is closed as the others are. */
+    close(clients[1]);
+    for (size_t turn = 0; turn < TURNS_MAX && places[1].closed == 0; turn++)
+        network_loop_turn(loops[1], false);
+    clients[1] = connect_to(listener);
+    for (size_t turn = 0; turn < TURNS_MAX && network_loop_connections(loops[0]) < 3; turn++)
+        network_loop_turn(loops[0], false);
+    network_loop_turn(loops[0], false);
+    for (size_t i = LOOPS; i > 0; i--)
+        network_loop_destroy(&loops[i - 1]);
+    for (size_t i = 0; i < LOOPS; i++)
+        assert_int_equal(places[i].opened, places[i].closed);
+    for (size_t i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+    close(beyond);
+}
+
+struct counted {
+    struct network_call call; /* the first member */
+    struct network_loop *loop;
+    size_t number;
+    size_t *next; /* only the loop's thread looks at it */
+};
+
+static void run_counted(struct network_call *call)
+{
+    struct counted *counted = (struct counted *)call;
+    assert_int_equal(counted->number, (*counted->next)++);
+}
+
+static void *post_all(void *context)
+{
+    struct counted *calls = context;
+    for (size_t i = 0; i < CALLS; i++)
+        network_loop_post(calls[i].loop, &calls[i].call);
+    return NULL;
+}
+
+static void calls_of_a_thread_run_in_their_order(void **state)
+{
+    (void)state;
+    static struct counted calls[2][CALLS];
+    pthread_t threads[2];
+    size_t next[2] = {0};
+    struct network_loop *loop = loop_for_test();
+    for (size_t t = 0; t < 2; t++) {
+        for (size_t i = 0; i < CALLS; i++)
+            calls[t][i] = (struct counted){
+                .call = {.run = run_counted}, .loop = loop, .number = i, .next = &next[t]};
+        assert_int_equal(pthread_create(&threads[t], NULL, post_all, calls[t]), 0);
+    }
+    for (size_t turn = 0; turn < TURNS_MAX && next[0] + next[1] < CALLS; turn++)
+        network_loop_turn(loop, true);
+    for (size_t t = 0; t < 2; t++)
+        pthread_join(threads[t], NULL);
+    network_loop_destroy(&loop); /* runs what is left */
+    assert_int_equal(next[0], CALLS);
+    assert_int_equal(next[1], CALLS);
+}
+
+static void who_does_not_read_is_closed_where_memory_is_short(void **state)
+{
+    (void)state;
+    struct network_loop *loop = loop_for_test();
+    struct place place = {.reply_size = LARGE_REPLY};
+    const struct network_seat seat = seat_of(loop, &place);
+    struct network_listener *listener = listen_on(loop, &seat, 1);
+    int clients[CLIENTS];
+    network_loop_set_held_max(loop, 3 * (size_t)LARGE_REPLY);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        clients[i] = connect_to(listener);
+        assert_int_equal(send(clients[i], "1", 1, 0), 1);
+    }
+    for (size_t turn = 0; turn < TURNS_MAX && place.closed < 2; turn++)
+        network_loop_turn(loop, false);
+    assert_int_equal(place.opened, CLIENTS);
+    assert_true(place.closed >= 2 && place.closed < CLIENTS);
+    assert_int_equal(network_loop_counters(loop)->connections_oversized_total, place.closed);
+    for (size_t i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+    network_loop_destroy(&loop);
+    assert_int_equal(place.closed, CLIENTS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(connections_are_dealt_out_in_turn),
+        cmocka_unit_test(calls_of_a_thread_run_in_their_order),
+        cmocka_unit_test(who_does_not_read_is_closed_where_memory_is_short),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
