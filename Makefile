@@ -151,8 +151,8 @@ record-cost: $(BUILD)/tests/cost ## record what an operation costs now, for chec
 check-fuzz: $(FUZZERS)
 	@tests/run_fuzzers.sh $(FUZZ_SECONDS) $(FUZZERS)
 
-check-system: all $(FLIGHTS)/arrivals.ndjson
-	@ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) \
+check-system: all $(BUILD)/replay $(FLIGHTS)/arrivals.ndjson
+	@ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) \
 		ASOF_FLIGHTS=$(abspath $(FLIGHTS)) $(PYTEST) $(PYTEST_FLAGS) tests/system
 
 # The unit tests and bad input again, under the address and undefined-behaviour sanitizers.

@@ -53,7 +53,7 @@ def _at_rate(asofd, folder, rate, index, seconds, entities):
         streams.append(Stream("pushes", "load", pushes, rate // EVENTS_PER_CALL, CONNECTIONS))
     outcomes = replay(asofd, seconds, streams)
     probe, pushed = outcomes["probe"], outcomes.get("pushes")
-    if probe.answered < probe.sent:
+    if probe.answered < probe.due:
         raise asofd.failed("an acknowledged event was never read")
     if pushed is None:
         return RateResult(0, 0.0, True, False, probe)

@@ -82,10 +82,12 @@ def _latency(outcomes):
 
 
 def measure_mixed(pair, folder, rounds, run_s, say):
-    """Reads and writes at their rates, both over all entities alike: A B A B `rounds` times."""
+    """Reads and writes at their rates, both over all entities alike: A B A B `rounds` times, reads alone before."""
     reads = write_requests(folder / "reads", pair.reads())
     hsets = write_requests(folder / "hsets", _hsets(pair))
     outcomes, cpu = {peer: [] for peer in pair.peers}, {peer: [] for peer in pair.peers}
+    for peer in pair.peers:  # so that both begin warm: asofd may just have been started anew
+        replay(peer, run_s, [Stream("reads", "load", reads, READS_PER_S_MIXED, CONNECTIONS)])
     for number in range(rounds):
         say(f"HMGET while {EVENTS_PER_S:,} events/s are written, round {number + 1} of {rounds}")
         pushes = write_requests(folder / "pushes", _pushes(pair, number, run_s))

@@ -44,7 +44,7 @@ enum {
     EVENTS_MAX = 64,
     RECEIVE_SIZE = 64 * 1024,
     DRAIN_S = 20,          /* what is not answered so long after the end never will be */
-    LATE_NS = 1000 * 1000, /* sent so long after it was due, it was this program that was late */
+    LATE_NS = 1000 * 1000, /* of a request that is sent when it was due, or nearly so */
 };
 
 #define NS_PER_S 1000000000LL
@@ -68,6 +68,7 @@ struct connection {
     size_t first;
     uint64_t sent;    /* requests that were sent whole */
     size_t sent_part; /* bytes of the next one */
+    bool is_blocked;  /* the server does not read: what is due now waits for it */
     uint64_t answered;
     uint32_t replies_seen; /* of the request behind those */
 };
@@ -82,13 +83,13 @@ struct stream {
     size_t connections_count;
     uint64_t total; /* requests to send; what was sent when time was up where KIND_FULL */
     uint64_t answered;
-    uint64_t late;           /* sent later than LATE_NS */
+    uint64_t late;           /* sent later than LATE_NS, and not for the server */
     uint64_t stale;          /* probes whose first read did not show the write */
-    uint32_t *latencies_us;  /* owned; of answered requests; of a probe from due to acknowledged */
+    uint32_t *latencies_us;  /* owned; from due to answered; of a probe to acknowledged */
     uint32_t *reads_us;      /* owned; of a probe from acknowledged to read */
     int64_t acknowledged_ns; /* the probe under way; 0: it waits for its acknowledgement */
     bool is_first_read;
-    int64_t end_ns; /* of the last answer */
+    int64_t end_ns; /* of the last answer; the start before the first */
 };
 
 struct replay {
@@ -252,7 +253,7 @@ static void sent_bytes(const struct replay *replay, struct connection *connectio
         }
         size -= left;
         connection->sent_part = 0;
-        if (stream->kind == KIND_LOAD &&
+        if (stream->kind == KIND_LOAD && !connection->is_blocked &&
             time_ns - due_ns(replay, stream, number_of(connection, connection->sent)) > LATE_NS)
             stream->late++;
         connection->sent++;
@@ -273,12 +274,15 @@ static void send_due(const struct replay *replay, struct connection *connection,
             skip = 0;
         }
         ssize_t size = writev(connection->fd, writes, count);
-        if (size < 0 && (errno == EAGAIN || errno == EINTR))
+        if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+            connection->is_blocked = errno == EAGAIN;
             return;
+        }
         if (size < 0)
             die("write: %s", strerror(errno));
         sent_bytes(replay, connection, (size_t)size, time_ns);
     }
+    connection->is_blocked = false;
 }
 
 static uint32_t us_between(int64_t from_ns, int64_t to_ns)
@@ -427,6 +431,8 @@ static void run(struct replay *replay)
 {
     struct epoll_event events[EVENTS_MAX];
     replay->start_ns = now_ns();
+    for (size_t i = 0; i < replay->streams_count; i++)
+        replay->streams[i].end_ns = replay->start_ns;
     int64_t end_ns = replay->start_ns + (int64_t)(replay->seconds * 1e9);
     int64_t time_ns = replay->start_ns;
     while (time_ns < end_ns + DRAIN_S * NS_PER_S && !all_done(replay)) {
@@ -437,6 +443,20 @@ static void run(struct replay *replay)
         for (int i = 0; i < count; i++)
             receive(replay, events[i].data.ptr);
         time_ns = now_ns();
+    }
+}
+
+/* What is not answered by now is told as if it were answered now: it took longer than that. */
+static void give_up(const struct replay *replay, struct stream *stream)
+{
+    uint64_t told = stream->answered;
+    int64_t time_ns = now_ns();
+    for (size_t i = 0; i < stream->connections_count && stream->kind == KIND_LOAD; i++) {
+        const struct connection *connection = &stream->connections[i];
+        for (uint64_t index = connection->answered; number_of(connection, index) < stream->total;
+             index++)
+            stream->latencies_us[told++] =
+                us_between(due_ns(replay, stream, number_of(connection, index)), time_ns);
     }
 }
 
@@ -465,16 +485,18 @@ static void print_latencies(const char *name, uint32_t *latencies_us, uint64_t c
 
 static void print_stream(const struct replay *replay, struct stream *stream)
 {
-    uint64_t sent = 0;
-    for (size_t i = 0; i < stream->connections_count; i++)
-        sent += stream->connections[i].sent;
-    printf("\"%s\": {\"seconds\": %.6f, \"sent\": %llu, \"answered\": %llu, \"late\": %llu, "
+    uint64_t due = stream->kind == KIND_LOAD ? stream->total : 0;
+    for (size_t i = 0; i < stream->connections_count && stream->kind != KIND_LOAD; i++)
+        due += stream->connections[i].sent;
+    printf("\"%s\": {\"seconds\": %.6f, \"due\": %llu, \"answered\": %llu, \"late\": %llu, "
            "\"stale\": %llu",
-           stream->name, (double)(stream->end_ns - replay->start_ns) / 1e9,
-           (unsigned long long)sent, (unsigned long long)stream->answered,
-           (unsigned long long)stream->late, (unsigned long long)stream->stale);
+           stream->name, (double)(stream->end_ns - replay->start_ns) / 1e9, (unsigned long long)due,
+           (unsigned long long)stream->answered, (unsigned long long)stream->late,
+           (unsigned long long)stream->stale);
     print_latencies("latencies_us", stream->latencies_us,
-                    stream->kind == KIND_FULL ? 0 : stream->answered);
+                    stream->kind == KIND_LOAD    ? due
+                    : stream->kind == KIND_PROBE ? stream->answered
+                                                 : 0);
     print_latencies("reads_us", stream->reads_us,
                     stream->kind == KIND_PROBE ? stream->answered : 0);
     printf("}");
@@ -547,6 +569,7 @@ int main(int argc, char **argv)
     run(&replay);
     printf("{");
     for (size_t i = 0; i < replay.streams_count; i++) {
+        give_up(&replay, &replay.streams[i]);
         printf("%s", i == 0 ? "" : ",\n ");
         print_stream(&replay, &replay.streams[i]);
     }

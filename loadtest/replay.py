@@ -33,11 +33,11 @@ class Outcome:
     """What became of one stream."""
 
     seconds: float       # to the last answer
-    sent: int
+    due: int             # requests that should have been answered
     answered: int
     late: int            # requests that the load itself sent more than 1 ms after they were due
     stale: int           # probes whose first read did not show the write
-    latencies: HdrHistogram  # µs, from when a request was due
+    latencies: HdrHistogram  # µs, from when a request was due; what was never answered is in it
     reads: HdrHistogram      # µs, of probes: from the acknowledgement to the read that shows the write
     rate: int
 
@@ -47,11 +47,11 @@ class Outcome:
 
     @property
     def is_held(self):
-        return self.answered == self.sent and self.per_s >= self.rate * RATE_HELD
+        return self.answered == self.due and self.per_s >= self.rate * RATE_HELD
 
     @property
     def is_load_late(self):
-        return self.late > self.sent * LATE_MAX
+        return self.late > self.due * LATE_MAX
 
 
 def histogram(pairs=()):

@@ -132,7 +132,7 @@ def _pushes(rounds):
 
 
 def _freshness(results):
-    rows = [[f"{at.rate:,}", f"{at.reached:,.0f}" + ("" if at.is_held else " (not held)"),
+    rows = [[f"{at.rate:,}", _reached(at.reached, at),
              *(f"{percentile_ms(latencies, percent):.3f}" for latencies in (at.probe.reads, at.probe.latencies)
                for percent in (50, 99)), str(at.probe.answered), str(at.probe.stale)] for at in results]
     return ("## Read after write\n\nA push of one event on one connection; from its acknowledgement to its value read on "
@@ -143,11 +143,16 @@ def _freshness(results):
                       "stale"], rows))
 
 
-def _latency_cells(one):
-    """Percentiles of one server at one rate, and what spoils them."""
+def _reached(per_s, one):
+    """What was reached of a rate, and what spoils it."""
     spoiled = [text for text, is_so in ((" (not held)", not one.is_held), (" (load late)", one.is_load_late)) if is_so]
-    return [f"{one.per_s.median:,.0f}{''.join(spoiled)}", *(spread.text("{:.3f}") for spread in (one.p50_ms, one.p99_ms,
-                                                                                              one.p999_ms))]
+    return f"{per_s:,.0f}{''.join(spoiled)}"
+
+
+def _latency_cells(one):
+    """What one server reached of one rate, and the percentiles."""
+    return [_reached(one.per_s.median, one),
+            *(spread.text("{:.3f}") for spread in (one.p50_ms, one.p99_ms, one.p999_ms))]
 
 
 def _latency(points):
