@@ -4,11 +4,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "app/worker.h"
 #include "base/epoch.h"
 #include "base/log.h"
 #include "base/version.h"
+
+enum { DESCRIPTORS_BESIDE_CONNECTIONS = 2000 };
 
 struct server {
     const struct server_options *options; /* borrowed */
@@ -175,8 +178,23 @@ static enum status open_resp(struct server *server, struct error *err)
     return status;
 }
 
+/* Each connection takes a descriptor, and so does each file of the database. */
+static void raise_descriptor_limit(const struct server_options *options)
+{
+    const rlim_t wanted = (rlim_t)options->connections_max + DESCRIPTORS_BESIDE_CONNECTIONS;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
+        log_warn("only %llu files can be open (ulimit -n): that is too few for --connections-max %lld "
+                 "beside the database's",
+                 (unsigned long long)limit.rlim_cur, (long long)options->connections_max);
+}
+
 static enum status server_start(struct server *server, struct error *err)
 {
+    raise_descriptor_limit(server->options);
     signal(SIGXFSZ, SIG_IGN); /* a file that is too long for a limit is a failed write, no more */
     server->epoch = epoch_create();
     server->board = catalog_board_create(server->epoch);
