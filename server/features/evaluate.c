@@ -1,30 +1,17 @@
 /* The one function: a walk back from T over the events of one entity. */
 #include "base/check.h"
 #include "features/features.h"
-#include "features/plan.h"
-#include "features/row.h"
+#include "features/slot.h"
 #include "features/window.h"
 
 enum {
-    IDENTITY_DIGEST_SIZE = 8,              /* behind an event id, see features_evaluate */
     ANSWER_MEMORY_MAX = 128 * 1024 * 1024, /* of states: a thousand strings can be 64 MiB */
 };
 
-/* One event with its row decoded. */
-struct decoded {
-    int64_t time_us;
-    struct bytes identity; /* in the buffer */
-    struct value *values;  /* one a column; texts in the buffer */
-    bool *wheres;
-    struct buffer memory; /* owned: copies of identity and row */
-};
-
-/* One feature on its way. */
+/* One feature on its way, with a state of its own. */
 struct running {
     const struct feature_plan *plan;
-    struct aggregate_context context;
-    void *state;
-    bool is_spoiled; /* an overflowed argument counted */
+    struct slot slot;
 };
 
 struct evaluation {
@@ -46,15 +33,9 @@ struct evaluation {
 
 static void running_start(struct evaluation *evaluation, struct running *running, uint32_t feature)
 {
-    running->plan = &evaluation->plan->features[feature];
-    running->state = arena_allocate_array(evaluation->arena, 1,
-                                          running->plan->aggregation->state_size);
-    running->context = (struct aggregate_context){
-        .argument_type = running->plan->definition->argument_type,
-        .type = running->plan->definition->type,
-        .t_us = evaluation->t_us,
-        .arena = evaluation->arena,
-    };
+    const struct view_plan *plan = evaluation->plan;
+    running->plan = &plan->features[feature];
+    slot_init(&running->slot, &plan->slots[running->plan->slot], evaluation->arena);
     evaluation->is_wanted[running->plan->window] = true;
 }
 
@@ -96,26 +77,8 @@ static void evaluation_start(struct evaluation *evaluation)
     start_asked(evaluation, question->features);
 }
 
-static void running_add(struct running *running, const struct decoded *event)
-{
-    const struct feature_plan *plan = running->plan;
-    const struct value *value = NULL;
-    if (plan->where != PLAN_NONE && !event->wheres[plan->where])
-        return;
-    if (plan->column != PLAN_NONE) {
-        value = &event->values[plan->column];
-        if (value->kind == VALUE_NULL)
-            return;
-        if (value->kind == VALUE_OVERFLOW && plan->aggregation->overflow == OVERFLOW_SPOILS) {
-            running->is_spoiled = true;
-            return;
-        }
-    }
-    plan->aggregation->add(running->state, &running->context, value, event->time_us);
-}
-
 /* Takes the next older event. Returns whether a window that was asked for is still open. */
-static bool evaluation_add(struct evaluation *evaluation, const struct decoded *event)
+static bool evaluation_add(struct evaluation *evaluation, const struct event *event)
 {
     bool is_newest = !evaluation->has_newest;
     bool is_open = false;
@@ -131,7 +94,7 @@ static bool evaluation_add(struct evaluation *evaluation, const struct decoded *
     }
     for (size_t i = 0; i < evaluation->running_count; i++)
         if (evaluation->is_inside[evaluation->running[i].plan->window])
-            running_add(&evaluation->running[i], event);
+            slot_add(&evaluation->running[i].slot, event);
     return is_open;
 }
 
@@ -165,20 +128,6 @@ static int64_t valid_until_us(const struct evaluation *evaluation)
     return until_us;
 }
 
-static struct value running_finish(struct running *running)
-{
-    return running->is_spoiled
-               ? value_overflow()
-               : running->plan->aggregation->finish(running->state, &running->context);
-}
-
-static int64_t running_base_us(const struct running *running)
-{
-    const struct aggregation *aggregation = running->plan->aggregation;
-    return running->is_spoiled || !aggregation->is_relative ? ANSWER_NO_BASE
-                                                            : aggregation->base_us(running->state);
-}
-
 static void evaluation_finish(struct evaluation *evaluation, struct answer *answer)
 {
     struct arena *arena = evaluation->arena;
@@ -188,12 +137,14 @@ static void evaluation_finish(struct evaluation *evaluation, struct answer *answ
     enum feature_status *statuses = ARENA_NEW_ARRAY(arena, count, enum feature_status);
     int64_t *bases_us = ARENA_NEW_ARRAY(arena, count, int64_t);
     for (size_t i = 0; i < evaluation->running_count; i++)
-        results[i] = running_finish(&evaluation->running[i]);
+        results[i] = slot_finish(&evaluation->running[i].slot, evaluation->running[i].plan,
+                                 evaluation->t_us);
     for (size_t i = 0; i < count; i++) {
         uint32_t number = evaluation->asked[i];
         values[i] = results[number];
         statuses[i] = value_status(evaluation, &values[i]);
-        bases_us[i] = running_base_us(&evaluation->running[number]);
+        bases_us[i] = slot_base_us(&evaluation->running[number].slot,
+                                   evaluation->running[number].plan);
         if (values[i].kind == VALUE_NULL)
             values[i] = evaluation->running[number].plan->definition->default_value;
     }
@@ -208,89 +159,19 @@ static void evaluation_finish(struct evaluation *evaluation, struct answer *answ
                               .count = count};
 }
 
-static void decoded_init(struct decoded *event, const struct view_plan *plan, struct arena *arena)
+/* Walks back until no window is open. */
+static enum status walk(struct evaluation *evaluation, struct event_reader *reader,
+                        struct error *err)
 {
-    *event = (struct decoded){
-        .values = ARENA_NEW_ARRAY(arena, plan->columns_count, struct value),
-        .wheres = ARENA_NEW_ARRAY(arena, plan->wheres_count, bool),
-    };
-}
-
-/* What tells events of equal time apart: without the digest behind an event id. */
-static struct bytes identity_without_digest(const struct view_plan *plan, struct bytes identity)
-{
-    if (!plan->has_event_id || identity.size < IDENTITY_DIGEST_SIZE)
-        return identity;
-    return bytes_of(identity.data, identity.size - IDENTITY_DIGEST_SIZE);
-}
-
-/* Steps back and decodes into event, which holds copies. */
-static enum status take_event(const struct view_plan *plan, timeline_back_fn back, void *timeline,
-                              struct decoded *event, struct error *err)
-{
-    struct timeline_event next;
-    enum status status = back(timeline, &next, err);
-    if (status != STATUS_OK)
-        return status;
-    struct bytes identity = identity_without_digest(plan, next.identity);
-    event->memory.start = event->memory.size = 0;
-    buffer_append(&event->memory, identity);
-    buffer_append(&event->memory, next.row);
-    event->time_us = next.time_us;
-    event->identity = bytes_of(buffer_bytes(&event->memory).data, identity.size);
-    struct bytes row = bytes_after(buffer_bytes(&event->memory), identity.size);
-    if (row_decode(plan, row, event->values, event->wheres) != STATUS_OK)
-        return error_set(err, STATUS_CORRUPT, "view '%.*s': a stored event can't be read",
-                         BYTES_ARGS(plan->view->name));
-    return STATUS_OK;
-}
-
-static bool is_same_event(const struct view_plan *plan, const struct decoded *a,
-                          const struct decoded *b)
-{
-    return plan->has_event_id && a->time_us == b->time_us && bytes_equal(a->identity, b->identity);
-}
-
-/* Whether a is greater than b by the fields of the view, in the source's order. */
-static bool is_greater(const struct view_plan *plan, const struct decoded *a,
-                       const struct decoded *b)
-{
-    for (size_t i = 0; i < plan->compared_count; i++) {
-        int order = value_compare(&a->values[i], &b->values[i]);
-        if (order != 0)
-            return order > 0;
-    }
-    return false;
-}
-
-static void swap_events(struct decoded **a, struct decoded **b)
-{
-    struct decoded *kept = *a;
-    *a = *b;
-    *b = kept;
-}
-
-/* Walks back until no window is open; of what a producer repeated only the greatest is taken. */
-static enum status walk(struct evaluation *evaluation, timeline_back_fn back, void *timeline,
-                        struct decoded *event, struct decoded *next, struct error *err)
-{
-    const struct view_plan *plan = evaluation->plan;
-    enum status status = take_event(plan, back, timeline, event, err);
-    while (status == STATUS_OK) {
-        status = take_event(plan, back, timeline, next, err);
-        bool is_repeated = status == STATUS_OK && is_same_event(plan, event, next);
-        if (is_repeated) {
-            if (is_greater(plan, next, event))
-                swap_events(&event, &next);
-            continue;
-        }
+    const struct event *event;
+    enum status status;
+    while ((status = event_reader_take(reader, &event, err)) == STATUS_OK) {
         if (!evaluation_add(evaluation, event))
             return STATUS_OK;
         if (arena_used_bytes(evaluation->arena) > ANSWER_MEMORY_MAX)
             return error_set(err, STATUS_LIMIT,
                              "the features that were asked need more than %d MiB; ask for fewer",
                              ANSWER_MEMORY_MAX >> 20);
-        swap_events(&event, &next);
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -301,16 +182,14 @@ enum status features_evaluate(const struct view_plan *plan, const struct questio
 {
     CHECK(question->view == plan->view);
     struct evaluation evaluation = {.plan = plan, .question = question, .arena = arena};
-    struct decoded events[2];
-    decoded_init(&events[0], plan, arena);
-    decoded_init(&events[1], plan, arena);
+    struct event_reader reader;
+    event_reader_init(&reader, plan, back, timeline, arena);
     evaluation_start(&evaluation);
 
-    enum status status = walk(&evaluation, back, timeline, &events[0], &events[1], err);
+    enum status status = walk(&evaluation, &reader, err);
     if (status == STATUS_OK)
         evaluation_finish(&evaluation, answer);
-    buffer_fini(&events[0].memory);
-    buffer_fini(&events[1].memory);
+    event_reader_fini(&reader);
     return status;
 }
 
