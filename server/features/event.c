@@ -77,29 +77,51 @@ static struct event *other_event(struct event_reader *reader, const struct event
     return event == &reader->events[0] ? &reader->events[1] : &reader->events[0];
 }
 
+void event_reader_moved(struct event_reader *reader)
+{
+    reader->has_next = reader->is_at_end = false;
+}
+
+/* Reads ahead, if that is still to be done. */
+static enum status read_ahead(struct event_reader *reader, struct error *err)
+{
+    if (reader->has_next)
+        return STATUS_OK;
+    enum status status = reader->is_at_end ? STATUS_NOT_FOUND
+                                           : read_event(reader, reader->next, err);
+    reader->has_next = status == STATUS_OK;
+    reader->is_at_end = status == STATUS_NOT_FOUND;
+    return status;
+}
+
+enum status event_reader_peek(struct event_reader *reader, int64_t *time_us, struct error *err)
+{
+    enum status status = read_ahead(reader, err);
+    if (status == STATUS_OK)
+        *time_us = reader->next->time_us;
+    return status;
+}
+
 enum status event_reader_take(struct event_reader *reader, const struct event **event,
                               struct error *err)
 {
-    struct event *greatest = reader->next;
-    enum status status = STATUS_OK;
-    if (!reader->has_next)
-        status = reader->is_at_end ? STATUS_NOT_FOUND : read_event(reader, greatest, err);
+    enum status status = read_ahead(reader, err);
     if (status != STATUS_OK)
         return status;
-
-    struct event *ahead = other_event(reader, greatest);
-    while ((status = read_event(reader, ahead, err)) == STATUS_OK &&
-           is_same_event(reader->plan, greatest, ahead))
-        if (is_greater(reader->plan, ahead, greatest)) {
+    struct event *greatest = reader->next;
+    reader->next = other_event(reader, greatest);
+    reader->has_next = false;
+    while ((status = read_ahead(reader, err)) == STATUS_OK &&
+           is_same_event(reader->plan, greatest, reader->next)) {
+        if (is_greater(reader->plan, reader->next, greatest)) {
             struct event *smaller = greatest;
-            greatest = ahead;
-            ahead = smaller;
+            greatest = reader->next;
+            reader->next = smaller;
         }
+        reader->has_next = false;
+    }
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
-    reader->next = ahead;
-    reader->has_next = status == STATUS_OK;
-    reader->is_at_end = status == STATUS_NOT_FOUND;
     *event = greatest;
     return STATUS_OK;
 }

@@ -33,6 +33,13 @@ void event_reader_init(struct event_reader *reader, const struct view_plan *plan
                        timeline_back_fn back, void *timeline, struct arena *arena);
 void event_reader_fini(struct event_reader *reader);
 
+/* The time of the next older event, which is not taken. NOT_FOUND: no more. Else as take. */
+MUST_USE enum status event_reader_peek(struct event_reader *reader, int64_t *time_us,
+                                       struct error *err);
+
+/* Forgets what was read ahead, as the timeline was moved. */
+void event_reader_moved(struct event_reader *reader);
+
 /* The next older event; borrowed until the next call. NOT_FOUND: no more. CORRUPT: a row is not one
  * of the view. Else what back says. */
 MUST_USE enum status event_reader_take(struct event_reader *reader, const struct event **event,

@@ -19,29 +19,6 @@ void partial_init(struct partial *partial, const struct view_plan *plan, struct 
             slot_init(&partial->slots[i], &plan->slots[i], arena);
 }
 
-void run_add(struct run *run, int64_t time_us)
-{
-    run_merge(run, &(struct run){.count = 1, .newest_us = time_us, .oldest_us = time_us});
-}
-
-void run_merge(struct run *run, const struct run *older)
-{
-    if (older->count == 0)
-        return;
-    if (run->count == 0) {
-        *run = *older;
-        return;
-    }
-    CHECK(older->newest_us <= run->oldest_us);
-    int64_t gap_us = run->oldest_us - older->newest_us;
-    if (gap_us > run->gap_max_us)
-        run->gap_max_us = gap_us;
-    if (older->gap_max_us > run->gap_max_us)
-        run->gap_max_us = older->gap_max_us;
-    run->count += older->count;
-    run->oldest_us = older->oldest_us;
-}
-
 static uint64_t event_digest(const struct event *event)
 {
     uint64_t digest = XXH3_64bits_withSeed(event->identity.data, event->identity.size,
@@ -51,7 +28,9 @@ static uint64_t event_digest(const struct event *event)
 
 void partial_add(struct partial *partial, const struct event *event)
 {
-    run_add(&partial->run, event->time_us);
+    run_merge(&partial->run, &(struct run){.count = 1,
+                                           .newest_us = event->time_us,
+                                           .oldest_us = event->time_us});
     partial->checksum += event_digest(event);
     for (size_t i = 0; i < partial->plan->slots_count; i++)
         if (slot_is_mergeable(&partial->plan->slots[i]))

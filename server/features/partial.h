@@ -8,14 +8,7 @@
 #define ASOF_FEATURES_PARTIAL_H
 
 #include "features/slot.h"
-
-/* A run of events. Times mean something where count is not 0. */
-struct run {
-    uint64_t count;
-    int64_t newest_us;
-    int64_t oldest_us;
-    int64_t gap_max_us; /* the largest distance of neighbours in the run */
-};
+#include "features/window.h"
 
 struct partial {
     const struct view_plan *plan; /* borrowed */
@@ -32,10 +25,6 @@ void partial_add(struct partial *partial, const struct event *event);
 
 /* Takes in older, all of whose events lie behind those of partial; texts are copied. */
 void partial_merge(struct partial *partial, const struct partial *older);
-
-/* The runs only, as above. */
-void run_add(struct run *run, int64_t time_us);
-void run_merge(struct run *run, const struct run *older);
 
 /* Appends the partial:
  *

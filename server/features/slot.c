@@ -37,19 +37,18 @@ void slot_merge(struct slot *slot, const struct slot *older)
     slot->plan->accumulator->merge(slot->state, &slot->context, older->state);
 }
 
-struct value slot_finish(const struct slot *slot, const struct feature_plan *feature, int64_t t_us)
+struct result slot_result(const struct slot *slot, const struct feature_plan *feature, int64_t t_us)
 {
+    const struct aggregation *aggregation = feature->aggregation;
     struct aggregate_context context = slot->context;
     context.type = feature->definition->type;
     context.t_us = t_us;
-    return slot->is_spoiled ? value_overflow()
-                            : feature->aggregation->finish(slot->state, &context);
-}
-
-int64_t slot_base_us(const struct slot *slot, const struct feature_plan *feature)
-{
-    bool has_base = feature->aggregation->is_relative && !slot->is_spoiled;
-    return has_base ? feature->aggregation->base_us(slot->state) : ANSWER_NO_BASE;
+    if (slot->is_spoiled)
+        return (struct result){.value = value_overflow(), .base_us = ANSWER_NO_BASE};
+    return (struct result){
+        .value = aggregation->finish(slot->state, &context),
+        .base_us = aggregation->is_relative ? aggregation->base_us(slot->state) : ANSWER_NO_BASE,
+    };
 }
 
 void slot_encode(const struct slot *slot, struct buffer *out)

@@ -28,11 +28,14 @@ void slot_add(struct slot *slot, const struct event *event);
 /* The slot is mergeable, and so below. Takes in what lies behind all that it has. */
 void slot_merge(struct slot *slot, const struct slot *older);
 
-/* The result of a feature over the slot; texts and lists as aggregation->finish says. */
-struct value slot_finish(const struct slot *slot, const struct feature_plan *feature, int64_t t_us);
+/* What becomes of a feature. */
+struct result {
+    struct value value;
+    int64_t base_us; /* what the seconds of a relative feature are counted from, else ANSWER_NO_BASE */
+};
 
-/* What the seconds of a relative feature over the slot are counted from, else ANSWER_NO_BASE. */
-int64_t slot_base_us(const struct slot *slot, const struct feature_plan *feature);
+/* The result of a feature over the slot; texts and lists as aggregation->finish says. */
+struct result slot_result(const struct slot *slot, const struct feature_plan *feature, int64_t t_us);
 
 /* Appends it with its size in front, so that it can be passed over:
  *

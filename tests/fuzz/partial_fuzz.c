@@ -64,7 +64,7 @@ static void use(const struct view_plan *plan, struct partial *partial, struct ar
     if (again.run.count > 0 && again.run.newest_us == partial->run.oldest_us)
         partial_merge(partial, &again);
     for (size_t i = 0; i < FEATURES_COUNT; i++)
-        slot_finish(&partial->slots[plan->features[i].slot], &plan->features[i], 0);
+        slot_result(&partial->slots[plan->features[i].slot], &plan->features[i], 0);
     buffer_fini(&out);
 }
 

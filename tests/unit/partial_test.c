@@ -114,7 +114,7 @@ static void assert_finishes_as_answered(struct fixture *fixture, struct events *
         const struct slot *slot = &partial->slots[feature->slot];
         if (!slot_is_mergeable(&fixture->plan->slots[feature->slot]))
             continue;
-        struct value value = slot_finish(slot, feature, t_us);
+        struct value value = slot_result(slot, feature, t_us).value;
         assert_int_equal(value.kind, answer.values[i].kind);
         assert_int_equal(value_compare(&value, &answer.values[i]), 0);
     }
@@ -146,12 +146,8 @@ static void pieces_merge_to_the_bits_of_the_whole(void **state)
 static void a_run_knows_its_ends_and_its_largest_gap(void **state)
 {
     (void)state;
-    struct run newer = {0};
-    struct run older = {0};
-    run_add(&newer, 100);
-    run_add(&newer, 97);
-    run_add(&older, 90);
-    run_add(&older, 85);
+    struct run newer = {.count = 2, .newest_us = 100, .oldest_us = 97, .gap_max_us = 3};
+    const struct run older = {.count = 2, .newest_us = 90, .oldest_us = 85, .gap_max_us = 5};
 
     run_merge(&newer, &older);
     run_merge(&newer, &(struct run){0});
@@ -182,9 +178,10 @@ static void only_wanted_slots_are_decoded(void **state)
     assert_true(partial_decode_slots(&stored, is_wanted, &bytes));
 
     const struct feature_plan *sum = &fixture.plan->features[1];
-    assert_int_equal(slot_finish(&stored.slots[1], sum, 0).integer,
-                     slot_finish(&whole.slots[1], sum, 0).integer);
-    assert_int_equal(slot_finish(&stored.slots[0], &fixture.plan->features[0], 0).integer, 0);
+    assert_int_equal(slot_result(&stored.slots[1], sum, 0).value.integer,
+                     slot_result(&whole.slots[1], sum, 0).value.integer);
+    const struct slot *passed_over = &stored.slots[0];
+    assert_int_equal(slot_result(passed_over, &fixture.plan->features[0], 0).value.integer, 0);
     end(&fixture);
 }
 
