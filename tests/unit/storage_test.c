@@ -87,11 +87,9 @@ static void assert_timeline(uint32_t table, const char *name, int64_t t_us, cons
     struct buffer found = {0};
     struct timeline *timeline =
         timeline_open(storage, &reading, table, entity_of(&memory, name), t_us);
-    int64_t time_us;
-    struct bytes identity;
-    struct bytes row;
-    while (timeline_back(timeline, &time_us, &identity, &row, NULL) == STATUS_OK) {
-        buffer_append(&found, row);
+    struct timeline_event event;
+    while (timeline_back(timeline, &event, NULL) == STATUS_OK) {
+        buffer_append(&found, event.row);
         buffer_append_byte(&found, ',');
     }
     buffer_append_byte(&found, '\0');
@@ -187,12 +185,10 @@ static enum status read_newest(const struct storage_reading *how, char text[8])
     struct buffer memory = {0};
     struct error err;
     struct timeline *timeline = timeline_open(storage, how, 1, entity_of(&memory, "a"), 1000);
-    int64_t time_us;
-    struct bytes identity;
-    struct bytes row;
-    enum status status = timeline_back(timeline, &time_us, &identity, &row, &err);
+    struct timeline_event event;
+    enum status status = timeline_back(timeline, &event, &err);
     if (status == STATUS_OK)
-        bytes_to_text(row, text, 8);
+        bytes_to_text(event.row, text, 8);
     timeline_close(&timeline);
     buffer_fini(&memory);
     return status;
