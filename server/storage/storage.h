@@ -8,8 +8,10 @@
  *                     as the time above][level u8]
  *     log             [source u32 BE][first sequence u64 BE]           a block of raw events
  *
- * [identity] is what orders and tells apart events of equal time; [00] tells events from what later
- * formats keep beside them.
+ * [identity] is what orders and tells apart events of equal time; [00] tells events from what is kept
+ * beside them. Partials can be missing, and are never wrong: who puts an event deletes those that cover
+ * it. A server of format 1 does not know that it would have to, so it must not open format 2; a directory
+ * of format 1 becomes one of format 2 when it is opened.
  *
  * 1. A batch is written whole or not at all.
  * 2. DIR/FORMAT holds the number of the on-disk format; a newer one is refused before anything is
@@ -32,7 +34,7 @@
 #include "features/features.h"
 #include "storage/hot.h"
 
-#define STORAGE_FORMAT 1
+#define STORAGE_FORMAT 2
 
 struct storage;
 

@@ -164,4 +164,29 @@ static inline void assert_values(const struct answer *answer, const char *expect
     buffer_fini(&shown);
 }
 
+/* The same answer, to the bit. */
+static inline void assert_same_answer(const struct answer *plain, const struct answer *fast)
+{
+    assert_int_equal(fast->t_us, plain->t_us);
+    assert_int_equal(fast->is_found, plain->is_found);
+    assert_int_equal(fast->has_event_time, plain->has_event_time);
+    assert_int_equal(fast->event_time_us, plain->event_time_us);
+    assert_int_equal(fast->valid_until_us, plain->valid_until_us);
+    assert_int_equal(fast->count, plain->count);
+    for (size_t i = 0; i < plain->count; i++) {
+        const struct value *a = &plain->values[i];
+        const struct value *b = &fast->values[i];
+        struct buffer shown_a = {0};
+        struct buffer shown_b = {0};
+        assert_int_equal(fast->statuses[i], plain->statuses[i]);
+        assert_int_equal(fast->bases_us[i], plain->bases_us[i]);
+        assert_int_equal(b->kind, a->kind);
+        value_append_json(a, &shown_a);
+        value_append_json(b, &shown_b);
+        assert_true(bytes_equal(buffer_bytes(&shown_a), buffer_bytes(&shown_b)));
+        buffer_fini(&shown_a);
+        buffer_fini(&shown_b);
+    }
+}
+
 #endif
