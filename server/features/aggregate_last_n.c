@@ -1,4 +1,5 @@
-/* last_n: the values of the last n events, newest first, without those that are NULL. */
+/* last_n: the values of the last n events, newest first, without those that are NULL. Its states
+ * are not merged: a window of at most n events is read event by event. */
 #include "features/aggregation.h"
 
 enum { ITEMS_CAPACITY_MIN = 8 };
@@ -32,9 +33,9 @@ static void add(void *state, const struct aggregate_context *context, const stru
         item->text = arena_copy(context->arena, value->text);
 }
 
-static struct value finish(void *state, const struct aggregate_context *context)
+static struct value finish(const void *state, const struct aggregate_context *context)
 {
-    struct state *list = state;
+    const struct state *list = state;
     (void)context;
     if (list->count == 0)
         return value_null();
@@ -42,14 +43,19 @@ static struct value finish(void *state, const struct aggregate_context *context)
                           .list = {.items = list->items, .count = list->count}};
 }
 
+static const struct accumulator accumulator = {
+    .name = "list",
+    .overflow = OVERFLOW_SPOILS,
+    .state_size = sizeof(struct state),
+    .add = add,
+};
+
 const struct aggregation aggregation_last_n = {
     .name = "last_n",
+    .accumulator = &accumulator,
     .argument = TAKES_VALUE,
-    .overflow = OVERFLOW_SPOILS,
     .is_list = true,
     .needs_window = true,
     .window_kind = WINDOW_LAST,
-    .state_size = sizeof(struct state),
-    .add = add,
     .finish = finish,
 };

@@ -1,5 +1,6 @@
 /* sum: exact, in the type of its argument; beyond 64 bits, 18 digits or a double's range it is
  * overflow. avg: the exact mean, rounded once to a double. */
+#include "base/varint.h"
 #include "features/aggregation.h"
 #include "features/exact.h"
 
@@ -22,9 +23,32 @@ static void add(void *state, const struct aggregate_context *context, const stru
         exact_sum_add_int64(&sum->sum, value->integer);
 }
 
-static struct value finish_sum(void *state, const struct aggregate_context *context)
+static void merge(void *state, const struct aggregate_context *context, const void *older)
 {
     struct state *sum = state;
+    const struct state *other = older;
+    (void)context;
+    sum->count += other->count;
+    exact_sum_merge(&sum->sum, &other->sum);
+}
+
+static void encode(const void *state, struct buffer *out)
+{
+    const struct state *sum = state;
+    varint_append(out, sum->count);
+    exact_sum_encode(&sum->sum, out);
+}
+
+static bool decode(void *state, const struct aggregate_context *context, struct bytes *left)
+{
+    struct state *sum = state;
+    (void)context;
+    return count_take(left, &sum->count) && exact_sum_decode(&sum->sum, left);
+}
+
+static struct value finish_sum(const void *state, const struct aggregate_context *context)
+{
+    const struct state *sum = state;
     struct value result = {.kind = context->type.kind, .digits = context->type.digits};
     if (sum->count == 0)
         return value_null();
@@ -37,9 +61,9 @@ static struct value finish_sum(void *state, const struct aggregate_context *cont
     return is_too_long ? value_overflow() : result;
 }
 
-static struct value finish_avg(void *state, const struct aggregate_context *context)
+static struct value finish_avg(const void *state, const struct aggregate_context *context)
 {
-    struct state *sum = state;
+    const struct state *sum = state;
     if (sum->count == 0)
         return value_null();
     uint64_t scale = 1;
@@ -48,22 +72,28 @@ static struct value finish_avg(void *state, const struct aggregate_context *cont
     return value_double(exact_sum_round(&sum->sum, sum->count, scale));
 }
 
-const struct aggregation aggregation_sum = {
+static const struct accumulator accumulator = {
     .name = "sum",
-    .argument = TAKES_NUMBER,
     .overflow = OVERFLOW_SPOILS,
     .state_size = sizeof(struct state),
     .add = add,
+    .merge = merge,
+    .encode = encode,
+    .decode = decode,
+};
+
+const struct aggregation aggregation_sum = {
+    .name = "sum",
+    .accumulator = &accumulator,
+    .argument = TAKES_NUMBER,
     .finish = finish_sum,
 };
 
 const struct aggregation aggregation_avg = {
     .name = "avg",
+    .accumulator = &accumulator,
     .argument = TAKES_NUMBER,
-    .overflow = OVERFLOW_SPOILS,
     .has_fixed_type = true,
     .fixed_type = {.kind = VALUE_DOUBLE},
-    .state_size = sizeof(struct state),
-    .add = add,
     .finish = finish_avg,
 };

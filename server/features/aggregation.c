@@ -1,5 +1,9 @@
 #include "features/aggregation.h"
 
+#include "base/time_text.h"
+#include "base/varint.h"
+#include "features/row.h"
+
 static const struct aggregation *const aggregations[] = {
     &aggregation_count,
     &aggregation_sum,
@@ -18,6 +22,9 @@ static const struct aggregation *const aggregations[] = {
 };
 
 enum { AGGREGATIONS_COUNT = sizeof(aggregations) / sizeof(aggregations[0]) };
+
+/* Of events in one state: far more than there can be, so that sums of some counts stay numbers. */
+#define COUNT_MAX (UINT64_C(1) << 55)
 
 const char *const aggregation_names[] = {
     "count",           "sum",              "avg",    "min",      "max",
@@ -126,4 +133,44 @@ void kept_value_set(struct kept_value *kept, const struct value *value, struct a
     if (size > 0)
         memcpy(kept->memory, value->text.data, size);
     kept->value.text = bytes_of(kept->memory, size);
+}
+
+struct value kept_value_finish(const void *state, const struct aggregate_context *context)
+{
+    (void)context;
+    return ((const struct kept_value *)state)->value;
+}
+
+void kept_value_encode(const void *state, struct buffer *out)
+{
+    row_append_value(&((const struct kept_value *)state)->value, out);
+}
+
+bool kept_value_decode(void *state, const struct aggregate_context *context, struct bytes *left)
+{
+    return row_take_value(context->argument_type, left, &((struct kept_value *)state)->value);
+}
+
+void time_span_append(struct buffer *out, int64_t newest_us, int64_t oldest_us)
+{
+    varint_append(out, varint_zigzag(newest_us));
+    varint_append(out, (uint64_t)(newest_us - oldest_us));
+}
+
+bool time_span_take(struct bytes *left, int64_t *newest_us, int64_t *oldest_us)
+{
+    uint64_t newest;
+    uint64_t span;
+    if (!varint_take(left, &newest) || !varint_take(left, &span))
+        return false;
+    *newest_us = varint_unzigzag(newest);
+    if (!time_is_valid(*newest_us) || span > (uint64_t)(*newest_us - TIME_MIN_US))
+        return false;
+    *oldest_us = *newest_us - (int64_t)span;
+    return true;
+}
+
+bool count_take(struct bytes *left, uint64_t *count)
+{
+    return varint_take(left, count) && *count <= COUNT_MAX;
 }

@@ -1,296 +1,70 @@
-/* The one function: a walk back from T over the events of one entity. */
-#include "base/check.h"
+/* The one function, plainly: a walk back from T over the events of one entity, a state a feature. */
+#include "features/asking.h"
 #include "features/features.h"
-#include "features/plan.h"
-#include "features/row.h"
-#include "features/window.h"
-
-enum {
-    IDENTITY_DIGEST_SIZE = 8,              /* behind an event id, see features_evaluate */
-    ANSWER_MEMORY_MAX = 128 * 1024 * 1024, /* of states: a thousand strings can be 64 MiB */
-};
-
-/* One event with its row decoded. */
-struct decoded {
-    int64_t time_us;
-    struct bytes identity; /* in the buffer */
-    struct value *values;  /* one a column; texts in the buffer */
-    bool *wheres;
-    struct buffer memory; /* owned: copies of identity and row */
-};
-
-/* One feature on its way. */
-struct running {
-    const struct feature_plan *plan;
-    struct aggregate_context context;
-    void *state;
-    bool is_spoiled; /* an overflowed argument counted */
-};
+#include "features/slot.h"
 
 struct evaluation {
-    const struct view_plan *plan;
-    const struct question *question;
-    struct arena *arena;
-    int64_t t_us;                 /* the T that counts */
-    struct running *running;      /* running_count of them: each feature once */
-    size_t running_count;
-    uint32_t *asked;              /* indexes into running, one for each that was asked */
-    size_t asked_count;
-    struct window_walk *walks;    /* one a window of the view */
-    bool *is_wanted;              /* the same: a feature that was asked looks through it */
-    bool *is_inside;              /* the same: the event at hand counts in it */
-    bool has_newest;              /* an event was seen */
-    int64_t newest_us;
-    bool is_found;                /* the newest event lies in a window of the view */
+    struct asking asking;
+    struct slot *slots; /* one for each of asking.features, with a state of its own */
+    bool *is_inside;    /* one a window of the view: the event at hand counts in it */
 };
-
-static void running_start(struct evaluation *evaluation, struct running *running, uint32_t feature)
-{
-    running->plan = &evaluation->plan->features[feature];
-    running->state = arena_allocate_array(evaluation->arena, 1,
-                                          running->plan->aggregation->state_size);
-    running->context = (struct aggregate_context){
-        .argument_type = running->plan->definition->argument_type,
-        .type = running->plan->definition->type,
-        .t_us = evaluation->t_us,
-        .arena = evaluation->arena,
-    };
-    evaluation->is_wanted[running->plan->window] = true;
-}
-
-/* Starts the features that are asked, each once, however often. */
-static void start_asked(struct evaluation *evaluation, const uint32_t *features)
-{
-    size_t features_count = evaluation->plan->view->features_count;
-    struct arena *arena = evaluation->arena;
-    uint32_t *numbers = ARENA_NEW_ARRAY(arena, features_count, uint32_t); /* in running, from 1 */
-    size_t running_max = evaluation->asked_count < features_count ? evaluation->asked_count
-                                                                  : features_count;
-    evaluation->asked = ARENA_NEW_ARRAY(arena, evaluation->asked_count, uint32_t);
-    evaluation->running = ARENA_NEW_ARRAY(arena, running_max, struct running);
-    for (size_t i = 0; i < evaluation->asked_count; i++) {
-        uint32_t feature = features == NULL ? (uint32_t)i : features[i];
-        CHECK(feature < features_count);
-        if (numbers[feature] == 0) {
-            running_start(evaluation, &evaluation->running[evaluation->running_count], feature);
-            numbers[feature] = (uint32_t)++evaluation->running_count;
-        }
-        evaluation->asked[i] = numbers[feature] - 1;
-    }
-}
 
 static void evaluation_start(struct evaluation *evaluation)
 {
-    const struct view_plan *plan = evaluation->plan;
-    const struct question *question = evaluation->question;
-    struct arena *arena = evaluation->arena;
-
-    evaluation->t_us = question->t_us - question->is_exclusive;
-    evaluation->asked_count = question->features == NULL ? plan->view->features_count
-                                                         : question->features_count;
-    evaluation->walks = ARENA_NEW_ARRAY(arena, plan->windows_count, struct window_walk);
-    evaluation->is_wanted = ARENA_NEW_ARRAY(arena, plan->windows_count, bool);
-    evaluation->is_inside = ARENA_NEW_ARRAY(arena, plan->windows_count, bool);
-    for (size_t i = 0; i < plan->windows_count; i++)
-        window_walk_start(&evaluation->walks[i], plan->windows[i], evaluation->t_us);
-    start_asked(evaluation, question->features);
-}
-
-static void running_add(struct running *running, const struct decoded *event)
-{
-    const struct feature_plan *plan = running->plan;
-    const struct value *value = NULL;
-    if (plan->where != PLAN_NONE && !event->wheres[plan->where])
-        return;
-    if (plan->column != PLAN_NONE) {
-        value = &event->values[plan->column];
-        if (value->kind == VALUE_NULL)
-            return;
-        if (value->kind == VALUE_OVERFLOW && plan->aggregation->overflow == OVERFLOW_SPOILS) {
-            running->is_spoiled = true;
-            return;
-        }
-    }
-    plan->aggregation->add(running->state, &running->context, value, event->time_us);
+    const struct asking *asking = &evaluation->asking;
+    const struct view_plan *plan = asking->plan;
+    evaluation->slots = ARENA_NEW_ARRAY(asking->arena, asking->features_count, struct slot);
+    evaluation->is_inside = ARENA_NEW_ARRAY(asking->arena, plan->windows_count, bool);
+    for (size_t i = 0; i < asking->features_count; i++)
+        slot_init(&evaluation->slots[i], &plan->slots[plan->features[asking->features[i]].slot],
+                  asking->arena);
 }
 
 /* Takes the next older event. Returns whether a window that was asked for is still open. */
-static bool evaluation_add(struct evaluation *evaluation, const struct decoded *event)
+static bool evaluation_add(struct evaluation *evaluation, const struct event *event)
 {
-    bool is_newest = !evaluation->has_newest;
+    struct asking *asking = &evaluation->asking;
+    const struct view_plan *plan = asking->plan;
+    bool is_newest = !asking->has_newest;
     bool is_open = false;
-    for (size_t i = 0; i < evaluation->plan->windows_count; i++) {
-        struct window_walk *walk = &evaluation->walks[i];
+    for (size_t i = 0; i < plan->windows_count; i++) {
+        struct window_walk *walk = &asking->walks[i];
         evaluation->is_inside[i] = walk->is_open && window_walk_take(walk, event->time_us);
-        evaluation->is_found |= is_newest && evaluation->is_inside[i];
-        is_open |= walk->is_open && evaluation->is_wanted[i];
+        asking->is_found |= is_newest && evaluation->is_inside[i];
+        is_open |= walk->is_open && asking->is_wanted[i];
     }
     if (is_newest) {
-        evaluation->has_newest = true;
-        evaluation->newest_us = event->time_us;
+        asking->has_newest = true;
+        asking->newest_us = event->time_us;
     }
-    for (size_t i = 0; i < evaluation->running_count; i++)
-        if (evaluation->is_inside[evaluation->running[i].plan->window])
-            running_add(&evaluation->running[i], event);
+    for (size_t i = 0; i < asking->features_count; i++)
+        if (evaluation->is_inside[plan->features[asking->features[i]].window])
+            slot_add(&evaluation->slots[i], event);
     return is_open;
 }
 
-static enum feature_status value_status(const struct evaluation *evaluation,
-                                        const struct value *value)
+static void evaluation_finish(const struct evaluation *evaluation, struct answer *answer)
 {
-    if (value->kind == VALUE_OVERFLOW)
-        return FEATURE_OVERFLOW;
-    if (!evaluation->is_found)
-        return FEATURE_NOT_FOUND;
-    return value->kind == VALUE_NULL ? FEATURE_NULL : FEATURE_PRESENT;
+    const struct asking *asking = &evaluation->asking;
+    struct result *results = ARENA_NEW_ARRAY(asking->arena, asking->features_count, struct result);
+    for (size_t i = 0; i < asking->features_count; i++)
+        results[i] = slot_result(&evaluation->slots[i],
+                                 &asking->plan->features[asking->features[i]], asking->t_us);
+    asking_finish(asking, results, answer);
 }
 
-static int64_t min_us(int64_t a, int64_t b)
+/* Walks back until no window is open. */
+static enum status walk(struct evaluation *evaluation, struct event_reader *reader,
+                        struct error *err)
 {
-    return a < b ? a : b;
-}
-
-/* Up to which T the windows that were asked for hold the same events, and the newest event lies in
- * the same windows of the view, which decides whether the entity is found. */
-static int64_t valid_until_us(const struct evaluation *evaluation)
-{
-    int64_t until_us = INT64_MAX;
-    for (size_t i = 0; i < evaluation->plan->windows_count; i++) {
-        const struct window_walk *walk = &evaluation->walks[i];
-        if (evaluation->is_wanted[i])
-            until_us = min_us(until_us, window_walk_valid_until_us(walk));
-        if (walk->events_count > 0)
-            until_us = min_us(until_us, window_walk_newest_until_us(walk));
-    }
-    return until_us;
-}
-
-static struct value running_finish(struct running *running)
-{
-    return running->is_spoiled
-               ? value_overflow()
-               : running->plan->aggregation->finish(running->state, &running->context);
-}
-
-static int64_t running_base_us(const struct running *running)
-{
-    const struct aggregation *aggregation = running->plan->aggregation;
-    return running->is_spoiled || !aggregation->is_relative ? ANSWER_NO_BASE
-                                                            : aggregation->base_us(running->state);
-}
-
-static void evaluation_finish(struct evaluation *evaluation, struct answer *answer)
-{
-    struct arena *arena = evaluation->arena;
-    size_t count = evaluation->asked_count;
-    struct value *results = ARENA_NEW_ARRAY(arena, evaluation->running_count, struct value);
-    struct value *values = ARENA_NEW_ARRAY(arena, count, struct value);
-    enum feature_status *statuses = ARENA_NEW_ARRAY(arena, count, enum feature_status);
-    int64_t *bases_us = ARENA_NEW_ARRAY(arena, count, int64_t);
-    for (size_t i = 0; i < evaluation->running_count; i++)
-        results[i] = running_finish(&evaluation->running[i]);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t number = evaluation->asked[i];
-        values[i] = results[number];
-        statuses[i] = value_status(evaluation, &values[i]);
-        bases_us[i] = running_base_us(&evaluation->running[number]);
-        if (values[i].kind == VALUE_NULL)
-            values[i] = evaluation->running[number].plan->definition->default_value;
-    }
-    *answer = (struct answer){.t_us = evaluation->question->t_us,
-                              .has_event_time = evaluation->is_found,
-                              .event_time_us = evaluation->newest_us,
-                              .is_found = evaluation->is_found,
-                              .valid_until_us = valid_until_us(evaluation),
-                              .values = values,
-                              .statuses = statuses,
-                              .bases_us = bases_us,
-                              .count = count};
-}
-
-static void decoded_init(struct decoded *event, const struct view_plan *plan, struct arena *arena)
-{
-    *event = (struct decoded){
-        .values = ARENA_NEW_ARRAY(arena, plan->columns_count, struct value),
-        .wheres = ARENA_NEW_ARRAY(arena, plan->wheres_count, bool),
-    };
-}
-
-/* What tells events of equal time apart: without the digest behind an event id. */
-static struct bytes identity_without_digest(const struct view_plan *plan, struct bytes identity)
-{
-    if (!plan->has_event_id || identity.size < IDENTITY_DIGEST_SIZE)
-        return identity;
-    return bytes_of(identity.data, identity.size - IDENTITY_DIGEST_SIZE);
-}
-
-/* Steps back and decodes into event, which holds copies. */
-static enum status take_event(const struct view_plan *plan, timeline_back_fn back, void *timeline,
-                              struct decoded *event, struct error *err)
-{
-    struct timeline_event next;
-    enum status status = back(timeline, &next, err);
-    if (status != STATUS_OK)
-        return status;
-    struct bytes identity = identity_without_digest(plan, next.identity);
-    event->memory.start = event->memory.size = 0;
-    buffer_append(&event->memory, identity);
-    buffer_append(&event->memory, next.row);
-    event->time_us = next.time_us;
-    event->identity = bytes_of(buffer_bytes(&event->memory).data, identity.size);
-    struct bytes row = bytes_after(buffer_bytes(&event->memory), identity.size);
-    if (row_decode(plan, row, event->values, event->wheres) != STATUS_OK)
-        return error_set(err, STATUS_CORRUPT, "view '%.*s': a stored event can't be read",
-                         BYTES_ARGS(plan->view->name));
-    return STATUS_OK;
-}
-
-static bool is_same_event(const struct view_plan *plan, const struct decoded *a,
-                          const struct decoded *b)
-{
-    return plan->has_event_id && a->time_us == b->time_us && bytes_equal(a->identity, b->identity);
-}
-
-/* Whether a is greater than b by the fields of the view, in the source's order. */
-static bool is_greater(const struct view_plan *plan, const struct decoded *a,
-                       const struct decoded *b)
-{
-    for (size_t i = 0; i < plan->compared_count; i++) {
-        int order = value_compare(&a->values[i], &b->values[i]);
-        if (order != 0)
-            return order > 0;
-    }
-    return false;
-}
-
-static void swap_events(struct decoded **a, struct decoded **b)
-{
-    struct decoded *kept = *a;
-    *a = *b;
-    *b = kept;
-}
-
-/* Walks back until no window is open; of what a producer repeated only the greatest is taken. */
-static enum status walk(struct evaluation *evaluation, timeline_back_fn back, void *timeline,
-                        struct decoded *event, struct decoded *next, struct error *err)
-{
-    const struct view_plan *plan = evaluation->plan;
-    enum status status = take_event(plan, back, timeline, event, err);
-    while (status == STATUS_OK) {
-        status = take_event(plan, back, timeline, next, err);
-        bool is_repeated = status == STATUS_OK && is_same_event(plan, event, next);
-        if (is_repeated) {
-            if (is_greater(plan, next, event))
-                swap_events(&event, &next);
-            continue;
-        }
+    const struct event *event;
+    enum status status;
+    while ((status = event_reader_take(reader, &event, err)) == STATUS_OK) {
         if (!evaluation_add(evaluation, event))
             return STATUS_OK;
-        if (arena_used_bytes(evaluation->arena) > ANSWER_MEMORY_MAX)
-            return error_set(err, STATUS_LIMIT,
-                             "the features that were asked need more than %d MiB; ask for fewer",
-                             ANSWER_MEMORY_MAX >> 20);
-        swap_events(&event, &next);
+        status = asking_check_memory(&evaluation->asking, err);
+        if (status != STATUS_OK)
+            return status;
     }
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -299,18 +73,16 @@ enum status features_evaluate(const struct view_plan *plan, const struct questio
                               timeline_back_fn back, void *timeline, struct arena *arena,
                               struct answer *answer, struct error *err)
 {
-    CHECK(question->view == plan->view);
-    struct evaluation evaluation = {.plan = plan, .question = question, .arena = arena};
-    struct decoded events[2];
-    decoded_init(&events[0], plan, arena);
-    decoded_init(&events[1], plan, arena);
+    struct evaluation evaluation = {0};
+    struct event_reader reader;
+    event_reader_init(&reader, plan, back, timeline, arena);
+    asking_start(&evaluation.asking, plan, question, arena);
     evaluation_start(&evaluation);
 
-    enum status status = walk(&evaluation, back, timeline, &events[0], &events[1], err);
+    enum status status = walk(&evaluation, &reader, err);
     if (status == STATUS_OK)
         evaluation_finish(&evaluation, answer);
-    buffer_fini(&events[0].memory);
-    buffer_fini(&events[1].memory);
+    event_reader_fini(&reader);
     return status;
 }
 

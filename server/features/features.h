@@ -55,7 +55,52 @@ struct timeline_event {
 typedef enum status (*timeline_back_fn)(void *timeline, struct timeline_event *event,
                                         struct error *err);
 
-/* Answers the question from the timeline, which begins at the newest event at or before the T that
+/* The partial of a chunk of time, see chunk.h: of all events before end_us that lie in it. */
+struct timeline_chunk {
+    int64_t end_us;
+    unsigned level;
+    struct bytes partial; /* as partial_encode writes; borrowed until the next call */
+};
+
+/* What a walk reads of an entity: events, and partials of some of the chunks that they lie in. All of
+ * one moment. Functions return NOT_FOUND where there is no more. */
+struct timeline_reader {
+    void *timeline;
+    timeline_back_fn back;
+    /* From here on, back gives the events before before_us. */
+    void (*seek)(void *timeline, int64_t before_us);
+    /* The chunk with the latest end at or before end_us, of several the largest; of those that end at
+     * end_us itself only levels up to level_max. Leaves the place of back as it is. NULL: there are
+     * no chunks. */
+    enum status (*chunk_seek)(void *timeline, int64_t end_us, unsigned level_max,
+                              struct timeline_chunk *chunk, struct error *err);
+    /* The next chunk in that order: the next smaller one with the same end, or an earlier end. */
+    enum status (*chunk_back)(void *timeline, struct timeline_chunk *chunk, struct error *err);
+};
+
+/* Events that were read one by one, without a chunk between them. */
+struct stretch {
+    uint64_t events;
+    int64_t newest_us;
+    int64_t oldest_us;
+};
+
+/* What a walk cost. */
+struct walk_report {
+    uint64_t events; /* that it read one by one */
+    uint64_t chunks; /* that it took whole */
+    struct stretch longest;
+};
+
+/* The same answer as features_evaluate, to the bit, but features share states, and where all windows
+ * lie around a chunk, or beside it, its partial is taken in place of its events. */
+MUST_USE enum status features_walk(const struct view_plan *plan, const struct question *question,
+                                   const struct timeline_reader *timeline, struct arena *arena,
+                                   struct answer *answer, struct walk_report *report,
+                                   struct error *err);
+
+/* The plain way, against which the other is tested.
+ * Answers the question from the timeline, which begins at the newest event at or before the T that
  * counts (question->t_us, minus 1 us where exclusive). The answer is in the arena. Events of equal
  * time and identity are one: the greatest of them by the view's fields.
  * CORRUPT: a row is not one of this view. LIMIT: the answer needs too much memory. Failures of back

@@ -1,5 +1,8 @@
 #include "features/plan.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/check.h"
 
 enum { PLAN_CHUNK_SIZE = 4096 };
@@ -10,6 +13,7 @@ struct builder {
     struct column *columns;
     struct expression *expressions;
     const struct window **windows;
+    struct slot_plan *slots;
 };
 
 static bool window_equal(const struct window *a, const struct window *b)
@@ -109,20 +113,53 @@ static void add_compared_columns(struct builder *builder)
     builder->plan->compared_count = builder->plan->columns_count;
 }
 
+static uint32_t add_slot(struct builder *builder, const struct slot_plan *slot)
+{
+    struct view_plan *plan = builder->plan;
+    for (size_t i = 0; i < plan->slots_count; i++) {
+        const struct slot_plan *other = &builder->slots[i];
+        if (other->accumulator == slot->accumulator && other->column == slot->column &&
+            other->where == slot->where)
+            return (uint32_t)i;
+    }
+    builder->slots[plan->slots_count] = *slot;
+    return (uint32_t)plan->slots_count++;
+}
+
+static uint64_t digest_slots(const struct view_plan *plan)
+{
+    struct buffer text = {0};
+    for (size_t i = 0; i < plan->slots_count; i++) {
+        char type[TYPE_TEXT_SIZE];
+        const struct slot_plan *slot = &plan->slots[i];
+        buffer_format(&text, "%s %u %u %s\n", slot->accumulator->name, slot->column, slot->where,
+                      slot->column == PLAN_NONE ? "" : type_name(slot->argument_type, type));
+    }
+    uint64_t digest = XXH3_64bits(buffer_bytes(&text).data, text.size);
+    buffer_fini(&text);
+    return digest;
+}
+
 static void add_features(struct builder *builder, struct feature_plan *features)
 {
     const struct view_definition *view = builder->plan->view;
+    uint32_t *wheres = ARENA_NEW_ARRAY(builder->plan->arena, view->features_count, uint32_t);
     for (size_t i = 0; i < view->features_count; i++) {
         const struct feature_definition *feature = &view->features[i];
         features[i].definition = feature;
         features[i].aggregation = aggregation_find(feature->aggregation);
         CHECK(features[i].aggregation != NULL);
         features[i].window = add_window(builder, &feature->window);
-        features[i].where = add_where(builder, feature->where);
+        wheres[i] = add_where(builder, feature->where);
     }
     /* Only now, so that the expressions of wheres stand together. */
-    for (size_t i = 0; i < view->features_count; i++)
-        features[i].column = add_argument(builder, &view->features[i]);
+    for (size_t i = 0; i < view->features_count; i++) {
+        const struct slot_plan slot = {.accumulator = features[i].aggregation->accumulator,
+                                       .column = add_argument(builder, &view->features[i]),
+                                       .where = wheres[i],
+                                       .argument_type = view->features[i].argument_type};
+        features[i].slot = add_slot(builder, &slot);
+    }
 }
 
 struct view_plan *view_plan_create(const struct view_definition *view)
@@ -136,6 +173,7 @@ struct view_plan *view_plan_create(const struct view_definition *view)
         .columns = ARENA_NEW_ARRAY(arena, columns_max, struct column),
         .expressions = ARENA_NEW_ARRAY(arena, 1 + 2 * view->features_count, struct expression),
         .windows = ARENA_NEW_ARRAY(arena, view->features_count, const struct window *),
+        .slots = ARENA_NEW_ARRAY(arena, view->features_count, struct slot_plan),
     };
     *plan = (struct view_plan){.view = view,
                                .has_event_id = view->event_id_field >= 0,
@@ -144,11 +182,13 @@ struct view_plan *view_plan_create(const struct view_definition *view)
                                .expressions = builder.expressions,
                                .windows = builder.windows,
                                .features = features,
+                               .slots = builder.slots,
                                .arena = arena};
     if (plan->has_where)
         add_expression(&builder, (struct expression){.text = view->where, .is_condition = true});
     add_compared_columns(&builder);
     add_features(&builder, features);
+    plan->slots_digest = digest_slots(plan);
     return plan;
 }
 

@@ -18,12 +18,19 @@ struct column {
     struct type type;
 };
 
+/* One state that features share: they differ in what they make of it, or in their windows. */
+struct slot_plan {
+    const struct accumulator *accumulator;
+    uint32_t column; /* index into columns, or PLAN_NONE: no argument */
+    uint32_t where;  /* index of the bit, or PLAN_NONE */
+    struct type argument_type;
+};
+
 struct feature_plan {
     const struct feature_definition *definition; /* borrowed from the view */
     const struct aggregation *aggregation;
     uint32_t window; /* index into windows */
-    uint32_t column; /* index into columns, or PLAN_NONE: no argument */
-    uint32_t where;  /* index of the bit, or PLAN_NONE */
+    uint32_t slot;   /* index into slots */
 };
 
 struct view_plan {
@@ -42,6 +49,9 @@ struct view_plan {
     const struct window *const *windows; /* distinct ones */
     size_t windows_count;
     const struct feature_plan *features; /* as many as view->features */
+    const struct slot_plan *slots;
+    size_t slots_count;
+    uint64_t slots_digest; /* of what the slots are, so that what is stored of them is known again */
     struct arena *arena; /* owned: all of the above */
 };
 

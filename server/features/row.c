@@ -1,6 +1,7 @@
 #include "features/row.h"
 
 #include <endian.h>
+#include <math.h>
 
 #include "base/varint.h"
 
@@ -67,7 +68,7 @@ static bool decode_value(struct type type, struct bytes *left, struct value *val
         word = le64toh(word);
         memcpy(&value->real, &word, sizeof(word));
         *left = bytes_after(*left, sizeof(word));
-        return true;
+        return isfinite(value->real);
     }
     if (!varint_take(left, &word))
         return false;
@@ -80,6 +81,30 @@ static bool decode_value(struct type type, struct bytes *left, struct value *val
     value->text = bytes_of(left->data, word);
     *left = bytes_after(*left, word);
     return true;
+}
+
+/* Takes a value of that state from the front of *left. */
+static bool decode_state(unsigned state, struct type type, struct bytes *left, struct value *value)
+{
+    *value = state == STATE_OVERFLOW ? value_overflow() : value_null();
+    if (state > STATE_OVERFLOW)
+        return false;
+    return state != STATE_PRESENT || decode_value(type, left, value);
+}
+
+void row_append_value(const struct value *value, struct buffer *out)
+{
+    buffer_append_byte(out, (char)value_state(value));
+    encode_value(value, out);
+}
+
+bool row_take_value(struct type type, struct bytes *left, struct value *value)
+{
+    if (left->size == 0)
+        return false;
+    unsigned state = (unsigned char)left->data[0];
+    *left = bytes_after(*left, 1);
+    return decode_state(state, type, left, value);
 }
 
 enum status row_decode(const struct view_plan *plan, struct bytes row, struct value *values,
@@ -95,10 +120,7 @@ enum status row_decode(const struct view_plan *plan, struct bytes row, struct va
         wheres[i] = (bits[i / 8] >> (i % 8)) & 1;
     for (size_t i = 0; i < plan->columns_count; i++) {
         unsigned state = ((unsigned char)row.data[i / 4] >> (2 * (i % 4))) & 3;
-        values[i] = state == STATE_OVERFLOW ? value_overflow() : value_null();
-        if (state > STATE_OVERFLOW)
-            return STATUS_CORRUPT;
-        if (state == STATE_PRESENT && !decode_value(plan->columns[i].type, &left, &values[i]))
+        if (!decode_state(state, plan->columns[i].type, &left, &values[i]))
             return STATUS_CORRUPT;
     }
     return left.size == 0 ? STATUS_OK : STATUS_CORRUPT;

@@ -22,4 +22,10 @@ void row_encode(const struct view_plan *plan, const struct value *values, const 
 MUST_USE enum status row_decode(const struct view_plan *plan, struct bytes row,
                                 struct value *values, bool *wheres);
 
+/* Appends a value by itself, NULL and overflow too: u8 its state as above, the value as above. */
+void row_append_value(const struct value *value, struct buffer *out);
+
+/* Takes such a value of the type from the front of *left; its text is borrowed. false: there is none. */
+bool row_take_value(struct type type, struct bytes *left, struct value *value);
+
 #endif

@@ -2,11 +2,22 @@
 
 #include "base/check.h"
 
-/* The largest multiple of step at or below value; step > 0. */
-static int64_t floor_to(int64_t value, int64_t step)
+void run_merge(struct run *run, const struct run *older)
 {
-    int64_t rest = value % step;
-    return value - (rest < 0 ? rest + step : rest);
+    if (older->count == 0)
+        return;
+    if (run->count == 0) {
+        *run = *older;
+        return;
+    }
+    CHECK(older->newest_us <= run->oldest_us);
+    int64_t gap_us = run->oldest_us - older->newest_us;
+    if (gap_us > run->gap_max_us)
+        run->gap_max_us = gap_us;
+    if (older->gap_max_us > run->gap_max_us)
+        run->gap_max_us = older->gap_max_us;
+    run->count += older->count;
+    run->oldest_us = older->oldest_us;
 }
 
 /* The time of the oldest event that can be inside, as far as T alone decides it. */
@@ -16,9 +27,9 @@ static int64_t window_oldest_us(const struct window *window, int64_t t_us)
     case WINDOW_SLIDING:
         return t_us - window->size_us + 1;
     case WINDOW_HOPPING:
-        return floor_to(t_us - window->size_us, window->step_us);
+        return time_floor_us(t_us - window->size_us, window->step_us);
     case WINDOW_TUMBLING:
-        return floor_to(t_us - window->offset_us, window->size_us) + window->offset_us;
+        return time_floor_us(t_us - window->offset_us, window->size_us) + window->offset_us;
     case WINDOW_SESSION:
         return t_us - window->size_us;
     case WINDOW_LAST:
@@ -53,6 +64,42 @@ bool window_walk_take(struct window_walk *walk, int64_t time_us)
     return true;
 }
 
+enum run_place window_walk_place(const struct window_walk *walk, const struct run *run)
+{
+    const struct window *window = walk->window;
+    CHECK(walk->is_open);
+    if (run->newest_us < walk->oldest_us)
+        return RUN_OUTSIDE;
+    switch (window->kind) {
+    case WINDOW_SESSION:
+        return run->gap_max_us <= window->size_us ? RUN_INSIDE : RUN_ACROSS;
+    case WINDOW_LAST:
+        return run->count <= window->count - walk->events_count ? RUN_INSIDE : RUN_ACROSS;
+    case WINDOW_SLIDING:
+    case WINDOW_HOPPING:
+    case WINDOW_TUMBLING:
+    case WINDOW_FOREVER:
+        break;
+    }
+    return run->oldest_us >= walk->oldest_us ? RUN_INSIDE : RUN_ACROSS;
+}
+
+void window_walk_take_run(struct window_walk *walk, const struct run *run)
+{
+    if (window_walk_place(walk, run) == RUN_OUTSIDE) {
+        walk->is_open = false;
+        return;
+    }
+    if (walk->events_count == 0)
+        walk->newest_inside_us = run->newest_us;
+    walk->events_count += run->count;
+    walk->oldest_inside_us = run->oldest_us;
+    if (walk->window->kind == WINDOW_SESSION)
+        walk->oldest_us = run->oldest_us - walk->window->size_us;
+    else if (walk->window->kind == WINDOW_LAST)
+        walk->is_open = walk->events_count < walk->window->count;
+}
+
 /* The first T at which an event that counts at t_us, and has no newer one behind it, does not. */
 static int64_t window_event_until_us(const struct window *window, int64_t time_us, int64_t t_us)
 {
@@ -60,7 +107,7 @@ static int64_t window_event_until_us(const struct window *window, int64_t time_u
     case WINDOW_SLIDING:
         return time_us + window->size_us;
     case WINDOW_HOPPING:
-        return floor_to(time_us, window->step_us) + window->step_us + window->size_us;
+        return time_floor_us(time_us, window->step_us) + window->step_us + window->size_us;
     case WINDOW_TUMBLING:
         return window_oldest_us(window, t_us) + window->size_us;
     case WINDOW_SESSION:

@@ -9,7 +9,10 @@
 #include "features/features.h"
 #include "model/entity.h"
 
-enum { SCAN_CHUNK_SIZE = 16 * 1024 };
+enum {
+    SCAN_CHUNK_SIZE = 16 * 1024,
+    WANT_PARTIALS_EVENTS = 512, /* read one by one for one answer: more than partials leave to be read */
+};
 
 struct query {
     struct storage *storage;          /* borrowed */
@@ -237,20 +240,30 @@ static void answer_out_of_history(const struct question *question, struct arena 
                               .count = count};
 }
 
-static enum status step_back(void *timeline, struct timeline_event *event, struct error *err)
+/* Asks for partials where a walk was slow for the want of them. */
+static void want_partials(struct query *query, const struct target *target,
+                          const struct walk_report *report)
 {
-    return timeline_back(timeline, &event->time_us, &event->identity, &event->row, err);
+    if (report->events >= WANT_PARTIALS_EVENTS)
+        storage_want_partials(query->storage, target->version->table_id, target->entity,
+                              report->longest.oldest_us, report->longest.newest_us);
 }
 
+/* next_us, where asked for: the time of the next event behind T. */
 static enum status evaluate(struct query *query, const struct target *target,
                             const struct question *question, struct arena *arena,
-                            struct answer *answer, struct error *err)
+                            struct answer *answer, int64_t *next_us, struct error *err)
 {
+    struct walk_report report;
     struct timeline *timeline = timeline_open(query->storage, &query->reading,
                                               target->version->table_id,
                                               target->entity, counted_us(question));
-    enum status status = features_evaluate(target->plan, question, step_back, timeline, arena,
-                                           answer, err);
+    const struct timeline_reader reader = timeline_reader_of(timeline);
+    enum status status = next_us == NULL ? STATUS_OK : timeline_next_us(timeline, next_us, err);
+    if (status == STATUS_OK)
+        status = features_walk(target->plan, question, &reader, arena, answer, &report, err);
+    if (status == STATUS_OK)
+        want_partials(query, target, &report);
     timeline_close(&timeline);
     return status;
 }
@@ -261,7 +274,7 @@ enum status query_read(struct query *query, const struct target *target, const u
 {
     struct question question;
     if (ask(query, target, features, features_count, moment, &question))
-        return evaluate(query, target, &question, arena, answer, err);
+        return evaluate(query, target, &question, arena, answer, NULL, err);
     answer_out_of_history(&question, arena, answer);
     return STATUS_OK;
 }
@@ -454,7 +467,8 @@ static enum status read_and_keep(struct query *query, const struct target *targe
     uint64_t ticket = hot_ticket(hot, table_id, target->entity);
     struct answer answer;
     int64_t next_us;
-    enum status status = evaluate(query, target, question, arena, &answer, err);
+    enum status status = evaluate(query, target, question, arena, &answer,
+                                  is_kept ? &next_us : NULL, err);
     if (status == STATUS_OK)
         status = check_size(&answer, err);
     if (status != STATUS_OK)
@@ -463,10 +477,6 @@ static enum status read_and_keep(struct query *query, const struct target *targe
     if (!is_kept)
         return STATUS_OK;
     hot_count(hot, 0, 1);
-    status = timeline_next_us(query->storage, &query->reading, table_id, target->entity,
-                              counted_us(question), &next_us, err);
-    if (status != STATUS_OK)
-        return status;
     int64_t until_us = answer.valid_until_us < next_us ? answer.valid_until_us : next_us;
     keep_row(hot, target, question, ticket, until_us, arena, &answer, out);
     return STATUS_OK;

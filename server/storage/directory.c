@@ -70,7 +70,8 @@ static enum status format_write(int directory_fd, const char *directory, struct 
     return status;
 }
 
-static enum status format_compare(const char *text, const char *directory, struct error *err)
+static enum status format_compare(const char *text, const char *directory, bool *is_older,
+                                  struct error *err)
 {
     int format = 0;
     int read_size = 0;
@@ -82,12 +83,13 @@ static enum status format_compare(const char *text, const char *directory, struc
                          "data directory %s has format %d, newer than the %d that this asofd "
                          "knows; run the version of asofd that wrote it, or a newer one",
                          directory, format, STORAGE_FORMAT);
+    *is_older = format < STORAGE_FORMAT;
     return STATUS_OK;
 }
 
-/* Checks FORMAT; *is_missing where there is none. */
+/* Checks FORMAT; *is_missing where there is none, *is_older where it is that of an older server. */
 static enum status format_check(int directory_fd, const char *directory, bool *is_missing,
-                                struct error *err)
+                                bool *is_older, struct error *err)
 {
     char text[FORMAT_SIZE_MAX];
     int fd = openat(directory_fd, FORMAT_FILE, O_RDONLY | O_CLOEXEC);
@@ -100,7 +102,7 @@ static enum status format_check(int directory_fd, const char *directory, bool *i
         status = error_set(err, STATUS_IO, "read %s/" FORMAT_FILE ": %s", directory, error_errno());
     } else {
         text[size] = '\0';
-        status = format_compare(text, directory, err);
+        status = format_compare(text, directory, is_older, err);
     }
     if (fd >= 0)
         close(fd);
@@ -134,6 +136,7 @@ static enum status lock_take(int directory_fd, const char *directory, int *lock_
 enum status directory_claim(const char *directory, int *lock_fd, struct error *err)
 {
     bool is_missing = false;
+    bool is_older = false;
     int directory_fd = -1;
     *lock_fd = -1;
     enum status status = directory_make(directory, err);
@@ -143,14 +146,15 @@ enum status directory_claim(const char *directory, int *lock_fd, struct error *e
     if (directory_fd < 0)
         return error_set(err, STATUS_IO, "open data directory %s: %s", directory, error_errno());
 
-    status = format_check(directory_fd, directory, &is_missing, err);
+    status = format_check(directory_fd, directory, &is_missing, &is_older, err);
     if (status == STATUS_OK && is_missing && !directory_is_new(directory_fd))
         status = error_set(err, STATUS_INVALID,
                            "%s holds files but is no data directory of asofd; give an empty or a "
                            "new directory with --data", directory);
     if (status == STATUS_OK)
         status = lock_take(directory_fd, directory, lock_fd, err);
-    if (status == STATUS_OK && is_missing)
+    /* What older formats hold means the same in this one. */
+    if (status == STATUS_OK && (is_missing || is_older))
         status = format_write(directory_fd, directory, err);
     if (status != STATUS_OK && *lock_fd >= 0) {
         close(*lock_fd);

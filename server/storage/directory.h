@@ -1,7 +1,7 @@
 /* Directory: the data directory before the database in it is touched: whose it is, who holds it,
  * which format it has.
  *
- *     DIR/FORMAT    "asof data format 1\n"
+ *     DIR/FORMAT    "asof data format 2\n"
  *     DIR/LOCK      held (flock) by the server that runs, with its process id as text
  *     DIR/rocksdb/  the database
  *

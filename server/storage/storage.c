@@ -16,15 +16,12 @@
 #include "base/endian.h"
 #include "base/log.h"
 #include "storage/directory.h"
+#include "storage/partials.h"
+#include "storage/range.h"
 #include "storage/sorted_puts.h"
 
 enum {
     PATH_SIZE_MAX = 4096,
-    TABLE_SIZE = 4,    /* table id in front of an event's key */
-    KIND_SIZE = 1,     /* behind the entity */
-    KIND_EVENT = 0x00,
-    KIND_END = 0xff,   /* above all kinds */
-    TIME_SIZE = 8,
     LOG_KEY_SIZE = 12, /* source id, first sequence */
     BLOCK_SIZE = 8 * 1024,
     BACKGROUND_JOBS = 2,
@@ -36,8 +33,6 @@ enum {
     REOPEN_INTERVAL_US = 1000 * 1000,
     EVENTS_KEPT_BYTES = 1024 * 1024, /* of an empty batch */
 };
-
-enum family { FAMILY_ROWS, FAMILY_EVENTS, FAMILY_LOG, FAMILIES_COUNT };
 
 static const char *const family_names[FAMILIES_COUNT] = {"default", "events", "log"};
 
@@ -57,6 +52,7 @@ struct storage {
     rocksdb_writeoptions_t *write_unsynced;
     rocksdb_readoptions_t *read_options;
     struct hot *hot;
+    struct partials *partials;
     int lock_fd;
     bool is_failed;           /* a write failed: no more of them before it was opened again */
     uint64_t generation;      /* counts the times that it was opened */
@@ -108,6 +104,7 @@ static void options_create(struct storage *storage, const struct storage_options
     storage->write_unsynced = rocksdb_writeoptions_create();
     storage->read_options = rocksdb_readoptions_create();
     storage->hot = hot_create(options->hot_bytes, options->epoch);
+    storage->partials = partials_create();
 }
 
 static enum status database_open(struct storage *storage, struct error *err)
@@ -179,6 +176,7 @@ void storage_close(struct storage **storage)
         rocksdb_readoptions_destroy(it->read_options);
     }
     hot_destroy(&it->hot);
+    partials_destroy(&it->partials);
     if (it->lock_fd >= 0)
         close(it->lock_fd);
     pthread_rwlock_destroy(&it->lock);
@@ -188,9 +186,7 @@ void storage_close(struct storage **storage)
 
 /* ---- keys ---- */
 
-/* Appends [table][entity][kind]. */
-static void key_append_prefix(struct buffer *key, uint32_t table_id, struct bytes entity,
-                              unsigned kind)
+void key_append_prefix(struct buffer *key, uint32_t table_id, struct bytes entity, unsigned kind)
 {
     be32_write(buffer_reserve(key, TABLE_SIZE), table_id);
     buffer_added(key, TABLE_SIZE);
@@ -198,7 +194,7 @@ static void key_append_prefix(struct buffer *key, uint32_t table_id, struct byte
     buffer_append_byte(key, (char)kind);
 }
 
-static void key_append_time(struct buffer *key, int64_t time_us)
+void key_append_time(struct buffer *key, int64_t time_us)
 {
     be64_write_signed(buffer_reserve(key, TIME_SIZE), time_us);
     buffer_added(key, TIME_SIZE);
@@ -210,11 +206,14 @@ static void log_key_write(char key[LOG_KEY_SIZE], uint32_t source_id, uint64_t s
     be64_write(key + TABLE_SIZE, sequence);
 }
 
+static const struct storage_reading read_newest;
+
 /* ---- writing ---- */
 
 struct batch {
     rocksdb_writebatch_t *writes; /* owned: all puts but those of events */
     struct sorted_puts events;    /* they join the writes when the batch is written */
+    struct buffer key;            /* owned: of the partial at hand */
 };
 
 struct batch *batch_create(void)
@@ -231,6 +230,7 @@ void batch_destroy(struct batch **batch)
         return;
     rocksdb_writebatch_destroy((*batch)->writes);
     sorted_puts_fini(&(*batch)->events);
+    buffer_fini(&(*batch)->key);
     free(*batch);
     *batch = NULL;
 }
@@ -312,11 +312,35 @@ static void forget_rows(struct storage *storage, const struct batch *batch)
     }
 }
 
+/* Sets the batch's key to that of a partial. */
+static void set_partial_key(struct batch *batch, uint32_t table_id, struct bytes entity,
+                            int64_t end_us, unsigned level)
+{
+    batch->key.start = batch->key.size = 0;
+    key_append_prefix(&batch->key, table_id, entity, KIND_PARTIAL);
+    key_append_time(&batch->key, end_us);
+    buffer_append_byte(&batch->key, (char)level);
+}
+
+/* Deletes the partials of the levels whose chunks hold the time. */
+static void delete_covering(struct batch *batch, struct storage *storage, uint32_t table_id,
+                            struct bytes entity, int64_t time_us, uint32_t levels)
+{
+    for (unsigned level = 0; level < CHUNK_LEVELS; level++)
+        if (levels >> level & 1) {
+            set_partial_key(batch, table_id, entity, chunk_end_us(time_us, level), level);
+            batch_delete(batch, storage, FAMILY_EVENTS, buffer_bytes(&batch->key));
+        }
+}
+
 void batch_put_event(struct batch *batch, struct storage *storage, uint32_t table_id,
                      struct bytes entity, int64_t time_us, struct bytes identity, struct bytes row)
 {
     if (storage->database == NULL) /* the write will be refused */
         return;
+    uint32_t levels = partials_note_event(storage, table_id, entity, time_us);
+    if (levels != 0)
+        delete_covering(batch, storage, table_id, entity, time_us, levels);
     struct buffer *key = sorted_puts_begin(&batch->events);
     key_append_prefix(key, table_id, entity, KIND_EVENT);
     key_append_time(key, time_us);
@@ -331,6 +355,35 @@ static void batch_add_events(struct batch *batch, struct storage *storage)
     for (size_t i = 0; i < batch->events.count; i++)
         batch_put(batch, storage, FAMILY_EVENTS, sorted_puts_key(&batch->events, i),
                   sorted_puts_value(&batch->events, i));
+}
+
+void batch_put_partial_row(struct batch *batch, struct storage *storage, uint32_t table_id,
+                           struct bytes entity, const struct timeline_chunk *chunk)
+{
+    set_partial_key(batch, table_id, entity, chunk->end_us, chunk->level);
+    batch_put(batch, storage, FAMILY_EVENTS, buffer_bytes(&batch->key), chunk->partial);
+}
+
+enum status batch_delete_partials(struct batch *batch, struct storage *storage, uint32_t table_id,
+                                  struct bytes entity, int64_t oldest_us, int64_t newest_us,
+                                  struct error *err)
+{
+    /* Chunks hold a time of the range if they end in it, or if they hold its newest time. */
+    struct range range = {0};
+    enum status status;
+    key_append_prefix(&range.lower, table_id, entity, KIND_PARTIAL);
+    key_append_time(&range.lower, oldest_us + 1);
+    key_append_prefix(&range.upper, table_id, entity, KIND_PARTIAL);
+    key_append_time(&range.upper, newest_us + 1);
+    range_open(&range, storage, &read_newest, FAMILY_EVENTS);
+    range_seek(&range, buffer_bytes(&range.lower));
+    while ((status = range_status(&range, err)) == STATUS_OK) {
+        batch_delete(batch, storage, FAMILY_EVENTS, range_key(&range));
+        range_next(&range);
+    }
+    range_close(&range);
+    delete_covering(batch, storage, table_id, entity, newest_us, UINT32_MAX);
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 void batch_put_log(struct batch *batch, struct storage *storage, uint32_t source_id,
@@ -497,20 +550,8 @@ void storage_snapshot_release(struct storage_snapshot **out)
     *out = NULL;
 }
 
-static const struct storage_reading read_newest;
-
-/* An iterator within [lower, upper), with what it borrows. */
-struct range {
-    struct storage *storage;        /* whose lock is shared while there is an iterator */
-    rocksdb_readoptions_t *options; /* owned */
-    rocksdb_iterator_t *iterator;   /* owned */
-    struct buffer lower;            /* owned */
-    struct buffer upper;            /* owned */
-};
-
-/* Opens the iterator once lower and upper are set; there is none while the database is closed. */
-static void range_open(struct range *range, struct storage *storage,
-                       const struct storage_reading *reading, enum family family)
+void range_open(struct range *range, struct storage *storage, const struct storage_reading *reading,
+                enum family family)
 {
     enum { ONLY_BLOCK_CACHE = 1 };
     struct bytes lower = buffer_bytes(&range->lower);
@@ -534,7 +575,7 @@ static void range_open(struct range *range, struct storage *storage,
                                                  storage->families[family]);
 }
 
-static void range_close(struct range *range)
+void range_close(struct range *range)
 {
     if (range->iterator != NULL) {
         rocksdb_iter_destroy(range->iterator);
@@ -545,35 +586,50 @@ static void range_close(struct range *range)
     buffer_fini(&range->upper);
 }
 
-/* Moves, where there is an iterator. */
-static void range_seek(struct range *range, struct bytes key)
+void range_seek(struct range *range, struct bytes key)
 {
     if (range->iterator != NULL)
         rocksdb_iter_seek(range->iterator, key.data, key.size);
 }
 
-static void range_seek_to_last(struct range *range)
+void range_seek_to_last(struct range *range)
 {
     if (range->iterator != NULL)
         rocksdb_iter_seek_to_last(range->iterator);
 }
 
-static struct bytes range_key(const struct range *range)
+void range_seek_for_prev(struct range *range, struct bytes key)
+{
+    if (range->iterator != NULL)
+        rocksdb_iter_seek_for_prev(range->iterator, key.data, key.size);
+}
+
+void range_next(struct range *range)
+{
+    rocksdb_iter_next(range->iterator);
+}
+
+void range_back(struct range *range)
+{
+    if (rocksdb_iter_valid(range->iterator)) /* else it would stop the process */
+        rocksdb_iter_prev(range->iterator);
+}
+
+struct bytes range_key(const struct range *range)
 {
     size_t size;
     const char *key = rocksdb_iter_key(range->iterator, &size);
     return bytes_of(key, size);
 }
 
-static struct bytes range_value(const struct range *range)
+struct bytes range_value(const struct range *range)
 {
     size_t size;
     const char *value = rocksdb_iter_value(range->iterator, &size);
     return bytes_of(value, size);
 }
 
-/* OK where the iterator stands on a key, NOT_FOUND at the end of the range. */
-static enum status range_status(const struct range *range, struct error *err)
+enum status range_status(const struct range *range, struct error *err)
 {
     char *failure = NULL;
     if (range->iterator == NULL)
@@ -624,78 +680,8 @@ enum status storage_scan_rows(struct storage *storage, struct bytes prefix, stor
         status = take(context, range_key(&range), range_value(&range), err);
         if (status != STATUS_OK)
             break;
-        rocksdb_iter_next(range.iterator);
+        range_next(&range);
     }
-    range_close(&range);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-}
-
-/* ---- timelines ---- */
-
-struct timeline {
-    struct range range;
-    size_t prefix_size; /* of a key, in front of the time */
-    bool is_started;
-};
-
-struct timeline *timeline_open(struct storage *storage, const struct storage_reading *reading,
-                               uint32_t table_id, struct bytes entity, int64_t t_us)
-{
-    struct timeline *timeline = calloc(1, sizeof(*timeline));
-    CHECK(timeline != NULL && t_us < INT64_MAX);
-    key_append_prefix(&timeline->range.lower, table_id, entity, KIND_EVENT);
-    key_append_prefix(&timeline->range.upper, table_id, entity, KIND_EVENT);
-    key_append_time(&timeline->range.upper, t_us + 1);
-    timeline->prefix_size = timeline->range.lower.size;
-    range_open(&timeline->range, storage, reading, FAMILY_EVENTS);
-    return timeline;
-}
-
-void timeline_close(struct timeline **timeline)
-{
-    if (*timeline == NULL)
-        return;
-    range_close(&(*timeline)->range);
-    free(*timeline);
-    *timeline = NULL;
-}
-
-enum status timeline_back(struct timeline *timeline, int64_t *time_us, struct bytes *identity,
-                          struct bytes *row, struct error *err)
-{
-    if (timeline->is_started)
-        rocksdb_iter_prev(timeline->range.iterator);
-    else
-        range_seek_to_last(&timeline->range);
-    timeline->is_started = true;
-
-    enum status status = range_status(&timeline->range, err);
-    if (status != STATUS_OK)
-        return status;
-    struct bytes tail = bytes_after(range_key(&timeline->range), timeline->prefix_size);
-    if (tail.size < TIME_SIZE)
-        return error_set(err, STATUS_CORRUPT, "the key of a stored event is too short");
-    *time_us = be64_read_signed(tail.data);
-    *identity = bytes_after(tail, TIME_SIZE);
-    *row = range_value(&timeline->range);
-    return STATUS_OK;
-}
-
-enum status timeline_next_us(struct storage *storage, const struct storage_reading *reading,
-                             uint32_t table_id, struct bytes entity, int64_t t_us,
-                             int64_t *next_us, struct error *err)
-{
-    struct range range = {0};
-    *next_us = INT64_MAX;
-    key_append_prefix(&range.lower, table_id, entity, KIND_EVENT);
-    size_t prefix_size = range.lower.size;
-    key_append_time(&range.lower, t_us + 1);
-    key_append_prefix(&range.upper, table_id, entity, KIND_EVENT + 1);
-    range_open(&range, storage, reading, FAMILY_EVENTS);
-    range_seek(&range, buffer_bytes(&range.lower));
-    enum status status = range_status(&range, err);
-    if (status == STATUS_OK)
-        *next_us = be64_read_signed(range_key(&range).data + prefix_size);
     range_close(&range);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -705,59 +691,9 @@ struct hot *storage_hot(struct storage *storage)
     return storage->hot;
 }
 
-struct entity_scan {
-    struct range range;
-    entity_size_fn encoded_size;
-    const void *context;
-    struct buffer target; /* owned: where to seek for the next entity */
-};
-
-struct entity_scan *entity_scan_open(struct storage *storage, const struct storage_reading *reading,
-                                     uint32_t table_id, struct bytes after,
-                                     entity_size_fn encoded_size, const void *context)
+struct partials *storage_partials(struct storage *storage)
 {
-    struct entity_scan *scan = calloc(1, sizeof(*scan));
-    CHECK(scan != NULL && table_id < UINT32_MAX);
-    scan->encoded_size = encoded_size;
-    scan->context = context;
-    be32_write(buffer_reserve(&scan->range.lower, TABLE_SIZE), table_id);
-    buffer_added(&scan->range.lower, TABLE_SIZE);
-    be32_write(buffer_reserve(&scan->range.upper, TABLE_SIZE), table_id + 1);
-    buffer_added(&scan->range.upper, TABLE_SIZE);
-    if (after.size > 0)
-        key_append_prefix(&scan->target, table_id, after, KIND_END);
-    else
-        buffer_append(&scan->target, buffer_bytes(&scan->range.lower));
-    range_open(&scan->range, storage, reading, FAMILY_EVENTS);
-    return scan;
-}
-
-void entity_scan_close(struct entity_scan **scan)
-{
-    if (*scan == NULL)
-        return;
-    range_close(&(*scan)->range);
-    buffer_fini(&(*scan)->target);
-    free(*scan);
-    *scan = NULL;
-}
-
-enum status entity_scan_next(struct entity_scan *scan, struct bytes *entity, struct error *err)
-{
-    range_seek(&scan->range, buffer_bytes(&scan->target));
-    enum status status = range_status(&scan->range, err);
-    if (status != STATUS_OK)
-        return status;
-
-    struct bytes key = range_key(&scan->range);
-    size_t size = scan->encoded_size(scan->context, bytes_after(key, TABLE_SIZE));
-    if (size == 0)
-        return error_set(err, STATUS_CORRUPT, "the key of a stored event is none of its view");
-    scan->target.start = scan->target.size = 0;
-    buffer_append(&scan->target, bytes_of(key.data, TABLE_SIZE + size));
-    buffer_append_byte(&scan->target, (char)KIND_END);
-    *entity = bytes_of(buffer_bytes(&scan->target).data + TABLE_SIZE, size);
-    return STATUS_OK;
+    return storage->partials;
 }
 
 /* ---- the log ---- */
@@ -779,8 +715,7 @@ struct log_cursor *log_cursor_open(struct storage *storage, uint32_t source_id, 
     range_open(&cursor->range, storage, &read_newest, FAMILY_LOG);
 
     log_key_write(key, source_id, sequence);
-    if (cursor->range.iterator != NULL)
-        rocksdb_iter_seek_for_prev(cursor->range.iterator, key, sizeof(key));
+    range_seek_for_prev(&cursor->range, bytes_of(key, sizeof(key)));
     if (range_status(&cursor->range, NULL) != STATUS_OK)
         range_seek(&cursor->range, bytes_of(key, sizeof(key)));
     return cursor;
@@ -799,7 +734,7 @@ enum status log_cursor_next(struct log_cursor *cursor, uint64_t *first_sequence,
                             struct bytes *block, struct error *err)
 {
     if (cursor->is_started)
-        rocksdb_iter_next(cursor->range.iterator);
+        range_next(&cursor->range);
     cursor->is_started = true;
     enum status status = range_status(&cursor->range, err);
     if (status != STATUS_OK)

@@ -4,10 +4,14 @@
  *     default         text, see registry.h and stream/                 text or a small record
  *     events          [table u32 BE][entity][00][time i64 BE, sign     row, see features/row.h
  *                     flipped][identity]
+ *                     [table u32 BE][entity][01][end of a chunk    partial, see features/partial.h
+ *                     as the time above][level u8]
  *     log             [source u32 BE][first sequence u64 BE]           a block of raw events
  *
- * [identity] is what orders and tells apart events of equal time; [00] tells events from what later
- * formats keep beside them.
+ * [identity] is what orders and tells apart events of equal time; [00] tells events from what is kept
+ * beside them. Partials can be missing, and are never wrong: who puts an event deletes those that cover
+ * it. A server of format 1 does not know that it would have to, so it must not open format 2; a directory
+ * of format 1 becomes one of format 2 when it is opened.
  *
  * 1. A batch is written whole or not at all.
  * 2. DIR/FORMAT holds the number of the on-disk format; a newer one is refused before anything is
@@ -26,9 +30,11 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/status.h"
+#include "features/chunk.h"
+#include "features/features.h"
 #include "storage/hot.h"
 
-#define STORAGE_FORMAT 1
+#define STORAGE_FORMAT 2
 
 struct storage;
 
@@ -65,6 +71,18 @@ void batch_delete_row(struct batch *batch, struct storage *storage, struct bytes
 /* Events are written behind all else of the batch, sorted by key. */
 void batch_put_event(struct batch *batch, struct storage *storage, uint32_t table_id,
                      struct bytes entity, int64_t time_us, struct bytes identity, struct bytes row);
+
+/* Puts the partial of a chunk, built from all events of it that are stored. There must be no other batch
+ * with events of the table that is still to be written. */
+void batch_put_partial(struct batch *batch, struct storage *storage, uint32_t table_id,
+                       struct bytes entity, const struct timeline_chunk *chunk);
+
+/* Deletes the partials of all chunks that hold a time from oldest_us to newest_us. batch_put_event does
+ * this by itself; for who deletes events. IO: err. */
+MUST_USE enum status batch_delete_partials(struct batch *batch, struct storage *storage,
+                                           uint32_t table_id, struct bytes entity,
+                                           int64_t oldest_us, int64_t newest_us, struct error *err);
+
 void batch_put_log(struct batch *batch, struct storage *storage, uint32_t source_id,
                    uint64_t first_sequence, struct bytes block);
 void batch_delete_log(struct batch *batch, struct storage *storage, uint32_t source_id,
@@ -122,22 +140,52 @@ struct storage_reading {
 
 struct timeline;
 
-/* A cursor over the events of one entity at or before t_us; a consistent view of this moment.
- * Owned by the caller. */
+/* A cursor over the events of one entity at or before t_us, and over its partials; a consistent view of
+ * this moment. Owned by the caller. */
 struct timeline *timeline_open(struct storage *storage, const struct storage_reading *reading,
                                uint32_t table_id, struct bytes entity, int64_t t_us);
 void timeline_close(struct timeline **timeline);
 
 /* Steps to the newest event that was not given yet; the bytes are borrowed until the next step.
- * NOT_FOUND: no more. */
-MUST_USE enum status timeline_back(struct timeline *timeline, int64_t *time_us,
-                                   struct bytes *identity, struct bytes *row, struct error *err);
+ * NOT_FOUND: no more. timeline is a struct timeline, here and below. */
+MUST_USE enum status timeline_back(void *timeline, struct timeline_event *event,
+                                   struct error *err);
 
-/* The time of the entity's oldest event after t_us, INT64_MAX where there is none. */
-MUST_USE enum status timeline_next_us(struct storage *storage,
-                                      const struct storage_reading *reading, uint32_t table_id,
-                                      struct bytes entity, int64_t t_us, int64_t *next_us,
+/* See struct timeline_reader. */
+void timeline_seek(void *timeline, int64_t before_us);
+MUST_USE enum status timeline_chunk_seek(void *timeline, int64_t end_us, unsigned level_max,
+                                         struct timeline_chunk *chunk, struct error *err);
+MUST_USE enum status timeline_chunk_back(void *timeline, struct timeline_chunk *chunk,
+                                         struct error *err);
+
+/* All of that. */
+struct timeline_reader timeline_reader_of(struct timeline *timeline);
+
+/* The time of the entity's oldest event after t_us, INT64_MAX where there is none. Only before the first
+ * step. */
+MUST_USE enum status timeline_next_us(struct timeline *timeline, int64_t *next_us,
                                       struct error *err);
+
+/* Partials that somebody would like to have: of the chunks that hold times from from_us to to_us, or,
+ * where both are PARTIALS_GROWTH, of all behind the newest that the entity has. */
+struct partials_want {
+    uint32_t table_id;
+    struct buffer entity; /* owned by whoever made this struct; begins as zeros */
+    int64_t from_us;
+    int64_t to_us;
+};
+
+#define PARTIALS_GROWTH INT64_MAX
+
+/* Says that these partials would make reads faster; dropped when too many are wanted. Thread: any. */
+void storage_want_partials(struct storage *storage, uint32_t table_id, struct bytes entity,
+                           int64_t from_us, int64_t to_us);
+
+/* Takes what was wanted first. false: nothing is. Thread: the writer's. */
+bool storage_take_want(struct storage *storage, struct partials_want *want);
+
+/* How late events of the entity came of late, at most; halved with each call. Thread: the writer's. */
+int64_t storage_partials_grace_us(struct storage *storage, uint32_t table_id, struct bytes entity);
 
 /* The finished rows; a row is forgotten when an event of its entity is written. */
 struct hot *storage_hot(struct storage *storage);

@@ -312,7 +312,7 @@ static enum status fill_write(struct stream *stream, const struct found *found,
     return status;
 }
 
-static enum status fill_step(struct stream *stream, const struct found *found, struct error *err)
+static enum status fill_piece(struct stream *stream, const struct found *found, struct error *err)
 {
     struct step step = {.newest_us = TIME_MIN_US};
     uint32_t table_id = found->input->version->table_id;
@@ -329,16 +329,14 @@ static enum status fill_step(struct stream *stream, const struct found *found, s
     return status;
 }
 
-bool stream_step(struct stream *stream)
+bool fill_step(struct stream *stream)
 {
     struct found found = {0};
     struct error err = {0};
     each_filling(stream, find_oldest, &found);
     if (found.input == NULL || clock_mono_us() < stream->fill_retry_mono_us)
         return false;
-    if (stream_is_dirty(stream)) /* the snapshot may change, so nothing may hang on the old one */
-        return true;
-    if (stream_prepare(stream, &err) != STATUS_OK || fill_step(stream, &found, &err) != STATUS_OK) {
+    if (stream_prepare(stream, &err) != STATUS_OK || fill_piece(stream, &found, &err) != STATUS_OK) {
         log_error("fill of %.*s@%u: %s; trying again", BYTES_ARGS(found.input->view->name),
                   found.input->view->version, err.text);
         stream->fill_retry_mono_us = clock_mono_us() + FILL_RETRY_US;

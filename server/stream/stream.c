@@ -86,6 +86,14 @@ enum status stream_prepare(struct stream *stream, struct error *err)
     return is_current || stream_is_dirty(stream) ? STATUS_OK : reread_states(stream, err);
 }
 
+bool stream_step(struct stream *stream)
+{
+    if (stream_is_dirty(stream)) /* nothing may hang on the old snapshot or state */
+        return true;
+    bool is_filling = fill_step(stream);
+    return condensing_step(stream) || is_filling;
+}
+
 static bool state_is_dirty(const struct source_state *state)
 {
     return state->block.count > 0;
@@ -151,6 +159,7 @@ enum status stream_open(struct storage *storage, registry_changed_fn changed, vo
     CHECK(stream->states != NULL);
     stream->batch = batch_create();
     stream->fill_batch = batch_create();
+    stream->condensing = condensing_create();
     stream->batch_arena = arena_create(STREAM_CHUNK_SIZE);
     stream->event_arena = arena_create(STREAM_CHUNK_SIZE);
 
@@ -176,6 +185,7 @@ void stream_close(struct stream **stream)
     free(it->states);
     batch_destroy(&it->batch);
     batch_destroy(&it->fill_batch);
+    condensing_destroy(&it->condensing);
     arena_destroy(&it->batch_arena);
     arena_destroy(&it->event_arena);
     buffer_fini(&it->scratch.entity);

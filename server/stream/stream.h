@@ -124,7 +124,8 @@ void stream_trim(struct stream *stream);
     X(events_filtered_total, "Events that a view's where did not take.")                           \
     X(events_mismatched_total, "Events that an older version of a view can't decode.")             \
     X(batches_committed_total, "Write batches committed.")                                         \
-    X(pushes_repeated_total, "Pushes acknowledged again for a producer that repeated them.")
+    X(pushes_repeated_total, "Pushes acknowledged again for a producer that repeated them.")       \
+    X(partials_built_total, "Partials of chunks of time that were made.")
 
 struct stream_counters {
 #define STREAM_COUNTER_FIELD(name, help) uint64_t name;

@@ -38,6 +38,7 @@ struct stream {
     struct pending_producer producers[PENDING_PRODUCERS_MAX];
     size_t producers_count;
     struct input_scratch scratch;  /* owned */
+    struct condensing *condensing; /* owned */
     struct batch *fill_batch;      /* owned: of the fill's step at hand */
     int64_t fill_retry_mono_us;    /* after a failed step: not before this */
     struct fill_omissions fill_omissions;
@@ -66,6 +67,16 @@ MUST_USE enum status stream_reload(struct stream *stream, struct error *err);
 MUST_USE enum status stream_write_definitions(struct stream *stream,
                                               const struct registry_plan *plan,
                                               struct error *err);
+
+/* Does a bounded piece of the oldest fill, as stream_step. */
+bool fill_step(struct stream *stream);
+
+/* What makes partials. Owned by the caller. */
+struct condensing *condensing_create(void);
+void condensing_destroy(struct condensing **condensing);
+
+/* Makes some partials of an entity that wants them, as stream_step. The open batch is empty. */
+bool condensing_step(struct stream *stream);
 
 /* Makes all filling versions whose source has no events live, at once. */
 MUST_USE enum status stream_finish_empty_fills(struct stream *stream, struct error *err);

@@ -1,68 +1,5 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "model/entity.h"
-#include "storage/storage.h"
+#include "storage_world.h"
 #include "stream/log_block.h"
-
-static const struct storage_options options = {.block_cache_bytes = 1 << 20,
-                                               .write_buffer_bytes = 1 << 20};
-static const struct storage_reading reading;
-static char directory[64];
-static struct storage *storage;
-
-static int begin(void **state)
-{
-    (void)state;
-    snprintf(directory, sizeof(directory), "/tmp/asof-storage-XXXXXX");
-    assert_non_null(mkdtemp(directory));
-    struct error err;
-    if (storage_open(directory, &options, &storage, &err) != STATUS_OK)
-        fail_msg("%s", err.text);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    char command[128];
-    storage_close(&storage);
-    snprintf(command, sizeof(command), "rm -rf %s", directory);
-    return system(command);
-}
-
-static void write_file(const char *name, const char *text)
-{
-    char path[128];
-    snprintf(path, sizeof(path), "%s/%s", directory, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
-static void reopen(void)
-{
-    struct error err;
-    storage_close(&storage);
-    if (storage_open(directory, &options, &storage, &err) != STATUS_OK)
-        fail_msg("%s", err.text);
-}
-
-static struct bytes entity_of(struct buffer *memory, const char *name)
-{
-    buffer_reset(memory, SIZE_MAX);
-    entity_append_string(bytes_of_text(name), memory);
-    return buffer_bytes(memory);
-}
 
 static void put(struct batch *batch, uint32_t table, const char *name, int64_t time_us,
                 const char *identity, const char *row)
@@ -73,13 +10,6 @@ static void put(struct batch *batch, uint32_t table, const char *name, int64_t t
     buffer_fini(&memory);
 }
 
-static void write_batch(struct batch *batch, bool sync)
-{
-    struct error err;
-    if (storage_write(storage, batch, sync, &err) != STATUS_OK)
-        fail_msg("%s", err.text);
-}
-
 /* The rows of a timeline from t_us back, joined by commas. */
 static void assert_timeline(uint32_t table, const char *name, int64_t t_us, const char *expected)
 {
@@ -87,11 +17,9 @@ static void assert_timeline(uint32_t table, const char *name, int64_t t_us, cons
     struct buffer found = {0};
     struct timeline *timeline =
         timeline_open(storage, &reading, table, entity_of(&memory, name), t_us);
-    int64_t time_us;
-    struct bytes identity;
-    struct bytes row;
-    while (timeline_back(timeline, &time_us, &identity, &row, NULL) == STATUS_OK) {
-        buffer_append(&found, row);
+    struct timeline_event event;
+    while (timeline_back(timeline, &event, NULL) == STATUS_OK) {
+        buffer_append(&found, event.row);
         buffer_append_byte(&found, ',');
     }
     buffer_append_byte(&found, '\0');
@@ -187,12 +115,10 @@ static enum status read_newest(const struct storage_reading *how, char text[8])
     struct buffer memory = {0};
     struct error err;
     struct timeline *timeline = timeline_open(storage, how, 1, entity_of(&memory, "a"), 1000);
-    int64_t time_us;
-    struct bytes identity;
-    struct bytes row;
-    enum status status = timeline_back(timeline, &time_us, &identity, &row, &err);
+    struct timeline_event event;
+    enum status status = timeline_back(timeline, &event, &err);
     if (status == STATUS_OK)
-        bytes_to_text(row, text, 8);
+        bytes_to_text(event.row, text, 8);
     timeline_close(&timeline);
     buffer_fini(&memory);
     return status;
@@ -285,12 +211,29 @@ static void a_newer_format_is_refused_before_anything_is_opened(void **state)
     (void)state;
     struct error err;
     storage_close(&storage);
-    write_file("FORMAT", "asof data format 2\n");
+    write_file("FORMAT", "asof data format 3\n");
     assert_int_equal(storage_open(directory, &options, &storage, &err), STATUS_INVALID);
-    assert_non_null(strstr(err.text, "has format 2, newer than the 1"));
+    assert_non_null(strstr(err.text, "has format 3, newer than the 2"));
 
     write_file("FORMAT", "something else\n");
     assert_int_equal(storage_open(directory, &options, &storage, &err), STATUS_CORRUPT);
+}
+
+static void an_older_format_becomes_this_one(void **state)
+{
+    (void)state;
+    char path[128];
+    char text[32] = "";
+    storage_close(&storage);
+    write_file("FORMAT", "asof data format 1\n");
+
+    reopen();
+
+    snprintf(path, sizeof(path), "%s/FORMAT", directory);
+    FILE *file = fopen(path, "r");
+    assert_non_null(fgets(text, sizeof(text), file));
+    fclose(file);
+    assert_string_equal(text, "asof data format 2\n");
 }
 
 static void a_directory_of_something_else_is_refused(void **state)
@@ -378,7 +321,7 @@ static void a_large_commit_is_cut_into_blocks(void **state)
     log_block_fini(&block);
 }
 
-#define WITH_STORAGE(test) cmocka_unit_test_setup_teardown(test, begin, end)
+#define WITH_STORAGE(test) cmocka_unit_test_setup_teardown(test, storage_begin, storage_end)
 
 int main(void)
 {
@@ -391,6 +334,7 @@ int main(void)
         WITH_STORAGE(a_log_cursor_begins_with_the_block_that_holds_its_sequence),
         WITH_STORAGE(a_second_opener_is_refused),
         WITH_STORAGE(a_newer_format_is_refused_before_anything_is_opened),
+        WITH_STORAGE(an_older_format_becomes_this_one),
         WITH_STORAGE(a_directory_of_something_else_is_refused),
         cmocka_unit_test(log_blocks_come_back_and_damage_is_seen),
         cmocka_unit_test(a_large_commit_is_cut_into_blocks),
