@@ -34,12 +34,14 @@ struct resp_repeats {
     struct resp_repeat *latest; /* borrowed: the last that matched, or NULL */
     uint64_t clock;
     uint64_t unlearned; /* requests that came the ordinary way */
+    size_t group_size;  /* of the next group: twice as many while rows answer them all, 1 after a miss */
 };
 
 struct resp_repeats *resp_repeats_create(void)
 {
     struct resp_repeats *repeats = calloc(1, sizeof(*repeats));
     CHECK(repeats != NULL);
+    repeats->group_size = 1;
     return repeats;
 }
 
@@ -166,15 +168,16 @@ static size_t take_group(struct resp_door *door, const struct resp_repeat *repea
 {
     struct query *query = door->options.query;
     size_t count = 1;
-    query_prefetch_place(query, &group[0].target);
-    for (; count < GROUP_MAX; count++) {
+    for (; count < door->repeats->group_size; count++) {
         size_t begin = group[count - 1].end;
         if (!take_request(repeat, bytes_after(input, begin), door->arena, &group[count]))
             break;
         group[count].end += begin;
+        if (count == 1)
+            query_prefetch_place(query, &group[0].target);
         query_prefetch_place(query, &group[count].target);
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && count > 1; i++)
         query_prefetch_row(query, &group[i].target);
     return count;
 }
@@ -219,5 +222,7 @@ size_t resp_repeat_answer(struct resp_session *session, struct bytes input)
         session->last_command = "hmget";
         session->is_rehearsed = false;
     }
+    size_t next_size = taken == group[count - 1].end ? 2 * door->repeats->group_size : 1;
+    door->repeats->group_size = next_size < GROUP_MAX ? next_size : GROUP_MAX;
     return taken;
 }
