@@ -25,6 +25,9 @@ enum {
     LOG_KEY_SIZE = 12, /* source id, first sequence */
     BLOCK_SIZE = 8 * 1024,
     BACKGROUND_JOBS = 2,
+    LOGGED_BUFFERS_MAX = 4, /* write buffers of data in the write-ahead logs, which a start reads */
+    ZSTD_WINDOW_BITS = -14, /* RocksDB's default, like the strategy 0 and no dictionary */
+    ZSTD_LEVEL = 1,         /* level 3 costs 2% more of a push, and blocks as small get no smaller */
     INFO_LOGS_KEPT = 3,
     INFO_LOG_LEVEL = 2, /* warnings */
     PERF_LEVEL_OFF = 1,
@@ -75,6 +78,21 @@ static enum status storage_failed(const char *what, char *text, struct error *er
 
 /* ---- opening ---- */
 
+static rocksdb_options_t *family_options_create(struct storage *storage, enum family family,
+                                                const struct storage_options *options)
+{
+    rocksdb_options_t *out = rocksdb_options_create();
+    size_t buffer_bytes = options->write_buffer_bytes;
+    rocksdb_options_set_block_based_table_factory(out, storage->table_options);
+    rocksdb_options_set_compression(out, family_compressions[family]);
+    rocksdb_options_set_compression_options(out, ZSTD_WINDOW_BITS, ZSTD_LEVEL, 0, 0);
+    /* The log's keys ascend: it is as fast with less, and its files are never merged. */
+    rocksdb_options_set_write_buffer_size(out, family == FAMILY_LOG ? buffer_bytes / 2
+                                                                    : buffer_bytes);
+    rocksdb_options_set_level_compaction_dynamic_level_bytes(out, 1);
+    return out;
+}
+
 static void options_create(struct storage *storage, const struct storage_options *options)
 {
     storage->cache = rocksdb_cache_create_lru(options->block_cache_bytes);
@@ -88,17 +106,14 @@ static void options_create(struct storage *storage, const struct storage_options
     rocksdb_options_set_create_missing_column_families(storage->options, 1);
     rocksdb_options_set_max_background_jobs(storage->options, BACKGROUND_JOBS);
     rocksdb_options_set_max_open_files(storage->options, -1);
+    /* The rows' few bytes would keep every log, as they never fill a write buffer. */
+    rocksdb_options_set_max_total_wal_size(storage->options,
+                                           LOGGED_BUFFERS_MAX * options->write_buffer_bytes);
     rocksdb_options_set_info_log_level(storage->options, INFO_LOG_LEVEL);
     rocksdb_options_set_keep_log_file_num(storage->options, INFO_LOGS_KEPT);
 
-    for (size_t i = 0; i < FAMILIES_COUNT; i++) {
-        rocksdb_options_t *family = rocksdb_options_create();
-        rocksdb_options_set_block_based_table_factory(family, storage->table_options);
-        rocksdb_options_set_compression(family, family_compressions[i]);
-        rocksdb_options_set_write_buffer_size(family, options->write_buffer_bytes);
-        rocksdb_options_set_level_compaction_dynamic_level_bytes(family, 1);
-        storage->family_options[i] = family;
-    }
+    for (size_t i = 0; i < FAMILIES_COUNT; i++)
+        storage->family_options[i] = family_options_create(storage, i, options);
     storage->write_synced = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(storage->write_synced, 1);
     storage->write_unsynced = rocksdb_writeoptions_create();

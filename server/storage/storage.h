@@ -40,7 +40,7 @@ struct storage;
 
 struct storage_options {
     size_t block_cache_bytes;
-    size_t write_buffer_bytes; /* of each column family's memtable */
+    size_t write_buffer_bytes; /* of a column family's memtable; the log has half of it */
     size_t hot_bytes;          /* of finished rows, see hot.h; 0: none are kept */
     struct epoch *epoch;       /* of those who read finished rows; borrowed; NULL: one thread */
 };
