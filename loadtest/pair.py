@@ -73,10 +73,10 @@ class Pair:
                         raise self.redis.failed(f"HSET was answered {reply!r}")
                 self.sample.extend(rows[:max(0, SAMPLE_ROWS - len(self.sample))])
 
-    def restart_asofd(self):
+    def restart_asofd(self, *options):
         """Stops asofd and starts it with the same data: all of it in sorted files, nothing in memory."""
         self.asofd.stop()
-        self.asofd = Asofd(self._folders[0])
+        self.asofd = Asofd(self._folders[0], *options)
 
     def some_entities(self, seed):
         """Entities to read, at random and without end of repeats, at most REQUESTS_MAX."""

@@ -11,6 +11,7 @@ import subprocess
 import freshness
 import goals
 import latency
+import past
 import pushes
 import reads
 import window_cost
@@ -195,7 +196,7 @@ def _past(result):
     rows = [["rows per CPU second", result.rows_per_cpu_s.text("{:,.0f}")],
             ["CPU µs a row", result.cpu_us.text("{:.1f}")], ["rows/s", result.rows_per_s.text("{:,.0f}")]]
     return (f"## Point in time\n\nASOF.GET of ten features of a random entity of {result.entities:,} as of a random T of its "
-            f"six days. asofd was started anew, so its events are in sorted files, and read until their blocks were in the "
+            f"six days. asofd was started anew, with `{' '.join(past.CACHE)}`, so its events are in sorted files, and read until their blocks were in the "
             f"cache; {result.rounds} rounds.\n\n" + _table(["what", "measured"], rows))
 
 

@@ -125,13 +125,15 @@ class Peer:
 
 
 class Asofd(Peer):
-    """asofd with its default options. Its database is in the folder: empty at first, kept for the next one there."""
+    """asofd with its default options, but for those that are given. Its database is in the folder: empty at first,
+    kept for the next one there."""
 
     name = "asofd"
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
         self.data = pathlib.Path(folder) / "data"
-        command = [ASOFD, "--data", str(self.data), "--resp-port", "0", "--rpc-port", "off", "--http-port", "off"]
+        command = [ASOFD, "--data", str(self.data), "--resp-port", "0", "--rpc-port", "off", "--http-port", "off",
+                   *options]
         self._spawn(command, folder, stdout=subprocess.PIPE, text=True)
         try:
             self.port = self._ready_port()

@@ -32,9 +32,9 @@ enum { OPTION_TEXT_SIZE = 1024, PORT_OFF = -1 };
       "Threads that wait for the disk, so that those that serve need not.")                        \
     X(hot_bytes, BYTES, "hot-bytes", "256MiB", 0, INT64_C(1) << 40, "bytes",                       \
       "Memory for finished rows of entities that are read; 0 keeps none.")                         \
-    X(block_cache_bytes, BYTES, "block-cache-bytes", "32MiB", 1 << 20, INT64_C(1) << 40, "bytes",  \
+    X(block_cache_bytes, BYTES, "block-cache-bytes", "16MiB", 1 << 20, INT64_C(1) << 40, "bytes",  \
       "Memory for blocks read from disk.")                                                         \
-    X(write_buffer_bytes, BYTES, "write-buffer-bytes", "16MiB", 1 << 16, INT64_C(1) << 34,         \
+    X(write_buffer_bytes, BYTES, "write-buffer-bytes", "8MiB", 1 << 16, INT64_C(1) << 34,         \
       "bytes", "Memory for writes before they go to sorted files; up to three times it is used.")  \
     X(log_level, TEXT, "log-level", "info", 0, 0, "error|warn|info|debug",                         \
       "The least important lines that standard error gets.")                                       \

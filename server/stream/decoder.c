@@ -20,7 +20,7 @@ struct slot {
     const struct field_definition *field; /* borrowed */
     struct slot *next;                    /* of the same name with another type, or NULL */
     size_t index;
-    uint64_t stamp;                       /* of the last event that had the name; see seen_key */
+    uint64_t stamp; /* of the last event that had the name; see seen_key */
 };
 
 /* A key of the event at hand that is no field's, by its hash; stamp tells it from those of earlier events. */

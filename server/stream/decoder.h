@@ -34,7 +34,8 @@ void decoder_destroy(struct decoder **decoder);
 MUST_USE enum status decoder_slot(struct decoder *decoder, const struct field_definition *field,
                                   size_t *out, struct error *err);
 
-/* Lets yajl alone decode JSON, for tests that compare: what flat_json.h takes must come out the same. */
+/* Lets yajl alone decode JSON, for tests that compare: what flat_json.h takes must come out the
+ * same. */
 void decoder_go_plain(struct decoder *decoder);
 
 /* Decodes; event is overwritten, its memory and texts are in the arena. INVALID, LIMIT: err. */

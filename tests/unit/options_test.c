@@ -33,7 +33,7 @@ static void defaults_stand_where_nothing_is_said(void **state)
 
     assert_string_equal(options.listen, "127.0.0.1");
     assert_int_equal(options.resp_port, 6390);
-    assert_int_equal(options.block_cache_bytes, 32 << 20);
+    assert_int_equal(options.block_cache_bytes, 16 << 20);
     assert_false(options.allow_unauthenticated);
 }
 
