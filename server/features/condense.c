@@ -87,6 +87,11 @@ static unsigned smaller_level(void *context, int64_t end_us)
     return composition->level > 0 ? composition->level - 1 : 0;
 }
 
+static int64_t composed_from_us(void *context)
+{
+    return ((const struct composition *)context)->start_us;
+}
+
 static enum chunk_verdict take_part(void *context, const struct timeline_chunk *chunk)
 {
     struct composition *composition = context;
@@ -104,8 +109,10 @@ static enum status compose(const struct step *step, unsigned level, int64_t end_
                            struct error *err)
 {
     struct composition composition = {.start_us = end_us - chunk_size_us(level), .level = level};
-    const struct trail_walker walker = {
-        .context = &composition, .level_max = smaller_level, .take = take_part};
+    const struct trail_walker walker = {.context = &composition,
+                                        .level_max = smaller_level,
+                                        .take = take_part,
+                                        .oldest_us = composed_from_us};
     const struct event *event;
     struct trail trail;
     enum status status;
@@ -284,6 +291,9 @@ static enum status take_piece(const struct step *step, struct error *err)
     enum status status = find_piece(&piece, err);
     if (status == STATUS_OK) {
         timeline->seek(timeline->timeline, piece.high_us);
+        status = timeline->fetch(timeline->timeline, piece.low_us, CONDENSE_CHUNK_EVENTS_MAX, err);
+    }
+    if (status == STATUS_OK || status == STATUS_LIMIT) {
         event_reader_init(&piece.reader, step->plan, timeline->back, timeline->timeline,
                           step->arena);
         status = take_chunks(&piece, CHUNK_LEVELS - 1, 0, count_from(&piece, piece.low_us), NULL,

@@ -22,18 +22,23 @@ struct trail_walker {
     /* The largest level that is worth looking at, of chunks that end at end_us. */
     unsigned (*level_max)(void *context, int64_t end_us);
     enum chunk_verdict (*take)(void *context, const struct timeline_chunk *chunk);
-    uint64_t first_events; /* so many are given before chunks are looked for */
+    /* How far back events are needed, as far as is known. */
+    int64_t (*oldest_us)(void *context);
 };
 
 struct trail {
     struct event_reader reader; /* owned */
     const struct timeline_reader *timeline; /* borrowed */
     struct trail_walker walker;
-    int64_t taken_from_us;   /* what lies at or behind this in time was given, if has_chunks */
+    int64_t taken_from_us;   /* what lies behind this in time was given, or lies in chunks taken */
+    int64_t fetched_from_us; /* the reader ends here, or TRAIL_NOT_FETCHED: at the oldest event */
     int64_t chunks_until_us; /* no chunk that was not looked at ends after this */
+    bool looks_for_chunks;   /* there are enough events for it */
     struct stretch stretch;  /* of events since the last chunk */
     struct walk_report report;
 };
+
+#define TRAIL_NOT_FETCHED INT64_MIN
 
 /* Begins at the events before before_us, which is where the timeline stands. Memory is from the arena,
  * and owned by the trail. */

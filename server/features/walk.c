@@ -7,10 +7,6 @@
 #include "features/partial.h"
 #include "features/trail.h"
 
-enum {
-    EVENTS_BEFORE_CHUNKS = 32, /* finding the first chunk costs two seeks, as much as some 15 events */
-};
-
 struct walk {
     struct asking asking;
     struct result *results; /* one for each of asking.features */
@@ -161,6 +157,17 @@ static unsigned level_max(void *context, int64_t end_us)
     return level;
 }
 
+static int64_t oldest_us(void *context)
+{
+    const struct walk *walk = context;
+    int64_t result_us = INT64_MAX;
+    for (size_t i = 0; i < walk->open_count; i++) {
+        const struct window_walk *window = &walk->asking.walks[walk->open[i]];
+        result_us = window->oldest_us < result_us ? window->oldest_us : result_us;
+    }
+    return result_us;
+}
+
 static void start_incoming(struct walk *walk)
 {
     const struct asking *asking = &walk->asking;
@@ -204,6 +211,8 @@ static enum chunk_verdict take_chunk(void *context, const struct timeline_chunk 
 {
     struct walk *walk = context;
     struct bytes left = chunk->partial;
+    if (!walk->asking.has_newest) /* whether the entity is found hangs on the newest event by itself */
+        return CHUNK_REFUSED;
     if (walk->is_active == NULL)
         start_incoming(walk);
     if (!partial_decode_head(&walk->incoming, &left) || walk->incoming.run.count == 0 ||
@@ -244,7 +253,7 @@ enum status features_walk(const struct view_plan *plan, const struct question *q
     const struct trail_walker walker = {.context = &walk,
                                         .level_max = level_max,
                                         .take = take_chunk,
-                                        .first_events = EVENTS_BEFORE_CHUNKS};
+                                        .oldest_us = oldest_us};
     walk_start(&walk, plan, question, arena);
     trail_init(&trail, plan, timeline, &walker, walk.asking.t_us + 1, arena);
     enum status status = walk_back(&walk, &trail, err);

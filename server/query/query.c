@@ -259,11 +259,12 @@ static enum status evaluate(struct query *query, const struct target *target,
                                               target->version->table_id,
                                               target->entity, counted_us(question));
     const struct timeline_reader reader = timeline_reader_of(timeline);
-    enum status status = next_us == NULL ? STATUS_OK : timeline_next_us(timeline, next_us, err);
-    if (status == STATUS_OK)
-        status = features_walk(target->plan, question, &reader, arena, answer, &report, err);
+    enum status status = features_walk(target->plan, question, &reader, arena, answer, &report,
+                                       err);
     if (status == STATUS_OK)
         want_partials(query, target, &report);
+    if (status == STATUS_OK && next_us != NULL)
+        status = timeline_next_us(timeline, next_us, err);
     timeline_close(&timeline);
     return status;
 }

@@ -153,6 +153,8 @@ MUST_USE enum status timeline_back(void *timeline, struct timeline_event *event,
 
 /* See struct timeline_reader. */
 void timeline_seek(void *timeline, int64_t before_us);
+MUST_USE enum status timeline_fetch(void *timeline, int64_t from_us, size_t events_max,
+                                    struct error *err);
 MUST_USE enum status timeline_chunk_seek(void *timeline, int64_t end_us, unsigned level_max,
                                          struct timeline_chunk *chunk, struct error *err);
 MUST_USE enum status timeline_chunk_back(void *timeline, struct timeline_chunk *chunk,
@@ -161,8 +163,8 @@ MUST_USE enum status timeline_chunk_back(void *timeline, struct timeline_chunk *
 /* All of that. */
 struct timeline_reader timeline_reader_of(struct timeline *timeline);
 
-/* The time of the entity's oldest event after t_us, INT64_MAX where there is none. Only before the first
- * step. */
+/* The time of the entity's oldest event after t_us, INT64_MAX where there is none; often known from what
+ * was read. */
 MUST_USE enum status timeline_next_us(struct timeline *timeline, int64_t *next_us,
                                       struct error *err);
 

@@ -6,10 +6,20 @@
 #include "base/endian.h"
 #include "storage/range.h"
 
+enum { FETCH_BYTES_MAX = 1024 * 1024 /* of identities and rows, but for the last */ };
+
 enum place {
-    PLACE_AWAY,  /* anywhere; key says where the events go on: before it */
-    PLACE_EVENT, /* on the event that was given last */
-    PLACE_NEXT,  /* on the event that is given next */
+    PLACE_AWAY,    /* anywhere; key says where the events go on: before it */
+    PLACE_EVENT,   /* on the event that was given last */
+    PLACE_FETCHED, /* anywhere; events that were fetched are given, and key is behind them */
+};
+
+/* An event that was fetched. */
+struct fetched {
+    int64_t time_us;
+    uint32_t offset; /* of its identity in bytes; the row stands behind it */
+    uint32_t identity_size;
+    uint32_t row_size;
 };
 
 struct timeline {
@@ -19,14 +29,31 @@ struct timeline {
     size_t entity_size;   /* of a key: table and entity */
     int64_t t_us;         /* at first, events at or before this are given */
     enum place place;
+    struct buffer bytes;    /* owned: identities and rows that were fetched */
+    struct buffer fetched;  /* owned: struct fetched, oldest first; fetched_count are still to be given */
+    size_t fetched_count;
+    bool knows_next;        /* next_us is known */
+    int64_t next_us;        /* the time of the event behind t_us, INT64_MAX: there is none */
 };
 
-/* Sets key to the first possible one of the kind and time. */
+/* Sets a key of the timeline to the first possible one of the kind and time. */
+static void set_key_of(const struct timeline *timeline, struct buffer *key, unsigned kind,
+                       int64_t time_us)
+{
+    key->size = 0;
+    buffer_append(key, bytes_of(buffer_bytes(&timeline->range.lower).data, timeline->entity_size));
+    buffer_append_byte(key, (char)kind);
+    key_append_time(key, time_us);
+}
+
 static void set_key(struct timeline *timeline, unsigned kind, int64_t time_us)
 {
-    timeline->key.size = timeline->entity_size;
-    buffer_append_byte(&timeline->key, (char)kind);
-    key_append_time(&timeline->key, time_us);
+    set_key_of(timeline, &timeline->key, kind, time_us);
+}
+
+static void set_target(struct timeline *timeline, unsigned kind, int64_t time_us)
+{
+    set_key_of(timeline, &timeline->target, kind, time_us);
 }
 
 struct timeline *timeline_open(struct storage *storage, const struct storage_reading *reading,
@@ -36,8 +63,7 @@ struct timeline *timeline_open(struct storage *storage, const struct storage_rea
     CHECK(timeline != NULL && t_us < INT64_MAX);
     key_append_prefix(&timeline->range.lower, table_id, entity, KIND_EVENT);
     key_append_prefix(&timeline->range.upper, table_id, entity, KIND_PARTIAL + 1);
-    buffer_append(&timeline->key, buffer_bytes(&timeline->range.lower));
-    timeline->entity_size = timeline->key.size - KIND_SIZE;
+    timeline->entity_size = timeline->range.lower.size - KIND_SIZE;
     timeline->t_us = t_us;
     set_key(timeline, KIND_EVENT, t_us + 1);
     range_open(&timeline->range, storage, reading, FAMILY_EVENTS);
@@ -51,6 +77,8 @@ void timeline_close(struct timeline **timeline)
     range_close(&(*timeline)->range);
     buffer_fini(&(*timeline)->key);
     buffer_fini(&(*timeline)->target);
+    buffer_fini(&(*timeline)->bytes);
+    buffer_fini(&(*timeline)->fetched);
     free(*timeline);
     *timeline = NULL;
 }
@@ -86,10 +114,10 @@ static enum status event_here(struct timeline *timeline, struct timeline_event *
 /* Moves to the event that is given next. */
 static void go_back(struct timeline *timeline)
 {
-    if (timeline->place == PLACE_EVENT)
+    if (timeline->place == PLACE_EVENT) {
         range_back(&timeline->range);
-    if (timeline->place != PLACE_AWAY)
         return;
+    }
     struct bytes key = buffer_bytes(&timeline->key);
     range_seek_for_prev(&timeline->range, key);
     if (range_status(&timeline->range, NULL) == STATUS_OK &&
@@ -97,9 +125,27 @@ static void go_back(struct timeline *timeline)
         range_back(&timeline->range);
 }
 
+static enum status give_fetched(struct timeline *timeline, struct timeline_event *event)
+{
+    struct fetched fetched;
+    if (timeline->fetched_count == 0)
+        return STATUS_NOT_FOUND;
+    size_t offset = --timeline->fetched_count * sizeof(fetched);
+    memcpy(&fetched, buffer_bytes(&timeline->fetched).data + offset, sizeof(fetched));
+    const char *bytes = buffer_bytes(&timeline->bytes).data + fetched.offset;
+    *event = (struct timeline_event){
+        .time_us = fetched.time_us,
+        .identity = bytes_of(bytes, fetched.identity_size),
+        .row = bytes_of(bytes + fetched.identity_size, fetched.row_size),
+    };
+    return STATUS_OK;
+}
+
 enum status timeline_back(void *context, struct timeline_event *event, struct error *err)
 {
     struct timeline *timeline = context;
+    if (timeline->place == PLACE_FETCHED)
+        return give_fetched(timeline, event);
     go_back(timeline);
     timeline->place = PLACE_EVENT;
     return event_here(timeline, event, err);
@@ -112,22 +158,91 @@ void timeline_seek(void *context, int64_t before_us)
     timeline->place = PLACE_AWAY;
 }
 
+/* Remembers where the events go on. */
+static void leave_events(struct timeline *timeline)
+{
+    if (timeline->place != PLACE_EVENT)
+        return;
+    bool is_at_event = range_status(&timeline->range, NULL) == STATUS_OK;
+    timeline->key.size = 0;
+    buffer_append(&timeline->key, is_at_event ? range_key(&timeline->range)
+                                              : buffer_bytes(&timeline->range.lower));
+    timeline->place = PLACE_AWAY;
+}
+
+/* ---- many events at once ---- */
+
+static void fetch_event(struct timeline *timeline, const struct timeline_event *event)
+{
+    const struct fetched fetched = {.time_us = event->time_us,
+                                    .offset = (uint32_t)timeline->bytes.size,
+                                    .identity_size = (uint32_t)event->identity.size,
+                                    .row_size = (uint32_t)event->row.size};
+    buffer_append(&timeline->bytes, event->identity);
+    buffer_append(&timeline->bytes, event->row);
+    buffer_append(&timeline->fetched, bytes_of(&fetched, sizeof(fetched)));
+    timeline->fetched_count++;
+}
+
+/* Reads forward from the first event of the range, which begins at target and ends before key. */
+static enum status fetch_range(struct timeline *timeline, size_t events_max, struct error *err)
+{
+    struct timeline_event event;
+    enum status status;
+    struct bytes end = buffer_bytes(&timeline->key);
+    range_seek(&timeline->range, buffer_bytes(&timeline->target));
+    while ((status = event_here(timeline, &event, err)) == STATUS_OK &&
+           bytes_compare(range_key(&timeline->range), end) < 0) {
+        if (timeline->fetched_count == events_max || timeline->bytes.size > FETCH_BYTES_MAX)
+            return STATUS_LIMIT;
+        fetch_event(timeline, &event);
+        range_next(&timeline->range);
+    }
+    bool is_at_t = end.size == timeline->entity_size + KIND_SIZE + TIME_SIZE &&
+                   be64_read_signed(end.data + timeline->entity_size + KIND_SIZE) ==
+                       timeline->t_us + 1;
+    if (is_at_t && (status == STATUS_OK || status == STATUS_NOT_FOUND)) {
+        timeline->knows_next = true;
+        timeline->next_us = status == STATUS_OK ? event.time_us : INT64_MAX;
+    }
+    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status timeline_fetch(void *context, int64_t from_us, size_t events_max, struct error *err)
+{
+    struct timeline *timeline = context;
+    CHECK(timeline->place != PLACE_FETCHED || timeline->fetched_count == 0);
+    leave_events(timeline);
+    timeline->fetched_count = timeline->bytes.size = timeline->fetched.size = 0;
+    set_target(timeline, KIND_EVENT, from_us);
+    enum status status = STATUS_OK;
+    if (bytes_compare(buffer_bytes(&timeline->target), buffer_bytes(&timeline->key)) < 0)
+        status = fetch_range(timeline, events_max, err);
+    timeline->place = PLACE_AWAY;
+    if (status != STATUS_OK)
+        return status;
+    timeline->place = PLACE_FETCHED;
+    if (bytes_compare(buffer_bytes(&timeline->target), buffer_bytes(&timeline->key)) < 0) {
+        timeline->key.size = 0;
+        buffer_append(&timeline->key, buffer_bytes(&timeline->target));
+    }
+    return STATUS_OK;
+}
+
 enum status timeline_next_us(struct timeline *timeline, int64_t *next_us, struct error *err)
 {
     struct timeline_event event;
-    *next_us = INT64_MAX;
-    timeline_seek(timeline, INT64_MAX);
-    go_back(timeline);
-    timeline->place = PLACE_NEXT;
-    enum status status = event_here(timeline, &event, err);
-    if (status != STATUS_OK || event.time_us <= timeline->t_us)
-        return status == STATUS_NOT_FOUND ? STATUS_OK : status;
-    timeline_seek(timeline, timeline->t_us + 1);
-    range_seek(&timeline->range, buffer_bytes(&timeline->key));
-    status = event_here(timeline, &event, err);
-    if (status == STATUS_OK)
-        *next_us = event.time_us;
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    enum status status = STATUS_OK;
+    if (!timeline->knows_next) {
+        leave_events(timeline);
+        set_target(timeline, KIND_EVENT, timeline->t_us + 1);
+        range_seek(&timeline->range, buffer_bytes(&timeline->target));
+        status = event_here(timeline, &event, err);
+        timeline->next_us = status == STATUS_OK ? event.time_us : INT64_MAX;
+        timeline->knows_next = status == STATUS_OK || status == STATUS_NOT_FOUND;
+    }
+    *next_us = timeline->next_us;
+    return timeline->knows_next ? STATUS_OK : status;
 }
 
 /* ---- chunks ---- */
@@ -153,37 +268,21 @@ static enum status chunk_here(struct timeline *timeline, struct timeline_chunk *
     return STATUS_OK;
 }
 
-/* Remembers where the events go on. */
-static void leave_events(struct timeline *timeline)
-{
-    if (timeline->place == PLACE_EVENT) {
-        bool is_at_event = range_status(&timeline->range, NULL) == STATUS_OK;
-        timeline->key.size = 0;
-        buffer_append(&timeline->key, is_at_event ? range_key(&timeline->range)
-                                                  : buffer_bytes(&timeline->range.lower));
-    }
-    timeline->place = PLACE_AWAY;
-}
-
 enum status timeline_chunk_seek(void *context, int64_t end_us, unsigned level_max,
                                 struct timeline_chunk *chunk, struct error *err)
 {
     struct timeline *timeline = context;
-    struct buffer *target = &timeline->target;
     leave_events(timeline);
-    target->size = 0;
-    buffer_append(target, bytes_of(buffer_bytes(&timeline->key).data, timeline->entity_size));
-    buffer_append_byte(target, (char)KIND_PARTIAL);
-    key_append_time(target, end_us);
-    buffer_append_byte(target, (char)level_max);
-    range_seek_for_prev(&timeline->range, buffer_bytes(target));
+    set_target(timeline, KIND_PARTIAL, end_us);
+    buffer_append_byte(&timeline->target, (char)level_max);
+    range_seek_for_prev(&timeline->range, buffer_bytes(&timeline->target));
     return chunk_here(timeline, chunk, err);
 }
 
 enum status timeline_chunk_back(void *context, struct timeline_chunk *chunk, struct error *err)
 {
     struct timeline *timeline = context;
-    CHECK(timeline->place == PLACE_AWAY);
+    CHECK(timeline->place != PLACE_EVENT);
     range_back(&timeline->range);
     return chunk_here(timeline, chunk, err);
 }
@@ -193,6 +292,7 @@ struct timeline_reader timeline_reader_of(struct timeline *timeline)
     return (struct timeline_reader){.timeline = timeline,
                                     .back = timeline_back,
                                     .seek = timeline_seek,
+                                    .fetch = timeline_fetch,
                                     .chunk_seek = timeline_chunk_seek,
                                     .chunk_back = timeline_chunk_back};
 }

@@ -128,9 +128,9 @@ static uint64_t compare_at(const struct world *world, int64_t t_us)
     struct error err;
     int64_t next_us;
     int64_t later_us = INT64_MAX;
-    assert_int_equal(timeline_next_us(timeline, &next_us, &err), STATUS_OK);
     assert_int_equal(features_walk(world->fixture.plan, &question, &reader, arena, &fast, &report,
                                    &err), STATUS_OK);
+    assert_int_equal(timeline_next_us(timeline, &next_us, &err), STATUS_OK);
     timeline_close(&timeline);
     timeline = open_timeline(world, t_us);
     assert_int_equal(features_evaluate(world->fixture.plan, &question, timeline_back, timeline,

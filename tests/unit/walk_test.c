@@ -20,6 +20,8 @@ struct store {
     struct stored_chunk chunks[STORED_CHUNKS_MAX]; /* by end and level */
     size_t chunks_count;
     size_t chunk; /* steps back from here */
+    size_t fetched_to; /* back ends at this event, where has_fetched */
+    bool has_fetched;
     struct fixture *fixture;
 };
 
@@ -46,9 +48,22 @@ static void seek(void *timeline, int64_t before_us)
 {
     struct store *store = timeline;
     struct events *events = &store->events;
+    store->has_fetched = false;
     events->next = events->count;
     while (events->next > 0 && events->events[events->next - 1].time_us >= before_us)
         events->next--;
+}
+
+static enum status fetch(void *timeline, int64_t from_us, size_t events_max, struct error *err)
+{
+    struct store *store = timeline;
+    size_t to = store->events.next;
+    (void)err;
+    while (to > 0 && store->events.events[to - 1].time_us >= from_us)
+        to--;
+    store->has_fetched = store->events.next - to <= events_max;
+    store->fetched_to = to;
+    return store->has_fetched ? STATUS_OK : STATUS_LIMIT;
 }
 
 static enum status chunk_back(void *timeline, struct timeline_chunk *chunk, struct error *err)
@@ -76,7 +91,9 @@ static enum status chunk_seek(void *timeline, int64_t end_us, unsigned level_max
 
 static enum status store_back(void *timeline, struct timeline_event *event, struct error *err)
 {
-    return back(&((struct store *)timeline)->events, event, err);
+    struct store *store = timeline;
+    bool is_at_end = store->has_fetched && store->events.next == store->fetched_to;
+    return is_at_end ? STATUS_NOT_FOUND : back(&store->events, event, err);
 }
 
 static struct timeline_reader reader_of(struct store *store)
@@ -84,6 +101,7 @@ static struct timeline_reader reader_of(struct store *store)
     return (struct timeline_reader){.timeline = store,
                                     .back = store_back,
                                     .seek = seek,
+                                    .fetch = fetch,
                                     .chunk_seek = chunk_seek,
                                     .chunk_back = chunk_back};
 }
