@@ -113,7 +113,8 @@ void resp_repeat_learn(struct resp_call *call, const struct target *target,
 /* One request of a group. */
 struct repeated {
     struct target target;
-    size_t end; /* behind its bytes in the input */
+    size_t end;     /* behind its bytes in the input */
+    uint64_t place; /* of its row, once that was fetched */
 };
 
 /* Whether nothing but the bytes decides what a read of this session says. */
@@ -174,11 +175,11 @@ static size_t take_group(struct resp_door *door, const struct resp_repeat *repea
             break;
         group[count].end += begin;
         if (count == 1)
-            query_prefetch_place(query, &group[0].target);
-        query_prefetch_place(query, &group[count].target);
+            group[0].place = query_prefetch_place(query, &group[0].target);
+        group[count].place = query_prefetch_place(query, &group[count].target);
     }
     for (size_t i = 0; i < count && count > 1; i++)
-        query_prefetch_row(query, &group[i].target);
+        query_prefetch_row(query, group[i].place);
     return count;
 }
 

@@ -171,16 +171,16 @@ const struct hot_row *hot_find(struct hot *hot, uint32_t table_id, struct bytes 
     return NULL;
 }
 
-void hot_prefetch_place(struct hot *hot, uint32_t table_id, struct bytes entity)
+uint64_t hot_prefetch_place(struct hot *hot, uint32_t table_id, struct bytes entity)
 {
     uint64_t hash = hash_of(hot, table_id, entity);
     __builtin_prefetch(bucket_of(shard_of(hot, hash), hash));
+    return hash;
 }
 
-void hot_prefetch_row(struct hot *hot, uint32_t table_id, struct bytes entity)
+void hot_prefetch_row(struct hot *hot, uint64_t place)
 {
-    uint64_t hash = hash_of(hot, table_id, entity);
-    const char *entry = (const char *)load(bucket_of(shard_of(hot, hash), hash));
+    const char *entry = (const char *)load(bucket_of(shard_of(hot, place), place));
     for (size_t i = 0; entry != NULL && i < ROW_LINES; i++)
         __builtin_prefetch(entry + i * CACHE_LINE);
 }

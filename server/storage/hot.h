@@ -41,9 +41,9 @@ void hot_destroy(struct hot **hot);
 const struct hot_row *hot_find(struct hot *hot, uint32_t table_id, struct bytes entity);
 
 /* Fetches what hot_find will look at, where several rows are looked up one after the other: first
- * the places of all, then the rows. */
-void hot_prefetch_place(struct hot *hot, uint32_t table_id, struct bytes entity);
-void hot_prefetch_row(struct hot *hot, uint32_t table_id, struct bytes entity);
+ * the places of all, then the rows, by the number that the place has. */
+uint64_t hot_prefetch_place(struct hot *hot, uint32_t table_id, struct bytes entity);
+void hot_prefetch_row(struct hot *hot, uint64_t place);
 
 /* To be taken before the timeline of the entity is opened. */
 uint64_t hot_ticket(struct hot *hot, uint32_t table_id, struct bytes entity);

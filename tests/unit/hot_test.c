@@ -187,8 +187,7 @@ static void memory_is_bounded_and_what_is_read_stays(void **state)
         assert_true(hot_counters(hot).bytes <= BYTES_MAX);
         assert_kept(hot, 1, "in use", 7);
         assert_kept(hot, 1, entity, i);
-        hot_prefetch_place(hot, 1, bytes_of_text(entity));
-        hot_prefetch_row(hot, 1, bytes_of_text(entity));
+        hot_prefetch_row(hot, hot_prefetch_place(hot, 1, bytes_of_text(entity)));
     }
     assert_true(hot_counters(hot).rows > 50);
     assert_true(hot_counters(hot).evictions_total > 4000);
