@@ -12,11 +12,11 @@
 #include "protocol/resp_shape.h"
 
 enum {
-    REPEATS_MAX = 8,              /* that are remembered; the least recently used goes */
-    REPEAT_SIZE_MAX = 16 * 1024,  /* bytes of one */
+    REPEATS_MAX = 8,             /* that are remembered; the least recently used goes */
+    REPEAT_SIZE_MAX = 16 * 1024, /* bytes of one */
     REPEAT_FIELDS_MAX = 128,
-    REPEAT_LEARN_EVERY = 16,      /* where fields change all the time, learning must not cost */
-    GROUP_MAX = 16,               /* requests that are answered together */
+    REPEAT_LEARN_EVERY = 16, /* where fields change all the time, learning must not cost */
+    GROUP_MAX = 16,          /* requests that are answered together */
 };
 
 struct resp_repeat {
@@ -26,7 +26,7 @@ struct resp_repeat {
     struct target target;    /* without an entity */
     uint32_t *features;      /* owned */
     size_t features_count;
-    uint64_t used;           /* larger: more recently; 0: free */
+    uint64_t used; /* larger: more recently; 0: free */
 };
 
 struct resp_repeats {
@@ -34,7 +34,8 @@ struct resp_repeats {
     struct resp_repeat *latest; /* borrowed: the last that matched, or NULL */
     uint64_t clock;
     uint64_t unlearned; /* requests that came the ordinary way */
-    size_t group_size;  /* of the next group: twice as many while rows answer them all, 1 after a miss */
+    size_t group_size;  /* of the next group: twice as many while rows answer them all, 1 after a
+                           miss */
 };
 
 struct resp_repeats *resp_repeats_create(void)

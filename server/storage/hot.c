@@ -11,17 +11,17 @@
 #include <xxhash.h>
 
 enum {
-    SHARDS_MAX = 16,            /* a power of two, as are the next three */
-    SHARD_BYTES_MIN = 1 << 20,  /* fewer shards where these would be smaller */
-    STRIPES = 256,              /* counts of forgetting, of one shard */
-    BUCKETS_MIN = 64,           /* of one shard; doubled when there are more rows */
-    CHAIN_MAX = 32,             /* rows of one bucket: where keys collide on purpose, no more */
-    WALK_MAX = 2 * CHAIN_MAX,   /* steps of a reader, who may come from one chain into another */
-    LOOKS_MAX = 256,            /* of the hand, at rows that are in use, to make room for one */
-    ROW_PART = 8,               /* the largest row that is kept: this part of a shard */
-    COUNTER_SLOTS = 16,         /* so that threads seldom count in the same cache line */
+    SHARDS_MAX = 16,           /* a power of two, as are the next three */
+    SHARD_BYTES_MIN = 1 << 20, /* fewer shards where these would be smaller */
+    STRIPES = 256,             /* counts of forgetting, of one shard */
+    BUCKETS_MIN = 64,          /* of one shard; doubled when there are more rows */
+    CHAIN_MAX = 32,            /* rows of one bucket: where keys collide on purpose, no more */
+    WALK_MAX = 2 * CHAIN_MAX,  /* steps of a reader, who may come from one chain into another */
+    LOOKS_MAX = 256,           /* of the hand, at rows that are in use, to make room for one */
+    ROW_PART = 8,              /* the largest row that is kept: this part of a shard */
+    COUNTER_SLOTS = 16,        /* so that threads seldom count in the same cache line */
     CACHE_LINE = 64,
-    ROW_LINES = 4,              /* of a row, that are fetched ahead */
+    ROW_LINES = 4, /* of a row, that are fetched ahead */
 };
 
 struct entry {

@@ -14,8 +14,8 @@
  *     reader   ticket = count; open the timeline; ...; with the lock: count == ticket ? keep
  *     writer   write; with the lock: drop the row, count++; acknowledge
  *
- * Say the timeline lacks the write. Then it was opened before the write was done, and the ticket was
- * taken before count++: had it seen the new count, which is stored behind the write and loaded
+ * Say the timeline lacks the write. Then it was opened before the write was done, and the ticket
+ * was taken before count++: had it seen the new count, which is stored behind the write and loaded
  * before the opening, the timeline would have the write. The lock orders keep and forget. Keep
  * first: forget drops the row. Forget first: the count is another, and nothing is kept. An older
  * row that the reader merges into its own must be found behind the ticket: as the row is dropped
