@@ -287,7 +287,8 @@ size_t resp_session_receive(struct resp_session *session, struct bytes input)
         taken += size;
         if (!may_go_on)
             break;
-        if (session->connection != NULL && clock_mono_us() >= deadline_mono_us) {
+        if (session->connection != NULL && taken < input.size &&
+            clock_mono_us() >= deadline_mono_us) {
             session->is_yielding = true;
             break;
         }

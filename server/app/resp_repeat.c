@@ -12,11 +12,11 @@
 #include "protocol/resp_shape.h"
 
 enum {
-    REPEATS_MAX = 8,              /* that are remembered; the least recently used goes */
-    REPEAT_SIZE_MAX = 16 * 1024,  /* bytes of one */
+    REPEATS_MAX = 8,             /* that are remembered; the least recently used goes */
+    REPEAT_SIZE_MAX = 16 * 1024, /* bytes of one */
     REPEAT_FIELDS_MAX = 128,
-    REPEAT_LEARN_EVERY = 16,      /* where fields change all the time, learning must not cost */
-    GROUP_MAX = 16,               /* requests that are answered together */
+    REPEAT_LEARN_EVERY = 16, /* where fields change all the time, learning must not cost */
+    GROUP_MAX = 16,          /* requests that are answered together */
 };
 
 struct resp_repeat {
@@ -26,7 +26,7 @@ struct resp_repeat {
     struct target target;    /* without an entity */
     uint32_t *features;      /* owned */
     size_t features_count;
-    uint64_t used;           /* larger: more recently; 0: free */
+    uint64_t used; /* larger: more recently; 0: free */
 };
 
 struct resp_repeats {
@@ -34,7 +34,8 @@ struct resp_repeats {
     struct resp_repeat *latest; /* borrowed: the last that matched, or NULL */
     uint64_t clock;
     uint64_t unlearned; /* requests that came the ordinary way */
-    size_t group_size;  /* of the next group: twice as many while rows answer them all, 1 after a miss */
+    size_t group_size;  /* of the next group: twice as many while rows answer them all, 1 after a
+                           miss */
 };
 
 struct resp_repeats *resp_repeats_create(void)
@@ -113,7 +114,8 @@ void resp_repeat_learn(struct resp_call *call, const struct target *target,
 /* One request of a group. */
 struct repeated {
     struct target target;
-    size_t end; /* behind its bytes in the input */
+    size_t end;     /* behind its bytes in the input */
+    uint64_t place; /* of its row, once that was fetched */
 };
 
 /* Whether nothing but the bytes decides what a read of this session says. */
@@ -174,11 +176,11 @@ static size_t take_group(struct resp_door *door, const struct resp_repeat *repea
             break;
         group[count].end += begin;
         if (count == 1)
-            query_prefetch_place(query, &group[0].target);
-        query_prefetch_place(query, &group[count].target);
+            group[0].place = query_prefetch_place(query, &group[0].target);
+        group[count].place = query_prefetch_place(query, &group[count].target);
     }
     for (size_t i = 0; i < count && count > 1; i++)
-        query_prefetch_row(query, &group[i].target);
+        query_prefetch_row(query, group[i].place);
     return count;
 }
 

@@ -412,14 +412,15 @@ bool query_peek_texts(struct query *query, const struct target *target, const ui
     return answer_from_row(query, target, &question, (struct moment){.is_now = true}, arena, answer);
 }
 
-void query_prefetch_place(struct query *query, const struct target *target)
+uint64_t query_prefetch_place(struct query *query, const struct target *target)
 {
-    hot_prefetch_place(storage_hot(query->storage), target->version->table_id, target->entity);
+    return hot_prefetch_place(storage_hot(query->storage), target->version->table_id,
+                              target->entity);
 }
 
-void query_prefetch_row(struct query *query, const struct target *target)
+void query_prefetch_row(struct query *query, uint64_t place)
 {
-    hot_prefetch_row(storage_hot(query->storage), target->version->table_id, target->entity);
+    hot_prefetch_row(storage_hot(query->storage), place);
 }
 
 static struct hot_cell cell_of(const struct answer *answer, const struct text_answer *texts,

@@ -105,9 +105,9 @@ MUST_USE bool query_peek_texts(struct query *query, const struct target *target,
                                const uint32_t *features, size_t features_count, int64_t now_us,
                                struct arena *arena, struct text_answer *answer);
 
-/* Fetches ahead what peeks will look at: first the places of all, then the rows. */
-void query_prefetch_place(struct query *query, const struct target *target);
-void query_prefetch_row(struct query *query, const struct target *target);
+/* Fetches ahead what peeks will look at: first the places of all, then the rows at these places. */
+uint64_t query_prefetch_place(struct query *query, const struct target *target);
+void query_prefetch_row(struct query *query, uint64_t place);
 
 /* Takes the key of an entity that is found as of the moment; borrowed for the call. */
 typedef void (*scan_emit_fn)(void *context, struct bytes key);

@@ -11,17 +11,17 @@
 #include <xxhash.h>
 
 enum {
-    SHARDS_MAX = 16,            /* a power of two, as are the next three */
-    SHARD_BYTES_MIN = 1 << 20,  /* fewer shards where these would be smaller */
-    STRIPES = 256,              /* counts of forgetting, of one shard */
-    BUCKETS_MIN = 64,           /* of one shard; doubled when there are more rows */
-    CHAIN_MAX = 32,             /* rows of one bucket: where keys collide on purpose, no more */
-    WALK_MAX = 2 * CHAIN_MAX,   /* steps of a reader, who may come from one chain into another */
-    LOOKS_MAX = 256,            /* of the hand, at rows that are in use, to make room for one */
-    ROW_PART = 8,               /* the largest row that is kept: this part of a shard */
-    COUNTER_SLOTS = 16,         /* so that threads seldom count in the same cache line */
+    SHARDS_MAX = 16,           /* a power of two, as are the next three */
+    SHARD_BYTES_MIN = 1 << 20, /* fewer shards where these would be smaller */
+    STRIPES = 256,             /* counts of forgetting, of one shard */
+    BUCKETS_MIN = 64,          /* of one shard; doubled when there are more rows */
+    CHAIN_MAX = 32,            /* rows of one bucket: where keys collide on purpose, no more */
+    WALK_MAX = 2 * CHAIN_MAX,  /* steps of a reader, who may come from one chain into another */
+    LOOKS_MAX = 256,           /* of the hand, at rows that are in use, to make room for one */
+    ROW_PART = 8,              /* the largest row that is kept: this part of a shard */
+    COUNTER_SLOTS = 16,        /* so that threads seldom count in the same cache line */
     CACHE_LINE = 64,
-    ROW_LINES = 4,              /* of a row, that are fetched ahead */
+    ROW_LINES = 4, /* of a row, that are fetched ahead */
 };
 
 struct entry {
@@ -171,16 +171,16 @@ const struct hot_row *hot_find(struct hot *hot, uint32_t table_id, struct bytes 
     return NULL;
 }
 
-void hot_prefetch_place(struct hot *hot, uint32_t table_id, struct bytes entity)
+uint64_t hot_prefetch_place(struct hot *hot, uint32_t table_id, struct bytes entity)
 {
     uint64_t hash = hash_of(hot, table_id, entity);
     __builtin_prefetch(bucket_of(shard_of(hot, hash), hash));
+    return hash;
 }
 
-void hot_prefetch_row(struct hot *hot, uint32_t table_id, struct bytes entity)
+void hot_prefetch_row(struct hot *hot, uint64_t place)
 {
-    uint64_t hash = hash_of(hot, table_id, entity);
-    const char *entry = (const char *)load(bucket_of(shard_of(hot, hash), hash));
+    const char *entry = (const char *)load(bucket_of(shard_of(hot, place), place));
     for (size_t i = 0; entry != NULL && i < ROW_LINES; i++)
         __builtin_prefetch(entry + i * CACHE_LINE);
 }

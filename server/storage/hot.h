@@ -14,8 +14,8 @@
  *     reader   ticket = count; open the timeline; ...; with the lock: count == ticket ? keep
  *     writer   write; with the lock: drop the row, count++; acknowledge
  *
- * Say the timeline lacks the write. Then it was opened before the write was done, and the ticket was
- * taken before count++: had it seen the new count, which is stored behind the write and loaded
+ * Say the timeline lacks the write. Then it was opened before the write was done, and the ticket
+ * was taken before count++: had it seen the new count, which is stored behind the write and loaded
  * before the opening, the timeline would have the write. The lock orders keep and forget. Keep
  * first: forget drops the row. Forget first: the count is another, and nothing is kept. An older
  * row that the reader merges into its own must be found behind the ticket: as the row is dropped
@@ -41,9 +41,9 @@ void hot_destroy(struct hot **hot);
 const struct hot_row *hot_find(struct hot *hot, uint32_t table_id, struct bytes entity);
 
 /* Fetches what hot_find will look at, where several rows are looked up one after the other: first
- * the places of all, then the rows. */
-void hot_prefetch_place(struct hot *hot, uint32_t table_id, struct bytes entity);
-void hot_prefetch_row(struct hot *hot, uint32_t table_id, struct bytes entity);
+ * the places of all, then the rows, by the number that the place has. */
+uint64_t hot_prefetch_place(struct hot *hot, uint32_t table_id, struct bytes entity);
+void hot_prefetch_row(struct hot *hot, uint64_t place);
 
 /* To be taken before the timeline of the entity is opened. */
 uint64_t hot_ticket(struct hot *hot, uint32_t table_id, struct bytes entity);

@@ -1,7 +1,9 @@
 """Finished rows: a read of now says what the plain walk says, whatever was kept."""
 
+import concurrent.futures
 import json
 import re
+import threading
 import time
 
 CLOCKS = """
@@ -24,10 +26,11 @@ views:
       run:       {count: '*', over: session(30ms)}
       texts:     {last_n: text, over: last(3)}
       idle:      {time_since_last: true, over: forever}
+      count_ever: {count: '*', over: forever}
       age_90ms:  {time_since_first: n, over: 90ms, where: n > 2, default: -1}
       text_ever: {first: text, over: forever, default: none}
 """
-FEATURES = ["n_50ms", "n_step", "n_today", "run", "texts", "text_ever", "idle", "age_90ms"]
+FEATURES = ["n_50ms", "n_step", "n_today", "run", "texts", "text_ever", "count_ever", "idle", "age_90ms"]
 
 
 def counter(server, name):
@@ -119,3 +122,34 @@ views:
             for i in range(3):
                 client.call("ASOF.PUSH", "s", json.dumps({"id": f"{a}-{i}", "ts": 8 * i + a, "a": a, "b": 42, "n": 1}))
                 assert client.call("HGET", "y:42", "n") == str(3 * a + i + 1).encode()
+
+
+def test_an_acknowledged_event_is_in_every_later_read_of_a_pipeline(make_server):
+    """One connection pushes; others, on other workers, read all the time and must never see less than was
+    acknowledged before they asked."""
+    server = make_server().start("--workers", "3")
+    server.apply(CLOCKS % "event")
+    acknowledged, is_over, seen = 0, threading.Event(), []
+
+    def read():
+        with server.client() as client:
+            while not is_over.is_set():
+                least = acknowledged
+                replies = client.pipeline([("HMGET", "v:k0", "count_ever", "texts")] * 40)
+                counts = [int(count) for count, _ in replies]
+                if counts[0] < least or counts != sorted(counts):
+                    raise AssertionError(f"{counts} after {least} were acknowledged")
+                seen.append(counts[-1])
+
+    with concurrent.futures.ThreadPoolExecutor(3) as pool, server.client() as client:
+        readers = [pool.submit(read) for _ in range(3)]
+        try:
+            for i in range(600):
+                client.call("ASOF.PUSH", "s", json.dumps({"id": str(i), "ts": i, "k": "k0", "n": 1, "text": str(i)}))
+                acknowledged = i + 1
+        finally:
+            is_over.set()
+        for reader in readers:
+            reader.result()
+    assert len(set(seen)) > 20
+    assert int(re.search(r"^resp_repeats_total:(\d+)", server.call("INFO").decode(), re.MULTILINE)[1]) > 1000

@@ -23,13 +23,20 @@ static void keep_by_ticket(struct hot *hot, uint32_t table_id, const char *entit
     int number_size = snprintf(number, sizeof(number), "%lld", (long long)seed);
     int text_size = snprintf(text, sizeof(text), "text %lld", (long long)seed);
     const struct hot_cell cells[FEATURES] = {
-        {.is_known = true, .has_text = true, .status = FEATURE_PRESENT,
+        {.is_known = true,
+         .has_text = true,
+         .status = FEATURE_PRESENT,
          .text = bytes_of(number, (size_t)number_size)},
-        {.is_known = true, .has_text = true, .status = FEATURE_NOT_FOUND,
+        {.is_known = true,
+         .has_text = true,
+         .status = FEATURE_NOT_FOUND,
          .text = bytes_of(text, (size_t)text_size)},
         {.is_known = true, .status = FEATURE_NULL},
         {.is_known = true, .has_text = true, .status = FEATURE_PRESENT, .text = bytes_of("", 0)},
-        {.is_known = true, .has_text = true, .is_relative = true, .status = FEATURE_PRESENT,
+        {.is_known = true,
+         .has_text = true,
+         .is_relative = true,
+         .status = FEATURE_PRESENT,
          .base_us = -seed},
         {.is_known = false},
     };
@@ -56,11 +63,10 @@ static int64_t row_seed(const struct hot_row *row)
     bytes_to_text(first.text, number, sizeof(number));
     int64_t seed = strtoll(number, NULL, 10);
     snprintf(text, sizeof(text), "text %lld", (long long)seed);
-    bool is_whole = row->valid_from_us == seed && row->valid_until_us == seed + 1 &&
-                    row->event_time_us == seed - 1 && row->is_found &&
-                    row->features_count == FEATURES &&
-                    bytes_equal_text(hot_row_cell(row, 1).text, text) &&
-                    hot_row_cell(row, 4).base_us == -seed;
+    bool is_whole =
+        row->valid_from_us == seed && row->valid_until_us == seed + 1 &&
+        row->event_time_us == seed - 1 && row->is_found && row->features_count == FEATURES &&
+        bytes_equal_text(hot_row_cell(row, 1).text, text) && hot_row_cell(row, 4).base_us == -seed;
     return is_whole ? seed : INT64_MIN;
 }
 
@@ -109,9 +115,13 @@ static void texts_of_any_size_are_packed(void **state)
     struct hot *hot = hot_create(16 << 20, NULL);
     for (size_t size = 1; size <= LONGEST; size += size < 2000 || size > 2100 ? 97 : 1) {
         const struct hot_cell cells[] = {
-            {.is_known = true, .has_text = true, .status = FEATURE_PRESENT,
+            {.is_known = true,
+             .has_text = true,
+             .status = FEATURE_PRESENT,
              .text = bytes_of(letters, size)},
-            {.is_known = true, .has_text = true, .status = FEATURE_PRESENT,
+            {.is_known = true,
+             .has_text = true,
+             .status = FEATURE_PRESENT,
              .text = bytes_of(letters, 3)},
         };
         const struct hot_draft draft = {.valid_until_us = 1, .cells = cells, .count = 2};
@@ -187,8 +197,7 @@ static void memory_is_bounded_and_what_is_read_stays(void **state)
         assert_true(hot_counters(hot).bytes <= BYTES_MAX);
         assert_kept(hot, 1, "in use", 7);
         assert_kept(hot, 1, entity, i);
-        hot_prefetch_place(hot, 1, bytes_of_text(entity));
-        hot_prefetch_row(hot, 1, bytes_of_text(entity));
+        hot_prefetch_row(hot, hot_prefetch_place(hot, 1, bytes_of_text(entity)));
     }
     assert_true(hot_counters(hot).rows > 50);
     assert_true(hot_counters(hot).evictions_total > 4000);

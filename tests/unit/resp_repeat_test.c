@@ -37,8 +37,7 @@ struct command {
 
 static void add(struct command *command, struct bytes word)
 {
-    assert_true(command->count < WORDS_MAX &&
-                command->size + word.size <= sizeof(command->memory));
+    assert_true(command->count < WORDS_MAX && command->size + word.size <= sizeof(command->memory));
     char *at = command->memory + command->size;
     if (word.size > 0)
         memcpy(at, word.data, word.size);
@@ -54,13 +53,14 @@ static void add_text(struct command *command, const char *word)
 /* Keys of few entities, some of them strange, of views that are there and others that are not. */
 static void add_key(struct command *command, struct random *random)
 {
-    static const char *const views[] = {"v:", "v:", "v:", "v:", "v@1:", "v@9:", "pair:", "none:", ""};
+    static const char *const views[] = {
+        "v:", "v:", "v:", "v:", "v@1:", "v@9:", "pair:", "none:", ""};
     static const struct {
         const char *text;
         size_t size;
-    } entities[] = {{"a", 1},      {"b", 1},        {"c", 1},       {"nobody", 6},
-                    {"a|3", 3},    {"a\\|b|4", 6},  {"z\0y", 3},    {"z\0\xffy", 4},
-                    {"\xc3\xa4", 2}, {"\xff", 1},   {"", 0},        {"a\r\nb", 4}};
+    } entities[] = {{"a", 1},        {"b", 1},       {"c", 1},    {"nobody", 6},
+                    {"a|3", 3},      {"a\\|b|4", 6}, {"z\0y", 3}, {"z\0\xffy", 4},
+                    {"\xc3\xa4", 2}, {"\xff", 1},    {"", 0},     {"a\r\nb", 4}};
     char key[64];
     const char *view = views[random_below(random, sizeof(views) / sizeof(views[0]))];
     size_t which = random_below(random, 3) > 0
@@ -73,11 +73,13 @@ static void add_key(struct command *command, struct random *random)
 
 static void make_read(struct command *command, struct random *random)
 {
-    static const char *const lists[][4] = {
-        {"n", "sum", "last", "idle"}, {"n", NULL}, {"top", "n", "n", NULL}, {"idle", "nope", NULL},
-        {"least", "sum", NULL}};
-    size_t which = random_below(random, 2) == 0
-                       ? 0 : random_below(random, sizeof(lists) / sizeof(lists[0]));
+    static const char *const lists[][4] = {{"n", "sum", "last", "idle"},
+                                           {"n", NULL},
+                                           {"top", "n", "n", NULL},
+                                           {"idle", "nope", NULL},
+                                           {"least", "sum", NULL}};
+    size_t which =
+        random_below(random, 2) == 0 ? 0 : random_below(random, sizeof(lists) / sizeof(lists[0]));
     add_text(command, random_below(random, 20) == 0 ? "hmget" : "HMGET");
     add_key(command, random);
     for (size_t i = 0; i < 4 && lists[which][i] != NULL; i++)
@@ -92,9 +94,8 @@ static void make_push(struct command *command, struct random *random, int64_t *t
     int64_t late_us = random_below(random, 4) == 0 ? (int64_t)random_below(random, 40000) : 0;
     int size = snprintf(text, sizeof(text),
                         "{\"id\":\"%llu\",\"ts\":%lld,\"k\":\"%s\",\"n\":%llu,\"text\":\"t%llu\"}",
-                        (unsigned long long)random_below(random, 500),
-                        (long long)(*t_us - late_us), keys[random_below(random, 4)],
-                        (unsigned long long)random_below(random, 6),
+                        (unsigned long long)random_below(random, 500), (long long)(*t_us - late_us),
+                        keys[random_below(random, 4)], (unsigned long long)random_below(random, 6),
                         (unsigned long long)random_below(random, 1000));
     add_text(command, "ASOF.PUSH");
     add_text(command, "s");
@@ -103,10 +104,19 @@ static void make_push(struct command *command, struct random *random, int64_t *t
 
 static void make_other(struct command *command, struct random *random, int64_t t_us)
 {
-    static const char *const others[][3] = {
-        {"MULTI"}, {"EXEC"}, {"EXEC"}, {"EXEC"}, {"HELLO", "2"}, {"HELLO", "3"},
-        {"ASOF.AT", "now"}, {"ASOF.AT", "now"}, {"ASOF.AT", "now"}, {"ASOF.AT", "now", "EXCLUSIVE"},
-        {"HGET", "v:a", "n"}, {"HGETALL", "v:b"}, {"PING"}};
+    static const char *const others[][3] = {{"MULTI"},
+                                            {"EXEC"},
+                                            {"EXEC"},
+                                            {"EXEC"},
+                                            {"HELLO", "2"},
+                                            {"HELLO", "3"},
+                                            {"ASOF.AT", "now"},
+                                            {"ASOF.AT", "now"},
+                                            {"ASOF.AT", "now"},
+                                            {"ASOF.AT", "now", "EXCLUSIVE"},
+                                            {"HGET", "v:a", "n"},
+                                            {"HGETALL", "v:b"},
+                                            {"PING"}};
     char moment[32];
     size_t which = random_below(random, 1 + sizeof(others) / sizeof(others[0]));
     if (which > 0) {
@@ -161,9 +171,9 @@ static void server_close(struct server *server)
 static void server_apply(struct server *server, const char *definitions)
 {
     enum { TURNS = 100 };
-    const struct command command = {.words = {bytes_of_text("ASOF.APPLY"), bytes_of_text("f"),
-                                              bytes_of_text(definitions)},
-                                    .count = 3};
+    const struct command command = {
+        .words = {bytes_of_text("ASOF.APPLY"), bytes_of_text("f"), bytes_of_text(definitions)},
+        .count = 3};
     struct buffer bytes = {0};
     struct peer peer;
     peer_open(&peer, &server->world);
