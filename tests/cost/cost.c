@@ -282,13 +282,15 @@ static void count_past_reads(struct world *world)
     count_report("past_read", COLD_ROUNDS * ENTITIES);
 }
 
-/* An entity with many events in its longest window, one pushed before each read. */
+/* An entity with many events in its longest window, and partials, one pushed before each read. */
 static void count_busy_reads(struct world *world)
 {
     const struct moment now = {.is_now = true};
     for (int i = 0; i < BUSY_READS; i++) {
         push_one(world, BUSY_ENTITY, NOW_MS + i);
         commit(world);
+        while (stream_step(world->server.stream))
+            ; /* makes the partials that a read or the pushes asked for */
         read_entity(world, BUSY_ENTITY, now, BUSY_EVENTS + i + 1);
     }
     count_report("busy_read", BUSY_READS);
