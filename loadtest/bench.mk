@@ -10,6 +10,11 @@ $(BUILD)/replay: $(call object,loadtest/replay.c)
 	$(call say,LD $@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lhiredis $(MALLOC)
 
+# What sockets alone cost.
+$(BUILD)/floor: $(call object,loadtest/floor.c)
+	$(call say,LD $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+
 $(BENCH_VENV)/.done: loadtest/requirements.txt
 	python3 -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
@@ -17,8 +22,8 @@ $(BENCH_VENV)/.done: loadtest/requirements.txt
 
 bench: setup ## measure against redis-server, write docs/benchmarks.md
 	@tools/install_packages.sh $(BENCH_PACKAGES)
-	@$(MAKE) --no-print-directory all $(BUILD)/replay $(BENCH_VENV)/.done
-	@ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) \
+	@$(MAKE) --no-print-directory all $(BUILD)/replay $(BUILD)/floor $(BENCH_VENV)/.done
+	@ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) FLOOR=$(abspath $(BUILD)/floor) \
 		$(BENCH_VENV)/bin/python loadtest/bench.py $(BENCH_FLAGS)
 
 .PHONY: bench

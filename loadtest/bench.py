@@ -102,7 +102,7 @@ class Bench:
             return
         with Pair(self._subfolder("pair"), size["entities"], say) as pair:
             subjects = {
-                "reads": lambda: reads.measure(pair, size["rounds"], size["read_run_s"], say),
+                "reads": lambda: reads.measure(pair, self._subfolder("reads"), size["rounds"], size["read_run_s"], say),
                 "latency": lambda: latency.measure(pair, self._subfolder("latency"), size["read_rates"],
                                                    size["rate_rounds"], size["rate_run_s"], say),
                 "past": lambda: past.measure(pair, self._subfolder("past"), size["rounds"], size["past_run_s"], say),

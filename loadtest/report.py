@@ -95,6 +95,8 @@ def _reads(result):
                      at.cpu_ratio.text("{:.2f}")])
     load = [[str(at.pipeline), at.asofd_p99_ms.text("{:.2f}"), at.redis_p99_ms.text("{:.2f}"),
              at.asofd_load_busy.text("{:.2f}"), at.redis_load_busy.text("{:.2f}")] for at in result.pipelines]
+    floor = [[str(at.pipeline), at.floor_per_s.text("{:,.0f}"), at.floor_cpu_us.text("{:.2f}"),
+              f"{at.floor_cpu_us.median / at.redis_cpu_us.median:.2f}"] for at in result.pipelines]
     return (f"## Hot reads\n\nHMGET of 10 of the 20 features of a random entity; {result.entities:,} entities of 10 events. "
             f"redis-server has the same rows as hashes. {reads.CONNECTIONS} connections, A B A B in {result.rounds} rounds; "
             "medians, least and greatest of the rounds; a ratio is asofd to redis-server of the same round.\n\n"
@@ -103,7 +105,10 @@ def _reads(result):
             + _plot("throughput", "Throughput over pipeline depth")
             + "\n\nLatency as redis-benchmark sees it, and the part of its CPU that it used: near 1.00 it is the load that "
             "limits.\n\n" + _table(["pipeline", "asofd, p99 ms", "redis-server, p99 ms", "load busy, asofd",
-                                    "load busy, redis-server"], load))
+                                    "load busy, redis-server"], load)
+            + "\n\nThe floor: a loop that answers each request with the same bytes and looks at nothing "
+            "([loadtest/floor.c](../loadtest/floor.c)), in the same rounds. What it costs, sockets cost.\n\n"
+            + _table(["pipeline", "requests/s", "CPU µs a request", "to redis-server"], floor))
 
 
 def _memory(result):

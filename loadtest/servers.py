@@ -21,6 +21,7 @@ from resp import Client  # noqa: E402
 
 ASOFD = os.environ.get("ASOFD", str(ROOT / "build/asofd"))
 ASOF = os.environ.get("ASOF", str(ROOT / "build/asof"))
+FLOOR = os.environ.get("FLOOR", str(ROOT / "build/floor"))
 REDIS_SERVER = os.environ.get("REDIS_SERVER", "redis-server")
 SERVER_CPU, LOAD_CPU = 0, 1
 START_TIMEOUT_S = 60
@@ -176,6 +177,26 @@ class Asofd(Peer):
                               capture_output=True, text=True, timeout=START_TIMEOUT_S)
         if done.returncode != 0:
             raise self.failed(f"apply: {done.stderr.strip()}")
+
+
+class Floor(Peer):
+    """A loop that answers each request with the same bytes (floor.c): what sockets alone cost."""
+
+    name = "floor"
+
+    def __init__(self, folder, reply):
+        path = pathlib.Path(folder) / "reply"
+        path.write_bytes(reply)
+        self._spawn([FLOOR, str(path)], folder, stdout=subprocess.PIPE, text=True)
+        line = self.process.stdout.readline()
+        if not line.startswith("ready "):
+            self.stop()
+            raise self.failed("did not start")
+        self.port = int(line.split()[1])
+
+    def stop(self):
+        super().stop()
+        self.process.stdout.close()
 
 
 class Redis(Peer):
