@@ -14,6 +14,7 @@ enum {
     HORIZON_ROW_SIZE = 16,       /* "horizon/TABLE": horizon, folded; big-endian, signs flipped */
     FOLD_STEP_EVENTS_MAX = 1000, /* taken out or looked at, so that a step is a few milliseconds */
     FOLD_STEP_ENTITIES_MAX = 300,
+    FOLD_STEP_BYTES_MAX = 4 * 1024 * 1024, /* of bases, for the same reason */
     FOLD_PARTS = 16,             /* a pass begins when so much of what is kept can go */
     FOLD_BUSY_PART = 4,          /* of the time, while events are pushed */
     FOLD_PASS_PART = 4,          /* of the time, passes over one table */
@@ -47,21 +48,32 @@ static void horizon_put(struct stream *stream, const struct fold *fold, int64_t 
                   horizon_key(stream->event_arena, fold->table_id), bytes_of(row, sizeof(row)));
 }
 
+/* Whether these can be horizons: near enough to event times that sums do not overflow. */
+static bool horizons_are_sane(int64_t horizon_us, int64_t folded_us)
+{
+    bool is_folded_sane = folded_us == INT64_MIN || folded_us >= 2 * TIME_MIN_US;
+    return is_folded_sane && folded_us <= horizon_us && horizon_us >= 2 * TIME_MIN_US &&
+           horizon_us <= TIME_MAX_US;
+}
+
 static enum status horizon_read(struct stream *stream, struct fold *fold, struct error *err)
 {
     struct bytes row;
     struct arena *arena = arena_create(256);
     enum status status = storage_get_row(stream->storage, horizon_key(arena, fold->table_id),
                                          arena, &row, err);
-    if (status == STATUS_OK && row.size != HORIZON_ROW_SIZE)
-        status = error_set(err, STATUS_CORRUPT, "the horizon of table %u can't be read",
-                           fold->table_id);
+    int64_t horizon_us = INT64_MIN;
     fold->folded_us = INT64_MIN;
     if (status == STATUS_OK) {
-        int64_t horizon_us = be64_read_signed(row.data);
-        fold->horizon_us = horizon_us > fold->horizon_us ? horizon_us : fold->horizon_us;
-        fold->folded_us = be64_read_signed(row.data + 8);
+        bool has_size = row.size == HORIZON_ROW_SIZE;
+        horizon_us = has_size ? be64_read_signed(row.data) : INT64_MIN;
+        fold->folded_us = has_size ? be64_read_signed(row.data + 8) : INT64_MIN;
+        if (!horizons_are_sane(horizon_us, fold->folded_us))
+            status = error_set(err, STATUS_CORRUPT, "the horizon of table %u can't be read",
+                               fold->table_id);
     }
+    if (status == STATUS_OK && horizon_us > fold->horizon_us)
+        fold->horizon_us = horizon_us;
     arena_destroy(&arena);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -290,7 +302,8 @@ static enum status piece_see(struct piece *piece, struct event_scan *scan,
         status = piece_leave(piece, err);
     if (status != STATUS_OK)
         return status;
-    if (is_new && piece->entities_left == 0)
+    if (is_new && (piece->entities_left == 0 ||
+                   batch_size_bytes(piece->stream->fill_batch) > FOLD_STEP_BYTES_MAX))
         return STATUS_AGAIN;
     if (is_new && event->is_base) {
         piece->entities_left--;
