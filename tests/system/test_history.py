@@ -4,6 +4,7 @@ all events that a view accepted; the server only what it kept of them."""
 import json
 import random
 import re
+import threading
 import time
 
 import pytest
@@ -359,3 +360,42 @@ views:
             server.restart()
             client = server.client()
         client.close()
+
+
+def read_edge(server, stop, draw, name, seen):
+    """Asks at the far end of the history, again and again: what is answered is what keeps everything answers."""
+    try:
+        with server.client() as client:
+            while not stop.is_set():
+                now = Got(client.call("ASOF.GET", f"named_things:{name}", "FIELDS", "last_3")).at
+                at = now - 100_000 + draw.randrange(8000)
+                (folded, whole) = client.pipeline([("ASOF.GET", f"{view}:{name}", "AT", at)
+                                                   for view in ("named_things", "whole")])
+                if isinstance(folded, Error):
+                    assert str(folded).startswith("OUTOFHISTORY"), str(folded)
+                    seen["refused"] += 1
+                else:
+                    assert Got(folded).features == Got(whole).features, at
+                    seen["answered"] += 1
+    except BaseException as problem:
+        seen["problem"] = problem
+
+
+def test_a_read_at_the_edge_of_the_history_is_right_or_refused(server, draw):
+    server.apply(KILLED)
+    worker = Producer("ids", "named", draw, resends=True)
+    stop, seen = threading.Event(), {"refused": 0, "answered": 0}
+    readers = [threading.Thread(target=read_edge, args=(server, stop, draw, "ids", seen)) for _ in range(2)]
+    with server.client() as client:
+        for _ in range(200):
+            worker.push(client)
+        for reader in readers:
+            reader.start()
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline and "problem" not in seen:
+            worker.push(client)
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert "problem" not in seen, repr(seen["problem"])
+    assert seen["answered"] > 20 and counter(server, "events_folded_total") > 1000
