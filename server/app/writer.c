@@ -118,6 +118,13 @@ static void job_on_loop(struct network_call *call)
     job_finish((struct writer_job *)((char *)call - offsetof(struct writer_job, call)));
 }
 
+static void publish_counters(struct writer *writer)
+{
+    pthread_mutex_lock(&writer->mutex);
+    writer->counters = *stream_counters(writer->stream);
+    pthread_mutex_unlock(&writer->mutex);
+}
+
 /* Commits the round and gives its jobs back. */
 static void settle(struct writer *writer, struct job_list *round)
 {
@@ -126,9 +133,7 @@ static void settle(struct writer *writer, struct job_list *round)
     struct writer_job *job;
     if (stream_is_dirty(writer->stream))
         status = stream_commit(writer->stream, &err);
-    pthread_mutex_lock(&writer->mutex);
-    writer->counters = *stream_counters(writer->stream);
-    pthread_mutex_unlock(&writer->mutex);
+    publish_counters(writer);
     while ((job = list_take(round)) != NULL) {
         atomic_fetch_sub(&writer->queued_bytes, job->size_bytes);
         job->commit = status;
@@ -179,6 +184,8 @@ bool writer_turn(struct writer *writer)
     if (jobs.first != NULL)
         run_round(writer, &jobs);
     bool has_more = stream_step(writer->stream);
+    if (has_more)
+        publish_counters(writer);
     keep_house(writer);
     return has_more;
 }

@@ -1,7 +1,6 @@
 /* The one function, plainly: a walk back from T over the events of one entity, a state a feature. */
-#include "features/asking.h"
+#include "features/base.h"
 #include "features/features.h"
-#include "features/slot.h"
 
 struct evaluation {
     struct asking asking;
@@ -53,6 +52,25 @@ static void evaluation_finish(const struct evaluation *evaluation, struct answer
     asking_finish(asking, results, answer);
 }
 
+/* Takes what was folded of all older events. */
+static enum status evaluation_take_base(struct evaluation *evaluation, struct bytes bytes,
+                                        struct error *err)
+{
+    struct asking *asking = &evaluation->asking;
+    struct base base;
+    enum status status = base_decode(&base, asking->plan, asking->is_wanted, bytes, asking->arena,
+                                     err);
+    if (status != STATUS_OK)
+        return status;
+    base_take(&base, asking, evaluation->is_inside);
+    for (size_t i = 0; i < asking->features_count; i++) {
+        const struct feature_plan *feature = &asking->plan->features[asking->features[i]];
+        if (evaluation->is_inside[feature->window])
+            slot_merge(&evaluation->slots[i], base_slot(&base, feature->window, feature->slot));
+    }
+    return STATUS_OK;
+}
+
 /* Walks back until no window is open. */
 static enum status walk(struct evaluation *evaluation, struct event_reader *reader,
                         struct error *err)
@@ -66,6 +84,8 @@ static enum status walk(struct evaluation *evaluation, struct event_reader *read
         if (status != STATUS_OK)
             return status;
     }
+    if (status == STATUS_NOT_FOUND && reader->base.size > 0)
+        return evaluation_take_base(evaluation, reader->base, err);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 

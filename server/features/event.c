@@ -2,8 +2,6 @@
 
 #include "features/row.h"
 
-enum { IDENTITY_DIGEST_SIZE = 8 /* behind an event id, see features_evaluate */ };
-
 static void event_init(struct event *event, const struct view_plan *plan, struct arena *arena)
 {
     *event = (struct event){
@@ -27,22 +25,18 @@ void event_reader_fini(struct event_reader *reader)
     buffer_fini(&reader->events[1].memory);
 }
 
-/* What tells events of equal time apart: without the digest behind an event id. */
-static struct bytes identity_without_digest(const struct view_plan *plan, struct bytes identity)
-{
-    if (!plan->has_event_id || identity.size < IDENTITY_DIGEST_SIZE)
-        return identity;
-    return bytes_of(identity.data, identity.size - IDENTITY_DIGEST_SIZE);
-}
-
 /* Steps back and decodes into event. */
 static enum status read_event(struct event_reader *reader, struct event *event, struct error *err)
 {
-    struct timeline_event next;
+    struct timeline_event next = {0};
     enum status status = reader->back(reader->timeline, &next, err);
     if (status != STATUS_OK)
         return status;
-    struct bytes identity = identity_without_digest(reader->plan, next.identity);
+    if (next.is_base) {
+        reader->base = next.row;
+        return STATUS_NOT_FOUND;
+    }
+    struct bytes identity = view_plan_identity(reader->plan, next.identity);
     event->memory.start = event->memory.size = 0;
     buffer_append(&event->memory, identity);
     buffer_append(&event->memory, next.row);

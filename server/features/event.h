@@ -26,6 +26,7 @@ struct event_reader {
     struct event *next;     /* one of them: what was read ahead */
     bool has_next;
     bool is_at_end;         /* the timeline has no more */
+    struct bytes base;      /* behind the last event; borrowed from the timeline; empty: none */
 };
 
 /* Memory is from the arena, and owned by the reader. */

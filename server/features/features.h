@@ -27,6 +27,27 @@ void view_plan_destroy(struct view_plan **plan);
 /* Whether the value of the feature changes with T though the events are the same (time_since_*). */
 bool view_plan_is_relative(const struct view_plan *plan, uint32_t feature);
 
+/* How far before T the view's bounded windows reach at most: an event at or before T minus this is in
+ * none of them. Sessions, last(n) and forever have no such bound. 0 where no window has one. */
+int64_t view_plan_reach_us(const struct view_plan *plan);
+
+/* What tells events of equal time apart: the identity without the digest behind an event id. */
+struct bytes view_plan_identity(const struct view_plan *plan, struct bytes identity);
+
+/* Whether the view has windows without a bound in time, forever or sessions: for these, events that
+ * are folded leave a base behind. */
+bool view_plan_has_base(const struct view_plan *plan);
+
+/* No event before this counts in any window at t_us; INT64_MIN where that is not known. */
+int64_t view_plan_oldest_us(const struct view_plan *plan, int64_t t_us);
+
+/* The last T at which a session that ends in the base is open, INT64_MAX where the view has windows
+ * over forever: once no event at or before it can come, the base is not needed. */
+int64_t view_plan_base_until_us(const struct view_plan *plan, struct bytes base);
+
+/* The largest n of the view's last(n) windows, 0 where there is none. */
+uint32_t view_plan_last_count(const struct view_plan *plan);
+
 /* The value of a relative feature at the T that counts, by its base (answer.h). */
 struct value relative_value(int64_t base_us, int64_t counted_us);
 
@@ -49,6 +70,7 @@ struct timeline_event {
     int64_t time_us;
     struct bytes identity; /* event id, or log position; orders events of equal time, bytewise */
     struct bytes row;      /* borrowed until the next step back */
+    bool is_base;          /* row is a base: what was folded of all older events; only at the end */
 };
 
 /* Steps to the next older event. NOT_FOUND: no more. Else a failure with err. */
@@ -69,8 +91,8 @@ struct timeline_reader {
     timeline_back_fn back;
     /* From here on, back gives the events before before_us. */
     void (*seek)(void *timeline, int64_t before_us);
-    /* Reads the next events back to from_us at once, which costs less a piece: back gives them, and then
-     * NOT_FOUND until the next seek or fetch. LIMIT: there are more than events_max; back goes on as
+    /* Reads the next events back to from_us at once, which costs less a piece: back gives them, the base
+     * if that lies at or behind from_us, and then NOT_FOUND until the next seek or fetch. LIMIT: there are more than events_max; back goes on as
      * before. */
     enum status (*fetch)(void *timeline, int64_t from_us, size_t events_max, struct error *err);
     /* The chunk with the latest end at or before end_us, of several the largest; of those that end at
@@ -94,6 +116,14 @@ struct walk_report {
     uint64_t chunks; /* that it took whole */
     struct stretch longest;
 };
+
+/* Folds all events of the timeline, together with its base if it has one, into a new base, which is
+ * appended to base: 8 bytes of the newest event's time (big-endian, sign flipped), then what the
+ * windows without a bound in time need of them. There is at least one event or a base.
+ * CORRUPT: a row or the base is not one of this view. Failures of back are passed on. */
+MUST_USE enum status features_fold(const struct view_plan *plan, timeline_back_fn back,
+                                   void *timeline, struct arena *arena, struct buffer *base,
+                                   struct error *err);
 
 /* The same answer as features_evaluate, to the bit, but features share states, and where all windows
  * lie around a chunk, or beside it, its partial is taken in place of its events. */

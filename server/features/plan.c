@@ -4,8 +4,12 @@
 #include <xxhash.h>
 
 #include "base/check.h"
+#include "features/window.h"
 
-enum { PLAN_CHUNK_SIZE = 4096 };
+enum {
+    PLAN_CHUNK_SIZE = 4096,
+    IDENTITY_DIGEST_SIZE = 8, /* behind an event id, see features_evaluate */
+};
 
 /* A plan while it grows; the counts are of what was found so far. */
 struct builder {
@@ -14,6 +18,7 @@ struct builder {
     struct expression *expressions;
     const struct window **windows;
     struct slot_plan *slots;
+    struct kept_window *kept;
 };
 
 static bool window_equal(const struct window *a, const struct window *b)
@@ -126,15 +131,18 @@ static uint32_t add_slot(struct builder *builder, const struct slot_plan *slot)
     return (uint32_t)plan->slots_count++;
 }
 
+static void slot_append_text(const struct slot_plan *slot, struct buffer *text)
+{
+    char type[TYPE_TEXT_SIZE];
+    buffer_format(text, "%s %u %u %s\n", slot->accumulator->name, slot->column, slot->where,
+                  slot->column == PLAN_NONE ? "" : type_name(slot->argument_type, type));
+}
+
 static uint64_t digest_slots(const struct view_plan *plan)
 {
     struct buffer text = {0};
-    for (size_t i = 0; i < plan->slots_count; i++) {
-        char type[TYPE_TEXT_SIZE];
-        const struct slot_plan *slot = &plan->slots[i];
-        buffer_format(&text, "%s %u %u %s\n", slot->accumulator->name, slot->column, slot->where,
-                      slot->column == PLAN_NONE ? "" : type_name(slot->argument_type, type));
-    }
+    for (size_t i = 0; i < plan->slots_count; i++)
+        slot_append_text(&plan->slots[i], &text);
     uint64_t digest = XXH3_64bits(buffer_bytes(&text).data, text.size);
     buffer_fini(&text);
     return digest;
@@ -162,6 +170,51 @@ static void add_features(struct builder *builder, struct feature_plan *features)
     }
 }
 
+/* used: scratch, a bool a slot. */
+static void add_kept_window(struct builder *builder, uint32_t window, bool *used)
+{
+    struct view_plan *plan = builder->plan;
+    size_t count = 0;
+    memset(used, 0, plan->slots_count * sizeof(*used));
+    for (size_t i = 0; i < plan->view->features_count; i++)
+        if (plan->features[i].window == window) {
+            uint32_t slot = plan->features[i].slot;
+            CHECK(plan->slots[slot].accumulator->merge != NULL);
+            count += !used[slot];
+            used[slot] = true;
+        }
+    uint32_t *slots = ARENA_NEW_ARRAY(plan->arena, count, uint32_t);
+    builder->kept[plan->kept_count++] =
+        (struct kept_window){.window = window, .slots = slots, .slots_count = count};
+    for (uint32_t i = 0; i < plan->slots_count; i++)
+        if (used[i])
+            *slots++ = i;
+}
+
+static uint32_t digest_kept(const struct view_plan *plan)
+{
+    struct buffer text = {0};
+    for (size_t i = 0; i < plan->kept_count; i++) {
+        const struct kept_window *kept = &plan->kept[i];
+        window_append_text(plan->windows[kept->window], &text);
+        for (size_t j = 0; j < kept->slots_count; j++)
+            slot_append_text(&plan->slots[kept->slots[j]], &text);
+    }
+    uint64_t digest = XXH3_64bits(buffer_bytes(&text).data, text.size);
+    buffer_fini(&text);
+    return (uint32_t)digest;
+}
+
+static void add_kept_windows(struct builder *builder)
+{
+    struct view_plan *plan = builder->plan;
+    bool *used = ARENA_NEW_ARRAY(plan->arena, plan->slots_count, bool);
+    for (uint32_t i = 0; i < plan->windows_count; i++)
+        if (plan->windows[i]->kind == WINDOW_FOREVER || plan->windows[i]->kind == WINDOW_SESSION)
+            add_kept_window(builder, i, used);
+    plan->kept_digest = digest_kept(plan);
+}
+
 struct view_plan *view_plan_create(const struct view_definition *view)
 {
     struct arena *arena = arena_create(PLAN_CHUNK_SIZE);
@@ -174,6 +227,7 @@ struct view_plan *view_plan_create(const struct view_definition *view)
         .expressions = ARENA_NEW_ARRAY(arena, 1 + 2 * view->features_count, struct expression),
         .windows = ARENA_NEW_ARRAY(arena, view->features_count, const struct window *),
         .slots = ARENA_NEW_ARRAY(arena, view->features_count, struct slot_plan),
+        .kept = ARENA_NEW_ARRAY(arena, view->features_count, struct kept_window),
     };
     *plan = (struct view_plan){.view = view,
                                .has_event_id = view->event_id_field >= 0,
@@ -183,12 +237,14 @@ struct view_plan *view_plan_create(const struct view_definition *view)
                                .windows = builder.windows,
                                .features = features,
                                .slots = builder.slots,
+                               .kept = builder.kept,
                                .arena = arena};
     if (plan->has_where)
         add_expression(&builder, (struct expression){.text = view->where, .is_condition = true});
     add_compared_columns(&builder);
     add_features(&builder, features);
     plan->slots_digest = digest_slots(plan);
+    add_kept_windows(&builder);
     return plan;
 }
 
@@ -205,4 +261,41 @@ bool view_plan_is_relative(const struct view_plan *plan, uint32_t feature)
 {
     CHECK(feature < plan->view->features_count);
     return plan->features[feature].aggregation->is_relative;
+}
+
+int64_t view_plan_reach_us(const struct view_plan *plan)
+{
+    int64_t reach_us = 0;
+    for (size_t i = 0; i < plan->windows_count; i++) {
+        int64_t window_us = window_reach_us(plan->windows[i]);
+        reach_us = window_us > reach_us ? window_us : reach_us;
+    }
+    return reach_us;
+}
+
+bool view_plan_has_base(const struct view_plan *plan)
+{
+    return plan->kept_count > 0;
+}
+
+int64_t view_plan_oldest_us(const struct view_plan *plan, int64_t t_us)
+{
+    bool is_bounded = plan->kept_count == 0 && view_plan_last_count(plan) == 0;
+    return is_bounded ? t_us - view_plan_reach_us(plan) : INT64_MIN;
+}
+
+uint32_t view_plan_last_count(const struct view_plan *plan)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < plan->windows_count; i++)
+        if (plan->windows[i]->kind == WINDOW_LAST && plan->windows[i]->count > count)
+            count = plan->windows[i]->count;
+    return count;
+}
+
+struct bytes view_plan_identity(const struct view_plan *plan, struct bytes identity)
+{
+    if (!plan->has_event_id || identity.size < IDENTITY_DIGEST_SIZE)
+        return identity;
+    return bytes_of(identity.data, identity.size - IDENTITY_DIGEST_SIZE);
 }

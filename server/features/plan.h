@@ -33,6 +33,13 @@ struct feature_plan {
     uint32_t slot;   /* index into slots */
 };
 
+/* A window without a bound in time, forever or a session: what is folded into a base is kept for it. */
+struct kept_window {
+    uint32_t window;       /* index into windows */
+    const uint32_t *slots; /* of its features, slots_count of them: each once, ascending */
+    size_t slots_count;
+};
+
 struct view_plan {
     const struct view_definition *view; /* borrowed */
     bool has_event_id;
@@ -52,6 +59,9 @@ struct view_plan {
     const struct slot_plan *slots;
     size_t slots_count;
     uint64_t slots_digest; /* of what the slots are, so that what is stored of them is known again */
+    const struct kept_window *kept;
+    size_t kept_count;
+    uint32_t kept_digest; /* of what they are, as slots_digest */
     struct arena *arena; /* owned: all of the above */
 };
 

@@ -2,7 +2,7 @@
  * events that all end at T, so the states of a shorter one are on the way to those of a longer one:
  * each slot has one state, and when a window ends, its features are finished from the states as they
  * are then. */
-#include "features/asking.h"
+#include "features/base.h"
 #include "features/chunk.h"
 #include "features/partial.h"
 #include "features/trail.h"
@@ -226,6 +226,45 @@ static enum chunk_verdict take_chunk(void *context, const struct timeline_chunk 
     return walk->open_count > 0 ? CHUNK_TAKEN : CHUNK_LAST;
 }
 
+/* ---- the base ---- */
+
+/* Finishes the features over a window that the base counts in: the states go no further, but those of
+ * another window may need less of them. */
+static void finish_with_base(struct walk *walk, uint32_t window, const struct base *base)
+{
+    const struct asking *asking = &walk->asking;
+    for (size_t i = 0; i < asking->features_count; i++) {
+        const struct feature_plan *feature = &asking->plan->features[asking->features[i]];
+        struct slot whole;
+        if (feature->window != window)
+            continue;
+        slot_init(&whole, walk->slots[feature->slot].plan, asking->arena);
+        slot_merge(&whole, &walk->slots[feature->slot]);
+        slot_merge(&whole, base_slot(base, window, feature->slot));
+        walk->results[i] = slot_result(&whole, feature, asking->t_us);
+    }
+}
+
+/* Takes what was folded of all older events, and finishes the windows that are still open. */
+static enum status take_base(struct walk *walk, struct bytes bytes, struct error *err)
+{
+    struct asking *asking = &walk->asking;
+    bool *is_inside = ARENA_NEW_ARRAY(asking->arena, asking->plan->windows_count, bool);
+    struct base base;
+    enum status status = base_decode(&base, asking->plan, asking->is_wanted, bytes, asking->arena,
+                                     err);
+    if (status != STATUS_OK)
+        return status;
+    base_take(&base, asking, is_inside);
+    for (size_t i = 0; i < walk->open_count; i++)
+        if (is_inside[walk->open[i]])
+            finish_with_base(walk, walk->open[i], &base);
+        else
+            finish_window(walk, walk->open[i]);
+    walk->open_count = 0;
+    return STATUS_OK;
+}
+
 /* ---- all of it ---- */
 
 static enum status walk_back(struct walk *walk, struct trail *trail, struct error *err)
@@ -241,6 +280,8 @@ static enum status walk_back(struct walk *walk, struct trail *trail, struct erro
         if (trail->reader.has_next && is_behind_all(walk, trail->reader.next->time_us))
             return STATUS_OK;
     }
+    if (status == STATUS_NOT_FOUND && trail->reader.base.size > 0)
+        return take_base(walk, trail->reader.base, err);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 

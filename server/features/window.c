@@ -39,6 +39,22 @@ static int64_t window_oldest_us(const struct window *window, int64_t t_us)
     return INT64_MIN;
 }
 
+int64_t window_reach_us(const struct window *window)
+{
+    switch (window->kind) {
+    case WINDOW_SLIDING:
+    case WINDOW_TUMBLING:
+        return window->size_us;
+    case WINDOW_HOPPING:
+        return window->size_us + window->step_us;
+    case WINDOW_SESSION:
+    case WINDOW_LAST:
+    case WINDOW_FOREVER:
+        break;
+    }
+    return 0;
+}
+
 void window_walk_start(struct window_walk *walk, const struct window *window, int64_t t_us)
 {
     CHECK(window->kind != WINDOW_LAST || window->count > 0);

@@ -27,6 +27,10 @@ struct run {
 /* Takes in the run that lies behind. */
 void run_merge(struct run *run, const struct run *older);
 
+/* How far before T the window reaches at most: an event at or before T minus this is outside. 0 for
+ * windows without such a bound (session, last, forever). */
+int64_t window_reach_us(const struct window *window);
+
 /* A window on its way back from T. */
 struct window_walk {
     const struct window *window; /* borrowed */

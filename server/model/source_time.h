@@ -13,6 +13,7 @@
 
 struct source_time {
     _Atomic int64_t newest_us;
+    _Atomic int64_t floor_us; /* `now` was here once already, by a clock that was set back since */
 };
 
 static inline void source_time_move(struct source_time *time, int64_t newest_us)
@@ -20,11 +21,22 @@ static inline void source_time_move(struct source_time *time, int64_t newest_us)
     atomic_store_explicit(&time->newest_us, newest_us, memory_order_release);
 }
 
+/* Keeps `now` from going back behind a time that it had; what is done next on the strength of that is
+ * seen only by who sees this, too. */
+static inline void source_time_raise_floor(struct source_time *time, int64_t floor_us)
+{
+    if (floor_us > atomic_load_explicit(&time->floor_us, memory_order_relaxed))
+        atomic_store_explicit(&time->floor_us, floor_us, memory_order_release);
+}
+
 /* `now` by the source's clock. */
 static inline int64_t source_time_now_us(const struct source_time *time, enum source_clock clock)
 {
-    return clock == CLOCK_WALL ? clock_now_us()
-                               : atomic_load_explicit(&time->newest_us, memory_order_acquire);
+    if (clock == CLOCK_EVENT)
+        return atomic_load_explicit(&time->newest_us, memory_order_acquire);
+    int64_t now_us = clock_now_us();
+    int64_t floor_us = atomic_load_explicit(&time->floor_us, memory_order_acquire);
+    return now_us > floor_us ? now_us : floor_us;
 }
 
 #endif

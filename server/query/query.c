@@ -249,15 +249,33 @@ static void want_partials(struct query *query, const struct target *target,
                               report->longest.oldest_us, report->longest.newest_us);
 }
 
+/* Whether what T needs may have been taken out since the question was asked. */
+static bool is_out_of_history(const struct target *target, const struct question *question)
+{
+    int64_t history_us = target->view->history_us;
+    return history_us != DURATION_NONE &&
+           counted_us(question) < readable_now_us(target->readable) - history_us;
+}
+
+static struct timeline *open_timeline(struct query *query, const struct target *target,
+                                      const struct question *question)
+{
+    struct timeline_bounds bounds = {.t_us = counted_us(question), .oldest_us = INT64_MIN};
+    if (target->view->history_us != DURATION_NONE) {
+        bounds.oldest_us = view_plan_oldest_us(target->plan, bounds.t_us);
+        bounds.has_base = view_plan_has_base(target->plan);
+    }
+    return timeline_open_within(query->storage, &query->reading, target->version->table_id,
+                                target->entity, &bounds);
+}
+
 /* next_us, where asked for: the time of the next event behind T. */
 static enum status evaluate(struct query *query, const struct target *target,
                             const struct question *question, struct arena *arena,
                             struct answer *answer, int64_t *next_us, struct error *err)
 {
     struct walk_report report;
-    struct timeline *timeline = timeline_open(query->storage, &query->reading,
-                                              target->version->table_id,
-                                              target->entity, counted_us(question));
+    struct timeline *timeline = open_timeline(query, target, question);
     const struct timeline_reader reader = timeline_reader_of(timeline);
     enum status status = features_walk(target->plan, question, &reader, arena, answer, &report,
                                        err);
@@ -266,7 +284,10 @@ static enum status evaluate(struct query *query, const struct target *target,
     if (status == STATUS_OK && next_us != NULL)
         status = timeline_next_us(timeline, next_us, err);
     timeline_close(&timeline);
-    return status;
+    if (!is_out_of_history(target, question))
+        return status;
+    answer_out_of_history(question, arena, answer);
+    return STATUS_OK;
 }
 
 enum status query_read(struct query *query, const struct target *target, const uint32_t *features,
@@ -476,7 +497,7 @@ static enum status read_and_keep(struct query *query, const struct target *targe
     if (status != STATUS_OK)
         return status;
     text_answer_of(&answer, arena, out);
-    if (!is_kept)
+    if (!is_kept || answer.is_out_of_history)
         return STATUS_OK;
     hot_count(hot, 0, 1);
     int64_t until_us = answer.valid_until_us < next_us ? answer.valid_until_us : next_us;

@@ -124,6 +124,11 @@ static struct seal *seal_of(struct storage *storage, uint32_t table_id)
     return seal;
 }
 
+uint32_t partials_levels(struct storage *storage, uint32_t table_id)
+{
+    return table_id < TABLES_MAX ? seal_of(storage, table_id)->levels : 0;
+}
+
 static struct partials_slot *slot_of(struct partials *partials, uint32_t table_id,
                                      struct bytes entity)
 {

@@ -25,6 +25,9 @@ void partials_destroy(struct partials **partials);
 uint32_t partials_note_event(struct storage *storage, uint32_t table_id, struct bytes entity,
                              int64_t time_us);
 
+/* The levels that partials of the table ever had, as bits. */
+uint32_t partials_levels(struct storage *storage, uint32_t table_id);
+
 /* What the storage has of them. */
 struct partials *storage_partials(struct storage *storage);
 

@@ -13,6 +13,7 @@ enum {
     KIND_SIZE = 1,     /* behind the entity */
     KIND_EVENT = 0x00,
     KIND_PARTIAL = 0x01,
+    KIND_BASE = 0x02,
     KIND_END = 0xff,   /* above all kinds */
     TIME_SIZE = 8,
     LEVEL_SIZE = 1,    /* behind the end of a partial's chunk */
@@ -26,9 +27,21 @@ void key_append_prefix(struct buffer *key, uint32_t table_id, struct bytes entit
 /* Appends the time of an event, or the end of a chunk. */
 void key_append_time(struct buffer *key, int64_t time_us);
 
+/* Puts or deletes a row of the family. */
+void batch_put(struct batch *batch, struct storage *storage, enum family family, struct bytes key,
+               struct bytes value);
+void batch_delete(struct batch *batch, struct storage *storage, enum family family,
+                  struct bytes key);
+
 /* Puts the row of a partial into the batch, and nothing else. */
 void batch_put_partial_row(struct batch *batch, struct storage *storage, uint32_t table_id,
                            struct bytes entity, const struct timeline_chunk *chunk);
+
+/* Appends the base of the entity to base. NOT_FOUND: it has none. UNAVAILABLE: the database is closed.
+ * AGAIN: it would have to wait and was told not to. IO, CORRUPT: err. */
+MUST_USE enum status storage_get_base(struct storage *storage,
+                                      const struct storage_reading *reading, uint32_t table_id,
+                                      struct bytes entity, struct buffer *base, struct error *err);
 
 struct rocksdb_readoptions_t;
 struct rocksdb_iterator_t;

@@ -22,7 +22,6 @@
 
 enum {
     PATH_SIZE_MAX = 4096,
-    LOG_KEY_SIZE = 12, /* source id, first sequence */
     BLOCK_SIZE = 8 * 1024,
     BACKGROUND_JOBS = 2,
     LOGGED_BUFFERS_MAX = 4, /* write buffers of data in the write-ahead logs, which a start reads */
@@ -31,6 +30,8 @@ enum {
     INFO_LOGS_KEPT = 3,
     INFO_LOG_LEVEL = 2, /* warnings */
     PERF_LEVEL_OFF = 1,
+    DELETIONS_WINDOW = 4096,  /* keys in a row of a file, of which */
+    DELETIONS_TRIGGER = 1024, /* so many are deletions, make it compacted */
     RESERVE_PART = 20, /* a twentieth of the disk is kept free, */
     RESERVE_MAX_BYTES = 256 * 1024 * 1024, /* at most so much: flushes and compactions need room */
     REOPEN_INTERVAL_US = 1000 * 1000,
@@ -114,6 +115,9 @@ static void options_create(struct storage *storage, const struct storage_options
 
     for (size_t i = 0; i < FAMILIES_COUNT; i++)
         storage->family_options[i] = family_options_create(storage, i, options);
+    /* Files in which folding left mostly deletions are compacted, so that the space comes back. */
+    rocksdb_options_add_compact_on_deletion_collector_factory(
+        storage->family_options[FAMILY_EVENTS], DELETIONS_WINDOW, DELETIONS_TRIGGER);
     storage->write_synced = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(storage->write_synced, 1);
     storage->write_unsynced = rocksdb_writeoptions_create();
@@ -215,12 +219,6 @@ void key_append_time(struct buffer *key, int64_t time_us)
     buffer_added(key, TIME_SIZE);
 }
 
-static void log_key_write(char key[LOG_KEY_SIZE], uint32_t source_id, uint64_t sequence)
-{
-    be32_write(key, source_id);
-    be64_write(key + TABLE_SIZE, sequence);
-}
-
 static const struct storage_reading read_newest;
 
 /* ---- writing ---- */
@@ -289,7 +287,7 @@ void batch_forget_mark(struct batch *batch)
     CHECK(failure == NULL);
 }
 
-static void batch_put(struct batch *batch, struct storage *storage, enum family family,
+void batch_put(struct batch *batch, struct storage *storage, enum family family,
                       struct bytes key, struct bytes value)
 {
     if (storage->database != NULL) /* else the write will be refused */
@@ -297,7 +295,7 @@ static void batch_put(struct batch *batch, struct storage *storage, enum family 
                                   value.data, value.size);
 }
 
-static void batch_delete(struct batch *batch, struct storage *storage, enum family family,
+void batch_delete(struct batch *batch, struct storage *storage, enum family family,
                          struct bytes key)
 {
     if (storage->database != NULL)
@@ -386,6 +384,9 @@ enum status batch_delete_partials(struct batch *batch, struct storage *storage, 
     /* Chunks hold a time of the range if they end in it, or if they hold its newest time. */
     struct range range = {0};
     enum status status;
+    uint32_t levels = partials_levels(storage, table_id);
+    if (levels == 0)
+        return STATUS_OK;
     key_append_prefix(&range.lower, table_id, entity, KIND_PARTIAL);
     key_append_time(&range.lower, oldest_us + 1);
     key_append_prefix(&range.upper, table_id, entity, KIND_PARTIAL);
@@ -397,24 +398,37 @@ enum status batch_delete_partials(struct batch *batch, struct storage *storage, 
         range_next(&range);
     }
     range_close(&range);
-    delete_covering(batch, storage, table_id, entity, newest_us, UINT32_MAX);
+    delete_covering(batch, storage, table_id, entity, newest_us, levels);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-void batch_put_log(struct batch *batch, struct storage *storage, uint32_t source_id,
-                   uint64_t first_sequence, struct bytes block)
+void batch_delete_event(struct batch *batch, struct storage *storage, uint32_t table_id,
+                        struct bytes entity, int64_t time_us, struct bytes identity)
 {
-    char key[LOG_KEY_SIZE];
-    log_key_write(key, source_id, first_sequence);
-    batch_put(batch, storage, FAMILY_LOG, bytes_of(key, sizeof(key)), block);
+    batch->key.start = batch->key.size = 0;
+    key_append_prefix(&batch->key, table_id, entity, KIND_EVENT);
+    key_append_time(&batch->key, time_us);
+    buffer_append(&batch->key, identity);
+    batch_delete(batch, storage, FAMILY_EVENTS, buffer_bytes(&batch->key));
 }
 
-void batch_delete_log(struct batch *batch, struct storage *storage, uint32_t source_id,
-                      uint64_t first_sequence)
+static struct bytes base_key_write(struct buffer *key, uint32_t table_id, struct bytes entity)
 {
-    char key[LOG_KEY_SIZE];
-    log_key_write(key, source_id, first_sequence);
-    batch_delete(batch, storage, FAMILY_LOG, bytes_of(key, sizeof(key)));
+    key->start = key->size = 0;
+    key_append_prefix(key, table_id, entity, KIND_BASE);
+    return buffer_bytes(key);
+}
+
+void batch_put_base(struct batch *batch, struct storage *storage, uint32_t table_id,
+                    struct bytes entity, struct bytes base)
+{
+    batch_put(batch, storage, FAMILY_EVENTS, base_key_write(&batch->key, table_id, entity), base);
+}
+
+void batch_delete_base(struct batch *batch, struct storage *storage, uint32_t table_id,
+                       struct bytes entity)
+{
+    batch_delete(batch, storage, FAMILY_EVENTS, base_key_write(&batch->key, table_id, entity));
 }
 
 /* ---- a disk that is full or fails ----
@@ -565,10 +579,20 @@ void storage_snapshot_release(struct storage_snapshot **out)
     *out = NULL;
 }
 
+static rocksdb_readoptions_t *reading_options(const struct storage_reading *reading)
+{
+    enum { ONLY_BLOCK_CACHE = 1 };
+    rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+    if (reading->snapshot != NULL)
+        rocksdb_readoptions_set_snapshot(options, reading->snapshot->snapshot);
+    if (reading->never_waits)
+        rocksdb_readoptions_set_read_tier(options, ONLY_BLOCK_CACHE);
+    return options;
+}
+
 void range_open(struct range *range, struct storage *storage, const struct storage_reading *reading,
                 enum family family)
 {
-    enum { ONLY_BLOCK_CACHE = 1 };
     struct bytes lower = buffer_bytes(&range->lower);
     struct bytes upper = buffer_bytes(&range->upper);
     pthread_rwlock_rdlock(&storage->lock);
@@ -577,12 +601,8 @@ void range_open(struct range *range, struct storage *storage, const struct stora
         return;
     }
     range->storage = storage;
-    range->options = rocksdb_readoptions_create();
+    range->options = reading_options(reading);
     rocksdb_readoptions_set_total_order_seek(range->options, 1);
-    if (reading->snapshot != NULL)
-        rocksdb_readoptions_set_snapshot(range->options, reading->snapshot->snapshot);
-    if (reading->never_waits)
-        rocksdb_readoptions_set_read_tier(range->options, ONLY_BLOCK_CACHE);
     rocksdb_readoptions_set_iterate_lower_bound(range->options, lower.data, lower.size);
     if (upper.size > 0)
         rocksdb_readoptions_set_iterate_upper_bound(range->options, upper.data, upper.size);
@@ -656,6 +676,35 @@ enum status range_status(const struct range *range, struct error *err)
                            : storage_failed("read from the database", failure, err);
 }
 
+enum status storage_get_base(struct storage *storage, const struct storage_reading *reading,
+                             uint32_t table_id, struct bytes entity, struct buffer *base,
+                             struct error *err)
+{
+    char *failure = NULL;
+    char *found = NULL;
+    size_t size = 0;
+    struct buffer key = {0};
+    struct bytes name = base_key_write(&key, table_id, entity);
+    rocksdb_readoptions_t *options = reading_options(reading);
+    pthread_rwlock_rdlock(&storage->lock);
+    bool is_closed = storage->database == NULL;
+    if (!is_closed)
+        found = rocksdb_get_cf(storage->database, options, storage->families[FAMILY_EVENTS],
+                               name.data, name.size, &size, &failure);
+    pthread_rwlock_unlock(&storage->lock);
+    rocksdb_readoptions_destroy(options);
+    buffer_fini(&key);
+    if (is_closed)
+        return database_is_closed(err);
+    if (failure != NULL)
+        return storage_failed("read from the database", failure, err);
+    if (found == NULL)
+        return STATUS_NOT_FOUND;
+    buffer_append(base, bytes_of(found, size));
+    rocksdb_free(found);
+    return STATUS_OK;
+}
+
 /* ---- rows ---- */
 
 enum status storage_get_row(struct storage *storage, struct bytes key, struct arena *arena,
@@ -711,58 +760,22 @@ struct partials *storage_partials(struct storage *storage)
     return storage->partials;
 }
 
-/* ---- the log ---- */
-
-struct log_cursor {
-    struct range range;
-    bool is_started;
-};
-
-struct log_cursor *log_cursor_open(struct storage *storage, uint32_t source_id, uint64_t sequence)
-{
-    char key[LOG_KEY_SIZE];
-    struct log_cursor *cursor = calloc(1, sizeof(*cursor));
-    CHECK(cursor != NULL && source_id < UINT32_MAX);
-    log_key_write(key, source_id, 0);
-    buffer_append(&cursor->range.lower, bytes_of(key, sizeof(key)));
-    log_key_write(key, source_id + 1, 0);
-    buffer_append(&cursor->range.upper, bytes_of(key, sizeof(key)));
-    range_open(&cursor->range, storage, &read_newest, FAMILY_LOG);
-
-    log_key_write(key, source_id, sequence);
-    range_seek_for_prev(&cursor->range, bytes_of(key, sizeof(key)));
-    if (range_status(&cursor->range, NULL) != STATUS_OK)
-        range_seek(&cursor->range, bytes_of(key, sizeof(key)));
-    return cursor;
-}
-
-void log_cursor_close(struct log_cursor **cursor)
-{
-    if (*cursor == NULL)
-        return;
-    range_close(&(*cursor)->range);
-    free(*cursor);
-    *cursor = NULL;
-}
-
-enum status log_cursor_next(struct log_cursor *cursor, uint64_t *first_sequence,
-                            struct bytes *block, struct error *err)
-{
-    if (cursor->is_started)
-        range_next(&cursor->range);
-    cursor->is_started = true;
-    enum status status = range_status(&cursor->range, err);
-    if (status != STATUS_OK)
-        return status;
-    struct bytes key = range_key(&cursor->range);
-    if (key.size != LOG_KEY_SIZE)
-        return error_set(err, STATUS_CORRUPT, "the key of a log block has a wrong size");
-    *first_sequence = be64_read(key.data + TABLE_SIZE);
-    *block = range_value(&cursor->range);
-    return STATUS_OK;
-}
-
 /* ---- the rest ---- */
+
+void storage_flush_events(struct storage *storage)
+{
+    char *failure = NULL;
+    if (storage->database == NULL || storage->is_failed)
+        return;
+    rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(flush, 0);
+    rocksdb_flush_cf(storage->database, flush, storage->families[FAMILY_EVENTS], &failure);
+    rocksdb_flushoptions_destroy(flush);
+    if (failure != NULL) { /* the next write will say it */
+        log_debug("flush of events: %s", failure);
+        rocksdb_free(failure);
+    }
+}
 
 enum status storage_compact(struct storage *storage, struct error *err)
 {

@@ -6,6 +6,9 @@
  *                     flipped][identity]
  *                     [table u32 BE][entity][01][end of a chunk    partial, see features/partial.h
  *                     as the time above][level u8]
+ *                     [table u32 BE][entity][02]                   base, see features/base.h: begins
+ *                                                                  with the time of the newest
+ *                                                                  folded event
  *     log             [source u32 BE][first sequence u64 BE]           a block of raw events
  *
  * [identity] is what orders and tells apart events of equal time; [00] tells events from what is kept
@@ -83,6 +86,17 @@ MUST_USE enum status batch_delete_partials(struct batch *batch, struct storage *
                                            uint32_t table_id, struct bytes entity,
                                            int64_t oldest_us, int64_t newest_us, struct error *err);
 
+/* Deletes one event, which is not told to whoever keeps finished rows: only events that no answer
+ * hangs on may go. */
+void batch_delete_event(struct batch *batch, struct storage *storage, uint32_t table_id,
+                        struct bytes entity, int64_t time_us, struct bytes identity);
+
+/* Puts what an entity's oldest events were folded to, or deletes it. */
+void batch_put_base(struct batch *batch, struct storage *storage, uint32_t table_id,
+                    struct bytes entity, struct bytes base);
+void batch_delete_base(struct batch *batch, struct storage *storage, uint32_t table_id,
+                       struct bytes entity);
+
 void batch_put_log(struct batch *batch, struct storage *storage, uint32_t source_id,
                    uint64_t first_sequence, struct bytes block);
 void batch_delete_log(struct batch *batch, struct storage *storage, uint32_t source_id,
@@ -144,10 +158,21 @@ struct timeline;
  * this moment. Owned by the caller. */
 struct timeline *timeline_open(struct storage *storage, const struct storage_reading *reading,
                                uint32_t table_id, struct bytes entity, int64_t t_us);
+
+/* Where what is old may have been taken out. */
+struct timeline_bounds {
+    int64_t t_us;
+    int64_t oldest_us; /* events before it are not given */
+    bool has_base;     /* the entity may have a base: only events behind what was folded are given */
+};
+
+struct timeline *timeline_open_within(struct storage *storage,
+                                      const struct storage_reading *reading, uint32_t table_id,
+                                      struct bytes entity, const struct timeline_bounds *bounds);
 void timeline_close(struct timeline **timeline);
 
-/* Steps to the newest event that was not given yet; the bytes are borrowed until the next step.
- * NOT_FOUND: no more. timeline is a struct timeline, here and below. */
+/* Steps to the newest event that was not given yet, behind the oldest to the base, if there is one;
+ * the bytes are borrowed until the next step. NOT_FOUND: no more. timeline is a struct timeline, here and below. */
 MUST_USE enum status timeline_back(void *timeline, struct timeline_event *event,
                                    struct error *err);
 
@@ -206,6 +231,34 @@ void entity_scan_close(struct entity_scan **scan);
 MUST_USE enum status entity_scan_next(struct entity_scan *scan, struct bytes *entity,
                                       struct error *err);
 
+struct event_scan;
+
+/* An event of any entity of a table. */
+struct scanned_event {
+    struct bytes entity; /* as all bytes here: borrowed until the next step */
+    bool is_base; /* row is its base, the others are empty: given behind its last event */
+    int64_t time_us;
+    struct bytes identity;
+    struct bytes row;
+};
+
+/* A cursor over all events and bases of a table, entity by entity, each from its oldest on; it begins
+ * at a position (empty: the first), with what lies there too. */
+struct event_scan *event_scan_open(struct storage *storage, uint32_t table_id, struct bytes from,
+                                   entity_size_fn encoded_size, const void *context);
+void event_scan_close(struct event_scan **scan);
+
+/* The next event or base. NOT_FOUND: no more. */
+MUST_USE enum status event_scan_next(struct event_scan *scan, struct scanned_event *event,
+                                     struct error *err);
+
+/* Passes over what is left of the entity of the event that was given last: costs one seek. */
+void event_scan_skip_entity(struct event_scan *scan);
+
+/* Where the cursor is, for event_scan_open: what was given last, or behind an entity that was skipped.
+ * Borrowed until the next step. */
+struct bytes event_scan_position(const struct event_scan *scan);
+
 /* ---- the log ---- */
 
 struct log_cursor;
@@ -219,6 +272,10 @@ MUST_USE enum status log_cursor_next(struct log_cursor *cursor, uint64_t *first_
                                      struct bytes *block, struct error *err);
 
 /* ---- the rest ---- */
+
+/* Begins to write what is in memory of events to sorted files, without waiting for it; files that
+ * hold mostly deletions are then compacted by themselves. */
+void storage_flush_events(struct storage *storage);
 
 /* Compacts everything; blocks. For tests and tools. */
 MUST_USE enum status storage_compact(struct storage *storage, struct error *err);

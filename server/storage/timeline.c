@@ -1,5 +1,6 @@
 /* Timeline: one entity's events, newest first, and the partials that are kept of them. One iterator
- * goes over both, so that they are of one moment; they lie beside each other. */
+ * goes over both, so that they are of one moment; they lie beside each other. A base is read first, as
+ * deleted events before it must not be walked over. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -24,6 +25,10 @@ struct fetched {
 
 struct timeline {
     struct range range;
+    struct storage_snapshot *snapshot; /* owned; where there may be a base and no other snapshot */
+    struct buffer base;                /* owned */
+    enum status base_status;           /* of reading the base */
+    struct error *base_err;            /* owned; where that failed */
     struct buffer key;    /* owned: [table][entity][kind]... of a place to go to */
     struct buffer target; /* owned: the same, of a chunk */
     size_t entity_size;   /* of a key: table and entity */
@@ -32,6 +37,7 @@ struct timeline {
     struct buffer bytes;    /* owned: identities and rows that were fetched */
     struct buffer fetched;  /* owned: struct fetched, oldest first; fetched_count are still to be given */
     size_t fetched_count;
+    bool is_fetched_to_base; /* the base is given behind them */
     bool knows_next;        /* next_us is known */
     int64_t next_us;        /* the time of the event behind t_us, INT64_MAX: there is none */
 };
@@ -56,30 +62,82 @@ static void set_target(struct timeline *timeline, unsigned kind, int64_t time_us
     set_key_of(timeline, &timeline->target, kind, time_us);
 }
 
+static void read_base(struct timeline *timeline, struct storage *storage,
+                      const struct storage_reading *reading, uint32_t table_id,
+                      struct bytes entity)
+{
+    struct error err;
+    enum status status = storage_get_base(storage, reading, table_id, entity, &timeline->base,
+                                          &err);
+    if (status == STATUS_OK && timeline->base.size < TIME_SIZE)
+        status = error_set(&err, STATUS_CORRUPT, "what was folded of an entity is too short");
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+        return;
+    timeline->base_status = status;
+    timeline->base_err = malloc(sizeof(err));
+    CHECK(timeline->base_err != NULL);
+    *timeline->base_err = err;
+}
+
+/* The time of the newest event in the base, INT64_MIN where there is none. */
+static int64_t folded_us(const struct timeline *timeline)
+{
+    return timeline->base.size < TIME_SIZE
+               ? INT64_MIN
+               : be64_read_signed(buffer_bytes(&timeline->base).data);
+}
+
+/* Where the range begins: at bounds->oldest_us, or behind what was folded. */
+static int64_t first_us(const struct timeline *timeline, const struct timeline_bounds *bounds)
+{
+    int64_t oldest_us = bounds->oldest_us;
+    if (folded_us(timeline) >= oldest_us && folded_us(timeline) < INT64_MAX)
+        oldest_us = folded_us(timeline) + (timeline->base.size > 0);
+    return oldest_us < bounds->t_us ? oldest_us : bounds->t_us;
+}
+
 struct timeline *timeline_open(struct storage *storage, const struct storage_reading *reading,
                                uint32_t table_id, struct bytes entity, int64_t t_us)
 {
+    const struct timeline_bounds bounds = {.t_us = t_us, .oldest_us = INT64_MIN};
+    return timeline_open_within(storage, reading, table_id, entity, &bounds);
+}
+
+struct timeline *timeline_open_within(struct storage *storage,
+                                      const struct storage_reading *reading, uint32_t table_id,
+                                      struct bytes entity, const struct timeline_bounds *bounds)
+{
+    struct storage_reading of_one_moment = *reading;
     struct timeline *timeline = calloc(1, sizeof(*timeline));
-    CHECK(timeline != NULL && t_us < INT64_MAX);
+    CHECK(timeline != NULL && bounds->t_us < INT64_MAX);
+    if (bounds->has_base && reading->snapshot == NULL)
+        of_one_moment.snapshot = timeline->snapshot = storage_snapshot_take(storage);
+    if (bounds->has_base)
+        read_base(timeline, storage, &of_one_moment, table_id, entity);
     key_append_prefix(&timeline->range.lower, table_id, entity, KIND_EVENT);
     key_append_prefix(&timeline->range.upper, table_id, entity, KIND_PARTIAL + 1);
     timeline->entity_size = timeline->range.lower.size - KIND_SIZE;
-    timeline->t_us = t_us;
-    set_key(timeline, KIND_EVENT, t_us + 1);
-    range_open(&timeline->range, storage, reading, FAMILY_EVENTS);
+    timeline->t_us = bounds->t_us;
+    key_append_time(&timeline->range.lower, first_us(timeline, bounds));
+    set_key(timeline, KIND_EVENT, bounds->t_us + 1);
+    range_open(&timeline->range, storage, &of_one_moment, FAMILY_EVENTS);
     return timeline;
 }
 
 void timeline_close(struct timeline **timeline)
 {
-    if (*timeline == NULL)
+    struct timeline *it = *timeline;
+    if (it == NULL)
         return;
-    range_close(&(*timeline)->range);
-    buffer_fini(&(*timeline)->key);
-    buffer_fini(&(*timeline)->target);
-    buffer_fini(&(*timeline)->bytes);
-    buffer_fini(&(*timeline)->fetched);
-    free(*timeline);
+    range_close(&it->range);
+    storage_snapshot_release(&it->snapshot);
+    buffer_fini(&it->base);
+    buffer_fini(&it->key);
+    buffer_fini(&it->target);
+    buffer_fini(&it->bytes);
+    buffer_fini(&it->fetched);
+    free(it->base_err);
+    free(it);
     *timeline = NULL;
 }
 
@@ -105,9 +163,9 @@ static enum status event_here(struct timeline *timeline, struct timeline_event *
         return status;
     if (tail.data[0] != KIND_EVENT)
         return STATUS_NOT_FOUND;
-    event->time_us = be64_read_signed(tail.data + KIND_SIZE);
-    event->identity = bytes_after(tail, KIND_SIZE + TIME_SIZE);
-    event->row = range_value(&timeline->range);
+    *event = (struct timeline_event){.time_us = be64_read_signed(tail.data + KIND_SIZE),
+                                     .identity = bytes_after(tail, KIND_SIZE + TIME_SIZE),
+                                     .row = range_value(&timeline->range)};
     return STATUS_OK;
 }
 
@@ -144,11 +202,22 @@ static enum status give_fetched(struct timeline *timeline, struct timeline_event
 enum status timeline_back(void *context, struct timeline_event *event, struct error *err)
 {
     struct timeline *timeline = context;
-    if (timeline->place == PLACE_FETCHED)
-        return give_fetched(timeline, event);
-    go_back(timeline);
-    timeline->place = PLACE_EVENT;
-    return event_here(timeline, event, err);
+    bool is_fetched = timeline->place == PLACE_FETCHED;
+    enum status status;
+    if (timeline->base_status != STATUS_OK)
+        return error_set(err, timeline->base_status, "%s", timeline->base_err->text);
+    if (is_fetched) {
+        status = give_fetched(timeline, event);
+    } else {
+        go_back(timeline);
+        timeline->place = PLACE_EVENT;
+        status = event_here(timeline, event, err);
+    }
+    bool has_base = timeline->base.size > 0 && (!is_fetched || timeline->is_fetched_to_base);
+    if (status != STATUS_NOT_FOUND || !has_base)
+        return status;
+    *event = (struct timeline_event){.is_base = true, .row = buffer_bytes(&timeline->base)};
+    return STATUS_OK;
 }
 
 void timeline_seek(void *context, int64_t before_us)
@@ -214,6 +283,7 @@ enum status timeline_fetch(void *context, int64_t from_us, size_t events_max, st
     CHECK(timeline->place != PLACE_FETCHED || timeline->fetched_count == 0);
     leave_events(timeline);
     timeline->fetched_count = timeline->bytes.size = timeline->fetched.size = 0;
+    timeline->is_fetched_to_base = from_us <= folded_us(timeline);
     set_target(timeline, KIND_EVENT, from_us);
     enum status status = STATUS_OK;
     if (bytes_compare(buffer_bytes(&timeline->target), buffer_bytes(&timeline->key)) < 0)

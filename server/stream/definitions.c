@@ -87,8 +87,12 @@ static enum status prepare(struct stream *stream, const struct registry_plan *pl
     if (status == STATUS_OK)
         status = runtime_create(prepared->registry, stream_find_state, stream, &prepared->runtime,
                                 err);
-    if (status != STATUS_OK)
+    if (status == STATUS_OK)
+        status = fold_bind(stream, prepared->runtime, err);
+    if (status != STATUS_OK) {
+        runtime_destroy(&prepared->runtime);
         registry_destroy(&prepared->registry);
+    }
     return status;
 }
 

@@ -221,6 +221,9 @@ static void fill_event(struct stream *stream, const struct found *found,
                         buffer_bytes(&scratch->entity), time_us,
                         buffer_bytes(&scratch->identity), buffer_bytes(&scratch->row));
         break;
+    case INPUT_LATE: /* a version has no horizon before it is live */
+        CHECK(false);
+        break;
     case INPUT_NULL_KEY:
         stream->counters.events_null_key_total++;
         break;

@@ -104,11 +104,31 @@ static enum status check_event(const struct source_runtime *source,
                      now);
 }
 
+/* Refuses an event that is late for every view of its source. */
+static enum status refuse_late(const struct source_runtime *source, int64_t time_us,
+                               struct error *err)
+{
+    char time[TIME_TEXT_SIZE];
+    char horizon[TIME_TEXT_SIZE];
+    int64_t horizon_us = INT64_MAX;
+    for (size_t i = 0; i < source->inputs_count; i++)
+        if (source->inputs[i].fold->horizon_us < horizon_us)
+            horizon_us = source->inputs[i].fold->horizon_us;
+    time_format(time_us, time);
+    time_format(horizon_us, horizon);
+    return error_set(err, STATUS_INVALID,
+                     "event time %s is late for every view of source '%.*s': by their history they "
+                     "take what is after %s", time, BYTES_ARGS(source->source->definition->name),
+                     horizon);
+}
+
 static enum status put_for_views(struct stream *stream, struct source_runtime *source,
-                                 const struct decoded_event *event, struct error *err)
+                                 const struct decoded_event *event, int64_t event_us,
+                                 struct error *err)
 {
     struct stream_counters *counters = &stream->counters;
     struct input_scratch *scratch = &stream->scratch;
+    size_t late_count = 0;
     for (size_t i = 0; i < source->inputs_count; i++) {
         struct view_input *input = &source->inputs[i];
         int64_t time_us = 0;
@@ -118,6 +138,9 @@ static enum status put_for_views(struct stream *stream, struct source_runtime *s
             batch_put_event(stream->batch, stream->storage, input->version->table_id,
                             buffer_bytes(&scratch->entity), time_us,
                             buffer_bytes(&scratch->identity), buffer_bytes(&scratch->row));
+            break;
+        case INPUT_LATE:
+            late_count++;
             break;
         case INPUT_NULL_KEY:
             counters->events_null_key_total++;
@@ -132,6 +155,9 @@ static enum status put_for_views(struct stream *stream, struct source_runtime *s
             return STATUS_INVALID;
         }
     }
+    if (late_count > 0 && late_count == source->inputs_count)
+        return refuse_late(source, event_us, err);
+    counters->events_late_total += late_count;
     return STATUS_OK;
 }
 
@@ -147,7 +173,7 @@ static enum status push_event(struct stream *stream, struct source_runtime *sour
     if (status == STATUS_OK)
         status = check_event(source, &event, &time_us, err);
     if (status == STATUS_OK)
-        status = put_for_views(stream, source, &event, err);
+        status = put_for_views(stream, source, &event, time_us, err);
     if (status == STATUS_OK && batch_size_bytes(stream->batch) > BATCH_PUT_SIZE_MAX)
         status = error_set(err, STATUS_LIMIT,
                            "the rows of all views of one batch pass %d MiB here; push fewer events "
@@ -183,6 +209,7 @@ static enum status push_events(struct stream *stream, struct source_runtime *sou
                                .block_size = source->state->block.events.size,
                                .block_count = source->state->block.count,
                                .counters = stream->counters};
+    fold_move_horizons(source);
     batch_mark(stream->batch);
     for (size_t i = 0; i < push->events_count; i++) {
         enum status status = push_event(stream, source, &push->events[i], result, err);

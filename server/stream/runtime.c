@@ -174,6 +174,9 @@ enum input_result input_reduce(struct view_input *input, const struct decoded_ev
                   input->fields[input->view->event_id_field].kind != VALUE_NULL;
     if (!has_id)
         return INPUT_MISMATCHED;
+    *time_us = input->fields[input->view->event_time_field].integer;
+    if (input->fold != NULL && *time_us <= input->fold->horizon_us)
+        return INPUT_LATE;
     if (!take_entity(input, &scratch->entity))
         return INPUT_NULL_KEY;
     scratch->row.start = scratch->row.size = 0;
@@ -186,6 +189,5 @@ enum input_result input_reduce(struct view_input *input, const struct decoded_ev
     }
     if (take_identity(input, sequence, digest, &scratch->identity, err) != STATUS_OK)
         return INPUT_REFUSED;
-    *time_us = input->fields[input->view->event_time_field].integer;
     return INPUT_TAKEN;
 }

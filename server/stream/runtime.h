@@ -7,6 +7,7 @@
 
 #include "features/features.h"
 #include "stream/decoder.h"
+#include "stream/fold.h"
 #include "stream/log_block.h"
 #include "stream/stream.h"
 
@@ -39,6 +40,7 @@ struct view_input {
     struct view_plan *plan;             /* owned */
     struct reducer *reducer;            /* owned */
     size_t *slots;                      /* of the decoder, one a field of the view; in the arena */
+    struct fold *fold;                  /* borrowed from the stream; NULL: nothing is ever late */
     struct value *fields;               /* scratch, one a field of the view; in the arena */
 };
 
@@ -58,7 +60,14 @@ struct runtime {
 };
 
 /* Where an event goes, one view's part of it. */
-enum input_result { INPUT_TAKEN, INPUT_NULL_KEY, INPUT_FILTERED, INPUT_MISMATCHED, INPUT_REFUSED };
+enum input_result {
+    INPUT_TAKEN,
+    INPUT_LATE,
+    INPUT_NULL_KEY,
+    INPUT_FILTERED,
+    INPUT_MISMATCHED,
+    INPUT_REFUSED,
+};
 
 /* Scratch for input_reduce, owned by the stream. */
 struct input_scratch {

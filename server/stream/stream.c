@@ -76,22 +76,26 @@ static enum status reread_states(struct stream *stream, struct error *err)
     for (size_t i = 0; i < stream->states_count && status == STATUS_OK; i++)
         status = state_read(stream, &stream->states[i], err);
     if (status == STATUS_OK)
+        status = fold_reread(stream, err);
+    if (status == STATUS_OK)
         stream->generation = generation;
     return status;
+}
+
+/* What was put into the open batch hangs on the snapshot and the horizons, which steps may change. */
+bool stream_step(struct stream *stream)
+{
+    if (stream_is_dirty(stream))
+        return true;
+    bool has_more = fill_step(stream);
+    has_more |= condensing_step(stream);
+    return fold_step(stream) || has_more;
 }
 
 enum status stream_prepare(struct stream *stream, struct error *err)
 {
     bool is_current = stream->generation == storage_generation(stream->storage);
     return is_current || stream_is_dirty(stream) ? STATUS_OK : reread_states(stream, err);
-}
-
-bool stream_step(struct stream *stream)
-{
-    if (stream_is_dirty(stream)) /* nothing may hang on the old snapshot or state */
-        return true;
-    bool is_filling = fill_step(stream);
-    return condensing_step(stream) || is_filling;
 }
 
 static bool state_is_dirty(const struct source_state *state)
@@ -183,6 +187,7 @@ void stream_close(struct stream **stream)
     for (size_t i = 0; i < it->states_count; i++)
         log_block_fini(&it->states[i].block);
     free(it->states);
+    fold_destroy_all(it);
     batch_destroy(&it->batch);
     batch_destroy(&it->fill_batch);
     condensing_destroy(&it->condensing);

@@ -110,8 +110,8 @@ struct fill_progress {
 size_t stream_fills(const struct stream *stream, struct fill_progress *progress,
                     size_t progress_max);
 
-/* Does a bounded piece of the oldest fill. Returns whether there is more to do. A failure is logged
- * and tried again later. */
+/* Does a bounded piece of the oldest fill, and one of taking out what is beyond a view's history.
+ * Returns whether there is more to do at once. A failure is logged and tried again later. */
 bool stream_step(struct stream *stream);
 
 /* Deletes raw events beyond their source's retention; a bounded piece. Call it now and then. */
@@ -121,6 +121,9 @@ void stream_trim(struct stream *stream);
     X(events_accepted_total, "Events acknowledged, duplicates too.")                               \
     X(events_refused_total, "Events of refused pushes that were named in the refusal.")            \
     X(events_null_key_total, "Events skipped by a view because a key of its entity was NULL.")     \
+    X(events_late_total, "Events skipped by a view because they lay at or before its horizon.")    \
+    X(events_folded_total, "Events taken out of timelines because no history reaches them.")       \
+    X(fold_passes_total, "Passes over a view's timelines that took them out.")                     \
     X(events_filtered_total, "Events that a view's where did not take.")                           \
     X(events_mismatched_total, "Events that an older version of a view can't decode.")             \
     X(batches_committed_total, "Write batches committed.")                                         \

@@ -39,7 +39,12 @@ struct stream {
     size_t producers_count;
     struct input_scratch scratch;  /* owned */
     struct condensing *condensing; /* owned */
-    struct batch *fill_batch;      /* owned: of the fill's step at hand */
+    struct batch *fill_batch;      /* owned: of the fill's or fold's step at hand */
+    struct fold **folds;           /* owned, as each of them: folds_count of them */
+    size_t folds_count;
+    int64_t fold_look_mono_us;     /* passes are looked for no earlier */
+    int64_t fold_busy_mono_us;     /* while events are pushed, the next piece is no earlier */
+    uint64_t fold_accepted_total;  /* events that were accepted before the last piece */
     int64_t fill_retry_mono_us;    /* after a failed step: not before this */
     struct fill_omissions fill_omissions;
     int64_t expiry_mono_us;        /* when old producers are looked for next */

@@ -1,4 +1,5 @@
 #include "storage_world.h"
+#include "base/endian.h"
 #include "stream/log_block.h"
 
 static void put(struct batch *batch, uint32_t table, const char *name, int64_t time_us,
@@ -73,6 +74,11 @@ static void what_was_put_behind_a_mark_can_be_undone(void **state)
     assert_timeline(1, "a", 10, "kept too,kept,");
 }
 
+static const struct field_definition key_field = {.name = {"k", 1}, .type = {.kind = VALUE_STRING}};
+static const size_t key_fields[] = {0};
+static const struct view_definition view = {
+    .fields = &key_field, .fields_count = 1, .key_fields = key_fields, .keys_count = 1};
+
 static size_t string_size(const void *context, struct bytes key)
 {
     return entity_encoded_size(context, key);
@@ -81,10 +87,6 @@ static size_t string_size(const void *context, struct bytes key)
 static void a_scan_gives_each_entity_once(void **state)
 {
     (void)state;
-    static const struct field_definition field = {.name = {"k", 1}, .type = {.kind = VALUE_STRING}};
-    static const size_t key_fields[] = {0};
-    const struct view_definition view = {
-        .fields = &field, .fields_count = 1, .key_fields = key_fields, .keys_count = 1};
     struct batch *batch = batch_create();
     for (int64_t i = 0; i < 30; i++)
         put(batch, 3, i % 3 == 0 ? "a" : i % 3 == 1 ? "b" : "bc", i, "x", "row");
@@ -107,6 +109,103 @@ static void a_scan_gives_each_entity_once(void **state)
         entity_scan_close(&scan);
     }
     buffer_fini(&after);
+}
+
+/* Appends the rows of the events from the position on, at most count of them, those of entities
+ * from "b" on only until the first of each; leaves in position where it was. */
+static void scan_events(struct buffer *position, size_t count, struct buffer *found)
+{
+    struct scanned_event event;
+    struct event_scan *scan = event_scan_open(storage, 7, buffer_bytes(position),
+                                              string_size, &view);
+    while (count-- > 0 && event_scan_next(scan, &event, NULL) == STATUS_OK) {
+        buffer_append(found, event.row);
+        buffer_append_byte(found, ',');
+        if (event.entity.data[0] >= 'b')
+            event_scan_skip_entity(scan);
+    }
+    position->start = position->size = 0;
+    buffer_append(position, event_scan_position(scan));
+    event_scan_close(&scan);
+}
+
+static void a_scan_of_events_goes_on_and_passes_over_entities(void **state)
+{
+    (void)state;
+    struct batch *batch = batch_create();
+    put(batch, 7, "a", 3, "x", "a3");
+    put(batch, 7, "a", -1, "x", "a-1");
+    put(batch, 7, "b", 5, "x", "b5");
+    put(batch, 7, "b", 6, "x", "b6");
+    put(batch, 7, "c", 1, "x", "c1");
+    put(batch, 8, "a", 1, "x", "other");
+    write_batch(batch, false);
+    batch_clear(batch);
+
+    struct buffer position = {0};
+    struct buffer found = {0};
+    for (int i = 0; i < 6; i++)
+        scan_events(&position, 1, &found); /* the event at the position is given again */
+    buffer_append_byte(&found, '\0');
+    assert_string_equal(buffer_bytes(&found).data, "a-1,a-1,a-1,a-1,a-1,a-1,");
+
+    struct buffer memory = {0};
+    batch_delete_event(batch, storage, 7, entity_of(&memory, "a"), -1, bytes_of_text("x"));
+    write_batch(batch, false);
+    found.size = 0;
+    scan_events(&position, 2, &found);
+    scan_events(&position, 2, &found);
+    buffer_append_byte(&found, '\0');
+    assert_string_equal(buffer_bytes(&found).data, "a3,b5,c1,");
+
+    batch_destroy(&batch);
+    buffer_fini(&memory);
+    buffer_fini(&position);
+    buffer_fini(&found);
+}
+
+static void a_timeline_ends_with_the_base_behind_what_was_folded(void **state)
+{
+    (void)state;
+    char base[16] = {0};
+    struct buffer memory = {0};
+    struct batch *batch = batch_create();
+    be64_write_signed(base, 20);
+    put(batch, 7, "a", 10, "x", "folded");
+    put(batch, 7, "a", 20, "x", "folded");
+    put(batch, 7, "a", 21, "x", "a21");
+    put(batch, 7, "a", 30, "x", "a30");
+    batch_put_base(batch, storage, 7, entity_of(&memory, "a"), bytes_of(base, sizeof(base)));
+    write_batch(batch, false);
+    batch_clear(batch);
+
+    for (int has_base = 1; has_base >= 0; has_base--) {
+        struct timeline_event event;
+        const struct timeline_bounds bounds = {
+            .t_us = 25, .oldest_us = has_base ? INT64_MIN : 15, .has_base = has_base};
+        struct timeline *timeline =
+            timeline_open_within(storage, &reading, 7, entity_of(&memory, "a"), &bounds);
+        /* What is written now belongs to a later moment. */
+        batch_delete_base(batch, storage, 7, entity_of(&memory, "a"));
+        batch_delete_event(batch, storage, 7, entity_of(&memory, "a"), 21, bytes_of_text("x"));
+        write_batch(batch, false);
+        if (has_base) {
+            assert_int_equal(timeline_back(timeline, &event, NULL), STATUS_OK);
+            assert_int_equal(event.time_us, 21);
+            for (int i = 0; i < 2; i++) {
+                assert_int_equal(timeline_back(timeline, &event, NULL), STATUS_OK);
+                assert_true(event.is_base);
+                assert_true(bytes_equal(event.row, bytes_of(base, sizeof(base))));
+            }
+        } else {
+            assert_int_equal(timeline_back(timeline, &event, NULL), STATUS_OK);
+            assert_int_equal(event.time_us, 20);
+            assert_int_equal(timeline_back(timeline, &event, NULL), STATUS_NOT_FOUND);
+        }
+        timeline_close(&timeline);
+    }
+    batch_destroy(&batch);
+    buffer_fini(&memory);
 }
 
 /* Whether the newest event of "a" can be read so; AGAIN: not without waiting. */
@@ -327,6 +426,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_STORAGE(a_timeline_goes_back_from_t_within_its_entity_and_table),
+        WITH_STORAGE(a_timeline_ends_with_the_base_behind_what_was_folded),
+        WITH_STORAGE(a_scan_of_events_goes_on_and_passes_over_entities),
         WITH_STORAGE(what_was_put_behind_a_mark_can_be_undone),
         WITH_STORAGE(a_scan_gives_each_entity_once),
         WITH_STORAGE(a_read_that_never_waits_takes_only_what_is_in_memory),

@@ -115,6 +115,25 @@ static void forever_takes_all(void **state)
     assert_int_equal(count_taken("forever", TIME_MAX_US, times, 3), 3);
 }
 
+static void nothing_inside_lies_before_the_reach(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"5m", "7d step 1h", "7s step 3s", "tumbling(1d)",
+                                        "tumbling(10s, offset 3s)"};
+    const int64_t t = 1700000000000000;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct window window;
+        assert_int_equal(window_parse(bytes_of_text(texts[i]), &window, NULL), STATUS_OK);
+        int64_t size_us = window.size_us + window.step_us;
+        for (int64_t at = t; at <= t + size_us; at += size_us / 97) {
+            const int64_t outside[] = {at - window_reach_us(&window)};
+            assert_int_equal(count_taken(texts[i], at, outside, 1), 0);
+        }
+    }
+    const struct window forever = {.kind = WINDOW_FOREVER};
+    assert_int_equal(window_reach_us(&forever), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +145,7 @@ int main(void)
         cmocka_unit_test(session_closes_by_the_clock),
         cmocka_unit_test(last_takes_so_many_and_no_more),
         cmocka_unit_test(forever_takes_all),
+        cmocka_unit_test(nothing_inside_lies_before_the_reach),
     };
     return cmocka_run_group_tests_name("window", tests, NULL, NULL);
 }
