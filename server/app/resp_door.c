@@ -199,7 +199,9 @@ static bool session_execute(struct resp_session *session, const struct resp_requ
         .moment = session->moment,
     };
     if (session->owed_count > 0) {
-        /* Only another push may overtake the replies that are owed, as it adds to them. */
+        /* Only another push may follow pushes whose replies are owed: the writer keeps their order. */
+        if (session->is_on_round)
+            return false;
         bool is_push = bytes_equal_nocase(request->arguments[0], "xadd") ||
                        bytes_equal_nocase(request->arguments[0], "asof.push");
         if (!is_push)
