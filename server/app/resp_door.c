@@ -54,8 +54,10 @@ void resp_door_set_port(struct resp_door *door, uint16_t port)
 
 void resp_doors_join(struct resp_door *const *doors, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         doors[i]->next = doors[(i + 1) % count];
+        doors[i]->start_us = doors[0]->start_us; /* INFO makes the server's run_id of it */
+    }
 }
 
 /* ---- the end of a turn ---- */
