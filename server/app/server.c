@@ -220,20 +220,21 @@ static enum status server_start(struct server *server, struct error *err)
     return STATUS_OK;
 }
 
-/* The writer goes first, as it may wait for readers to leave an epoch; what it gave back is sent.
- * Then nobody posts any more, and a call that is on its way from loop to loop comes to its end. */
+/* The writer goes first, as it may wait for workers to leave an epoch; what it gave back is sent.
+ * Readers and writer do what came with the last turns of the workers. Then nobody posts any more, and
+ * a call that is on its way from loop to loop comes to its end. */
 static void stop_threads(struct server *server)
 {
     if (server->writer != NULL)
         writer_stop(server->writer);
-    if (server->readers != NULL)
-        readers_stop(server->readers);
     for (size_t i = 0; i < server->workers_count; i++)
         worker_stop(server->workers[i]);
     for (size_t i = 0; i < server->workers_count; i++)
         worker_finish(server->workers[i]);
+    if (server->readers != NULL)
+        readers_stop(server->readers);
     if (server->writer != NULL)
-        writer_turn(server->writer); /* what came with those last turns */
+        writer_turn(server->writer);
     for (size_t round = 0; round <= server->workers_count; round++)
         for (size_t i = 0; i < server->workers_count; i++)
             network_loop_run_calls(worker_loop(server->workers[i]));
