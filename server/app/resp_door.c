@@ -323,6 +323,12 @@ static size_t door_received(void *context, struct bytes input)
     return taken;
 }
 
+static bool door_owes(void *context)
+{
+    const struct resp_session *session = context;
+    return session->owed_count > 0;
+}
+
 static void door_closed(void *context)
 {
     struct resp_session *session = context;
@@ -335,6 +341,7 @@ struct network_handler resp_door_handler(struct resp_door *door)
         .context = door,
         .opened = door_opened,
         .received = door_received,
+        .owes = door_owes,
         .closed = door_closed,
         .full_reply = bytes_of_text("-ERR max number of clients reached\r\n"),
         .input_max_bytes = RESP_REQUEST_SIZE_MAX + NETWORK_READ_SIZE,

@@ -6,10 +6,13 @@
  *    it drained; a handler asks network_connection_is_ready between its requests.
  * 4. A connection is freed only when no code of its handler runs, so a handler may close its own.
  * 5. A listener deals its connections out to several loops in turn; each then belongs to its loop.
+ * 6. A peer that ends its stream still gets the replies to all that it sent.
  *
  * Thread: the one that runs the loop; network_loop_post, any. */
 #ifndef ASOF_NETWORK_NETWORK_H
 #define ASOF_NETWORK_NETWORK_H
+
+#include <stdatomic.h>
 
 #include "base/buffer.h"
 #include "base/status.h"
@@ -48,6 +51,10 @@ struct network_handler {
     /* Takes whole requests from the front of input (borrowed for the call) and returns how many
      * bytes they were. It is called again with the rest when more has come. */
     size_t (*received)(void *session, struct bytes input);
+
+    /* Whether replies will come without further input; the connection is kept open for them when the
+     * peer has ended, and the handler resumes it with the last. NULL: they never do. */
+    bool (*owes)(void *session);
 
     /* The connection is gone; the last call for this session. */
     void (*closed)(void *session);

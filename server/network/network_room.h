@@ -64,6 +64,7 @@ struct network_connection {
     bool is_reading; /* readable is added */
     bool is_writing; /* writable is added */
     bool is_paused;  /* by the handler */
+    bool has_ended;  /* the peer sends no more, and may still read */
     bool is_closing;
     bool is_lingering;      /* all is sent and said to be: what still comes is thrown away */
     bool is_dead;           /* broken or at its end: nothing to linger for */
