@@ -22,6 +22,7 @@ struct server {
     struct writer *writer;
     struct readers *readers;
     struct resp_cursors *cursors;
+    struct network_budget budget;         /* of all workers' connections */
     struct worker *workers[WORKERS_MAX]; /* the first has the main thread and listens */
     size_t workers_count;
     struct network_listener *resp; /* the first worker's loop's */
@@ -132,7 +133,7 @@ static enum status create_workers(struct server *server, struct error *err)
 {
     const struct server_options *options = server->options;
     const struct worker_options worker = {
-        .workers_count = (size_t)options->workers,
+        .budget = &server->budget,
         .query = query_options_of(server),
         .door = {.writer = server->writer,
                  .readers = server->readers,
@@ -265,7 +266,8 @@ static void print_ready(const struct server *server)
 
 enum status server_run(const struct server_options *options, struct error *err)
 {
-    struct server server = {.options = options};
+    struct server server = {.options = options,
+                            .budget = {.bytes_max = NETWORK_HELD_BYTES_MAX}};
     enum status status = server_start(&server, err);
     if (status == STATUS_OK) {
         print_ready(&server);

@@ -126,7 +126,7 @@ static void connection_handle(struct network_connection *connection)
 static void connection_read(struct network_connection *connection)
 {
     struct network_loop *loop = connection->loop;
-    if (loop->held_bytes > loop->held_bytes_max && connection->input.size > 0) {
+    if (loop_is_over_budget(loop) && connection->input.size > 0) {
         loop->counters.connections_oversized_total++;
         connection_kill(connection);
         return;
@@ -233,7 +233,7 @@ void connection_proceed(struct network_connection *connection)
     connection_account(connection);
     /* One that does not read while memory is short goes before those that do. */
     if (connection->output.size > NETWORK_OUTPUT_SCARCE_BYTES &&
-        connection->loop->held_bytes > connection->loop->held_bytes_max) {
+        loop_is_over_budget(connection->loop)) {
         connection->loop->counters.connections_oversized_total++;
         connection_free(connection);
         return;

@@ -33,6 +33,13 @@ enum {
 struct network_loop;
 struct network_listener;
 
+/* What the buffers of all connections of several loops may hold together; beyond it, connections that
+ * hold much are closed. */
+struct network_budget {
+    size_t bytes_max;
+    _Atomic size_t bytes; /* held as of the end of each loop's last turn */
+};
+
 /* Something to be done on a loop's thread. Lies in what it is about. */
 struct network_call {
     void (*run)(struct network_call *call); /* may free it */
@@ -81,9 +88,9 @@ struct network_listen_options {
 /* Owned by the caller. UNAVAILABLE: the system has no event mechanism left for us. */
 MUST_USE enum status network_loop_create(struct network_loop **out, struct error *err);
 
-/* Its share of NETWORK_HELD_BYTES_MAX, all of it at first: beyond it, connections that hold much are
- * closed. */
-void network_loop_set_held_max(struct network_loop *loop, size_t bytes);
+/* Before its first turn: the loop holds bytes of this budget (borrowed for its life) instead of one
+ * of its own, of NETWORK_HELD_BYTES_MAX. */
+void network_loop_set_budget(struct network_loop *loop, struct network_budget *budget);
 
 /* Closes all listeners and connections (calling closed for each); accepts NULL. */
 void network_loop_destroy(struct network_loop **loop);
