@@ -17,7 +17,8 @@ enum resp_flag {
     RESP_PUSH = 4,      /* may follow other pushes that are not committed yet */
     RESP_FAST = 8,      /* as Redis means it: its time does not grow with the data */
     RESP_IMMEDIATE = 16, /* runs at once inside MULTI, too */
-    RESP_WRITER = 32     /* runs on the writer's thread, see resp_job.c */
+    RESP_WRITER = 32,    /* runs on the writer's thread, see resp_job.c */
+    RESP_ROUND = 64      /* asks all doors, so that its reply comes later: not inside MULTI */
 };
 
 struct resp_call;
@@ -88,6 +89,7 @@ struct resp_session {
     bool is_settled; /* in door->settled */
     bool is_closing;
     bool is_yielding; /* its turn was long: it goes on in the next */
+    bool is_on_round; /* a reply is owed that does not come from the writer: nothing may follow */
     TAILQ_HEAD(, resp_job) jobs; /* borrowed: those that owe a reply, in their order */
     struct resp_rehearsal *rehearsal; /* borrowed: it is under way, or NULL */
     size_t owed_count;

@@ -54,8 +54,10 @@ void resp_door_set_port(struct resp_door *door, uint16_t port)
 
 void resp_doors_join(struct resp_door *const *doors, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         doors[i]->next = doors[(i + 1) % count];
+        doors[i]->start_us = doors[0]->start_us; /* INFO makes the server's run_id of it */
+    }
 }
 
 /* ---- the end of a turn ---- */
@@ -199,7 +201,9 @@ static bool session_execute(struct resp_session *session, const struct resp_requ
         .moment = session->moment,
     };
     if (session->owed_count > 0) {
-        /* Only another push may overtake the replies that are owed, as it adds to them. */
+        /* Only another push may follow pushes whose replies are owed: the writer keeps their order. */
+        if (session->is_on_round)
+            return false;
         bool is_push = bytes_equal_nocase(request->arguments[0], "xadd") ||
                        bytes_equal_nocase(request->arguments[0], "asof.push");
         if (!is_push)
@@ -320,6 +324,12 @@ static size_t door_received(void *context, struct bytes input)
     return taken;
 }
 
+static bool door_owes(void *context)
+{
+    const struct resp_session *session = context;
+    return session->owed_count > 0;
+}
+
 static void door_closed(void *context)
 {
     struct resp_session *session = context;
@@ -332,6 +342,7 @@ struct network_handler resp_door_handler(struct resp_door *door)
         .context = door,
         .opened = door_opened,
         .received = door_received,
+        .owes = door_owes,
         .closed = door_closed,
         .full_reply = bytes_of_text("-ERR max number of clients reached\r\n"),
         .input_max_bytes = RESP_REQUEST_SIZE_MAX + NETWORK_READ_SIZE,

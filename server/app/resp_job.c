@@ -80,6 +80,7 @@ static void job_done(struct writer_job *base, enum status commit, const char *fa
         else
             buffer_append(session->output, buffer_bytes(&job->reply));
         TAILQ_REMOVE(&session->jobs, job, link);
+        session->is_on_round = false; /* where it was, this was its only job */
         session->owed_count--;
         session->owed_bytes -= job->job.size_bytes;
         resp_session_settle(session);
@@ -195,6 +196,7 @@ void resp_job_go_round(struct resp_call *call, resp_visit_fn visit)
         return;
     }
     struct resp_job *job = session_owe(call, job_size(call));
+    call->session->is_on_round = true;
     job->visit = visit;
     job->at = door->next;
     job->job.call.run = round_on_loop;

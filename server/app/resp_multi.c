@@ -24,6 +24,11 @@ void resp_multi_queue(struct resp_call *call)
         multi_refuse(call, "a transaction can only read; a push is whole or not at all by itself");
         return;
     }
+    if (call->command->flags & RESP_ROUND) {
+        multi_refuse(call, "what asks all workers is not offered in a transaction; send it before or "
+                           "behind");
+        return;
+    }
     for (size_t i = 0; i < call->count; i++)
         multi->size_bytes += call->arguments[i].size + sizeof(struct bytes);
     if (multi->count >= RESP_MULTI_COMMANDS_MAX || multi->size_bytes > RESP_MULTI_SIZE_MAX) {

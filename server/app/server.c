@@ -22,6 +22,7 @@ struct server {
     struct writer *writer;
     struct readers *readers;
     struct resp_cursors *cursors;
+    struct network_budget budget;         /* of all workers' connections */
     struct worker *workers[WORKERS_MAX]; /* the first has the main thread and listens */
     size_t workers_count;
     struct network_listener *resp; /* the first worker's loop's */
@@ -132,7 +133,7 @@ static enum status create_workers(struct server *server, struct error *err)
 {
     const struct server_options *options = server->options;
     const struct worker_options worker = {
-        .workers_count = (size_t)options->workers,
+        .budget = &server->budget,
         .query = query_options_of(server),
         .door = {.writer = server->writer,
                  .readers = server->readers,
@@ -220,20 +221,21 @@ static enum status server_start(struct server *server, struct error *err)
     return STATUS_OK;
 }
 
-/* The writer goes first, as it may wait for readers to leave an epoch; what it gave back is sent.
- * Then nobody posts any more, and a call that is on its way from loop to loop comes to its end. */
+/* The writer goes first, as it may wait for workers to leave an epoch; what it gave back is sent.
+ * Readers and writer do what came with the last turns of the workers. Then nobody posts any more, and
+ * a call that is on its way from loop to loop comes to its end. */
 static void stop_threads(struct server *server)
 {
     if (server->writer != NULL)
         writer_stop(server->writer);
-    if (server->readers != NULL)
-        readers_stop(server->readers);
     for (size_t i = 0; i < server->workers_count; i++)
         worker_stop(server->workers[i]);
     for (size_t i = 0; i < server->workers_count; i++)
         worker_finish(server->workers[i]);
+    if (server->readers != NULL)
+        readers_stop(server->readers);
     if (server->writer != NULL)
-        writer_turn(server->writer); /* what came with those last turns */
+        writer_turn(server->writer);
     for (size_t round = 0; round <= server->workers_count; round++)
         for (size_t i = 0; i < server->workers_count; i++)
             network_loop_run_calls(worker_loop(server->workers[i]));
@@ -264,7 +266,8 @@ static void print_ready(const struct server *server)
 
 enum status server_run(const struct server_options *options, struct error *err)
 {
-    struct server server = {.options = options};
+    struct server server = {.options = options,
+                            .budget = {.bytes_max = NETWORK_HELD_BYTES_MAX}};
     enum status status = server_start(&server, err);
     if (status == STATUS_OK) {
         print_ready(&server);

@@ -24,7 +24,7 @@ enum status worker_create(const struct worker_options *options, struct worker **
     enum status status = network_loop_create(&worker->loop, err);
     if (status == STATUS_OK) {
         struct resp_door_options door = options->door;
-        network_loop_set_held_max(worker->loop, NETWORK_HELD_BYTES_MAX / options->workers_count);
+        network_loop_set_budget(worker->loop, options->budget);
         worker->query = query_create(&options->query);
         door.query = worker->query;
         door.loop = worker->loop;

@@ -12,7 +12,7 @@ enum { WORKERS_MAX = 128 };
 struct worker;
 
 struct worker_options {
-    size_t workers_count; /* among whom limits are shared */
+    struct network_budget *budget; /* of all workers; borrowed */
     struct query_options query;
     struct resp_door_options door; /* without query and loop, which are the worker's */
 };

@@ -122,11 +122,11 @@ static void connection_handle(struct network_connection *connection)
     }
 }
 
-/* Reads once. The end of the stream closes, but replies that are on their way still go out. */
+/* Reads once. */
 static void connection_read(struct network_connection *connection)
 {
     struct network_loop *loop = connection->loop;
-    if (loop->held_bytes > loop->held_bytes_max && connection->input.size > 0) {
+    if (loop_is_over_budget(loop) && connection->input.size > 0) {
         loop->counters.connections_oversized_total++;
         connection_kill(connection);
         return;
@@ -138,11 +138,18 @@ static void connection_read(struct network_connection *connection)
         buffer_added(&connection->input, (size_t)size);
         loop->counters.input_bytes_total += (uint64_t)size;
     } else if (size == 0) {
-        connection->is_closing = true;
-        connection->is_dead = true;
+        connection->has_ended = true;
     } else if (errno != EAGAIN && errno != EINTR) {
         connection_kill(connection);
     }
+}
+
+/* Whether nothing is left to be done for a peer that has ended but to send the output. */
+static bool connection_is_through(const struct network_connection *connection)
+{
+    const struct network_handler *handler = connection->handler;
+    return network_connection_is_ready(connection) && !connection->is_listed &&
+           (handler->owes == NULL || !handler->owes(connection->session));
 }
 
 /* Everything is sent: says so, and waits for the peer to end too. */
@@ -195,7 +202,8 @@ static void connection_on_writable(evutil_socket_t descriptor, short what, void 
 static void connection_arm(struct network_connection *connection)
 {
     bool is_drained = connection->output.size <= NETWORK_OUTPUT_PAUSE_BYTES;
-    bool may_read = connection->is_lingering || (!connection->is_closing && is_drained);
+    bool may_read = connection->is_lingering ||
+                    (!connection->is_closing && !connection->has_ended && is_drained);
     if (connection->is_reading && !may_read) {
         event_del(&connection->readable);
         connection->is_reading = false;
@@ -210,6 +218,11 @@ void connection_proceed(struct network_connection *connection)
     connection_handle(connection);
     bool was_full = connection->output.size > NETWORK_OUTPUT_PAUSE_BYTES;
     connection_flush(connection);
+    /* The handler stopped for the sake of the output, and that is gone already. */
+    if (was_full && connection->input.size > 0 && network_connection_is_ready(connection))
+        connection_list(connection);
+    if (connection->has_ended && connection_is_through(connection))
+        connection->is_closing = connection->is_dead = true;
     if (connection->is_closing && connection->output.size == 0) {
         if (connection->is_dead) {
             connection_free(connection);
@@ -217,13 +230,10 @@ void connection_proceed(struct network_connection *connection)
         }
         connection_linger(connection);
     }
-    /* The handler stopped for the sake of the output, and that is gone already. */
-    if (was_full && connection->input.size > 0 && network_connection_is_ready(connection))
-        connection_list(connection);
     connection_account(connection);
     /* One that does not read while memory is short goes before those that do. */
     if (connection->output.size > NETWORK_OUTPUT_SCARCE_BYTES &&
-        connection->loop->held_bytes > connection->loop->held_bytes_max) {
+        loop_is_over_budget(connection->loop)) {
         connection->loop->counters.connections_oversized_total++;
         connection_free(connection);
         return;
@@ -301,7 +311,8 @@ void connection_free(struct network_connection *connection)
 void connection_tick(struct network_connection *connection)
 {
     struct network_loop *loop = connection->loop;
-    if (connection->output.size > 0 &&
+    /* Output that nobody tried to send yet is none that the peer did not read. */
+    if (connection->is_writing &&
         loop->ticks - connection->drained_tick > NETWORK_DRAIN_DEADLINE_S) {
         loop->counters.connections_stalled_total++;
         connection_free(connection);

@@ -75,6 +75,16 @@ void network_loop_post(struct network_loop *loop, struct network_call *call)
 
 /* ---- life ---- */
 
+/* Once a turn, as others write to the same cache line; mostly nothing has changed. */
+static void loop_tell_budget(struct network_loop *loop)
+{
+    if (loop->held_bytes == loop->budgeted_bytes)
+        return;
+    atomic_fetch_add_explicit(&loop->budget->bytes, loop->held_bytes - loop->budgeted_bytes,
+                              memory_order_relaxed);
+    loop->budgeted_bytes = loop->held_bytes;
+}
+
 enum status network_loop_create(struct network_loop **out, struct error *err)
 {
     struct event_base *base = event_base_new();
@@ -92,7 +102,8 @@ enum status network_loop_create(struct network_loop **out, struct error *err)
     CHECK(loop != NULL);
     loop->base = base;
     loop->ticks = 1;
-    loop->held_bytes_max = NETWORK_HELD_BYTES_MAX;
+    loop->own_budget.bytes_max = NETWORK_HELD_BYTES_MAX;
+    loop->budget = &loop->own_budget;
     LIST_INIT(&loop->listeners);
     TAILQ_INIT(&loop->connections);
     TAILQ_INIT(&loop->ready);
@@ -118,6 +129,7 @@ void network_loop_destroy(struct network_loop **out)
         listener_free(LIST_FIRST(&loop->listeners));
     CHECK(loop->connections_count == 0);
     CHECK(loop->held_bytes == 0);
+    loop_tell_budget(loop);
     if (loop->has_signals)
         for (size_t i = 0; i < 2; i++)
             event_del(&loop->signals[i]);
@@ -132,9 +144,10 @@ void network_loop_destroy(struct network_loop **out)
     *out = NULL;
 }
 
-void network_loop_set_held_max(struct network_loop *loop, size_t bytes)
+void network_loop_set_budget(struct network_loop *loop, struct network_budget *budget)
 {
-    loop->held_bytes_max = bytes;
+    CHECK(loop->budgeted_bytes == 0);
+    loop->budget = budget;
 }
 
 void network_loop_take_signals(struct network_loop *loop)
@@ -178,6 +191,7 @@ void network_loop_turn(struct network_loop *loop, bool wait)
     loop_run_ready(loop);
     bool may_wait = wait && !had_ready && !loop->is_stopping;
     event_base_loop(loop->base, EVLOOP_ONCE | (may_wait ? 0 : EVLOOP_NONBLOCK));
+    loop_tell_budget(loop);
 }
 
 const struct network_counters *network_loop_counters(const struct network_loop *loop)

@@ -6,10 +6,13 @@
  *    it drained; a handler asks network_connection_is_ready between its requests.
  * 4. A connection is freed only when no code of its handler runs, so a handler may close its own.
  * 5. A listener deals its connections out to several loops in turn; each then belongs to its loop.
+ * 6. A peer that ends its stream still gets the replies to all that it sent.
  *
  * Thread: the one that runs the loop; network_loop_post, any. */
 #ifndef ASOF_NETWORK_NETWORK_H
 #define ASOF_NETWORK_NETWORK_H
+
+#include <stdatomic.h>
 
 #include "base/buffer.h"
 #include "base/status.h"
@@ -30,6 +33,13 @@ enum {
 struct network_loop;
 struct network_listener;
 
+/* What the buffers of all connections of several loops may hold together; beyond it, connections that
+ * hold much are closed. */
+struct network_budget {
+    size_t bytes_max;
+    _Atomic size_t bytes; /* held as of the end of each loop's last turn */
+};
+
 /* Something to be done on a loop's thread. Lies in what it is about. */
 struct network_call {
     void (*run)(struct network_call *call); /* may free it */
@@ -48,6 +58,10 @@ struct network_handler {
     /* Takes whole requests from the front of input (borrowed for the call) and returns how many
      * bytes they were. It is called again with the rest when more has come. */
     size_t (*received)(void *session, struct bytes input);
+
+    /* Whether replies will come without further input; the connection is kept open for them when the
+     * peer has ended, and the handler resumes it with the last. NULL: they never do. */
+    bool (*owes)(void *session);
 
     /* The connection is gone; the last call for this session. */
     void (*closed)(void *session);
@@ -74,9 +88,9 @@ struct network_listen_options {
 /* Owned by the caller. UNAVAILABLE: the system has no event mechanism left for us. */
 MUST_USE enum status network_loop_create(struct network_loop **out, struct error *err);
 
-/* Its share of NETWORK_HELD_BYTES_MAX, all of it at first: beyond it, connections that hold much are
- * closed. */
-void network_loop_set_held_max(struct network_loop *loop, size_t bytes);
+/* Before its first turn: the loop holds bytes of this budget (borrowed for its life) instead of one
+ * of its own, of NETWORK_HELD_BYTES_MAX. */
+void network_loop_set_budget(struct network_loop *loop, struct network_budget *budget);
 
 /* Closes all listeners and connections (calling closed for each); accepts NULL. */
 void network_loop_destroy(struct network_loop **loop);

@@ -32,7 +32,9 @@ struct network_loop {
     struct connection_list ready;         /* those to be looked at at the start of the next turn */
     size_t ready_count;
     size_t held_bytes;                    /* capacity of all buffers of connections */
-    size_t held_bytes_max;
+    size_t budgeted_bytes;                /* of them, those that the budget knows of */
+    struct network_budget *budget;        /* borrowed, or: */
+    struct network_budget own_budget;
     struct buffer spare_input;            /* lent to whoever reads, so that idle ones hold none */
     struct buffer spare_output;
     struct network_counters counters;
@@ -64,6 +66,7 @@ struct network_connection {
     bool is_reading; /* readable is added */
     bool is_writing; /* writable is added */
     bool is_paused;  /* by the handler */
+    bool has_ended;  /* the peer sends no more, and may still read */
     bool is_closing;
     bool is_lingering;      /* all is sent and said to be: what still comes is thrown away */
     bool is_dead;           /* broken or at its end: nothing to linger for */
@@ -77,6 +80,14 @@ struct network_connection {
     TAILQ_ENTRY(network_connection) link;
     TAILQ_ENTRY(network_connection) ready_link;
 };
+
+/* Whether the buffers of all loops of the budget hold more than they may. */
+static inline bool loop_is_over_budget(const struct network_loop *loop)
+{
+    size_t others = atomic_load_explicit(&loop->budget->bytes, memory_order_relaxed) -
+                    loop->budgeted_bytes;
+    return others + loop->held_bytes > loop->budget->bytes_max;
+}
 
 /* Takes the descriptor (owned from now on) as a new connection of the listener, on the thread of the
  * seat's loop. */

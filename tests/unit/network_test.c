@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "network/network.h"
+#include "network/network_room.h" /* for the clock */
 
 enum { LOOPS = 3, CLIENTS = 7, CALLS = 1000, TURNS_MAX = 2000, LARGE_REPLY = 8 * 1024 * 1024 };
 
@@ -21,6 +21,7 @@ struct place {
     size_t opened;
     size_t closed;
     size_t reply_size;
+    size_t owed; /* replies that shall come later */
 };
 
 struct guest {
@@ -48,6 +49,12 @@ static size_t received(void *session, struct bytes input)
     return input.size;
 }
 
+static bool owes(void *session)
+{
+    const struct guest *guest = session;
+    return guest->place->owed > 0;
+}
+
 static void closed(void *session)
 {
     struct guest *guest = session;
@@ -61,6 +68,7 @@ static struct network_seat seat_of(struct network_loop *loop, struct place *plac
                                  .handler = {.context = place,
                                              .opened = opened,
                                              .received = received,
+                                             .owes = owes,
                                              .closed = closed,
                                              .full_reply = bytes_of("full", 4),
                                              .input_max_bytes = 1024}};
@@ -186,15 +194,98 @@ static void calls_of_a_thread_run_in_their_order(void **state)
     assert_int_equal(next[1], CALLS);
 }
 
+static void what_one_loop_holds_is_not_there_for_another(void **state)
+{
+    (void)state;
+    struct network_budget budget = {.bytes_max = 2 * (size_t)LARGE_REPLY};
+    struct network_loop *loops[2] = {loop_for_test(), loop_for_test()};
+    struct place places[2] = {{.reply_size = LARGE_REPLY}, {.reply_size = LARGE_REPLY}};
+    const struct network_seat seats[2] = {seat_of(loops[0], &places[0]),
+                                          seat_of(loops[1], &places[1])};
+    struct network_listener *listener = listen_on(loops[0], seats, 2);
+    int clients[CLIENTS];
+    for (size_t i = 0; i < 2; i++)
+        network_loop_set_budget(loops[i], &budget);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        clients[i] = connect_to(listener);
+        assert_int_equal(send(clients[i], "1", 1, 0), 1);
+    }
+    for (size_t turn = 0; turn < TURNS_MAX && places[0].closed + places[1].closed < CLIENTS - 2;
+         turn++)
+        network_loop_turn(loops[turn % 2], false);
+    assert_int_equal(places[0].opened + places[1].opened, CLIENTS);
+    assert_true(places[0].closed + places[1].closed >= CLIENTS - 2);
+    assert_true(places[0].closed > 0 && places[1].closed > 0);
+    for (size_t i = 0; i < CLIENTS; i++)
+        close(clients[i]);
+    network_loop_destroy(&loops[1]);
+    network_loop_destroy(&loops[0]);
+    assert_int_equal(budget.bytes, 0);
+}
+
+/* A reply that a call appended is sent at the end of the turn; a tick may come before. */
+static void a_reply_that_was_not_sent_yet_is_not_one_that_is_not_read(void **state)
+{
+    (void)state;
+    struct network_loop *loop = loop_for_test();
+    struct place place = {.reply_size = 1};
+    const struct network_seat seat = seat_of(loop, &place);
+    char byte = 0;
+    int client = connect_to(listen_on(loop, &seat, 1));
+    for (size_t turn = 0; turn < TURNS_MAX && place.opened == 0; turn++)
+        network_loop_turn(loop, false);
+    struct network_connection *connection = TAILQ_FIRST(&loop->connections);
+    loop->ticks += 2 * NETWORK_DRAIN_DEADLINE_S; /* it was idle for so long */
+
+    buffer_append(network_connection_output(connection), bytes_of_text("y"));
+    connection_tick(connection);
+
+    assert_int_equal(place.closed, 0);
+    network_connection_resume(connection);
+    assert_int_equal(recv(client, &byte, 1, 0), 1);
+    assert_int_equal(byte, 'y');
+    close(client);
+    network_loop_destroy(&loop);
+}
+
+static void a_peer_that_ends_gets_all_replies(void **state)
+{
+    (void)state;
+    struct network_loop *loop = loop_for_test();
+    struct place place = {.reply_size = 1, .owed = 1};
+    const struct network_seat seat = seat_of(loop, &place);
+    char bytes[3];
+    int client = connect_to(listen_on(loop, &seat, 1));
+    assert_int_equal(send(client, "1", 1, 0), 1);
+    assert_int_equal(shutdown(client, SHUT_WR), 0);
+    for (size_t turn = 0; turn < 10; turn++)
+        network_loop_turn(loop, false);
+    assert_int_equal(place.closed, 0);
+
+    struct network_connection *connection = TAILQ_FIRST(&loop->connections);
+    buffer_append(network_connection_output(connection), bytes_of_text("y"));
+    place.owed = 0;
+    network_connection_resume(connection);
+    for (size_t turn = 0; turn < TURNS_MAX && place.closed == 0; turn++)
+        network_loop_turn(loop, false);
+
+    assert_int_equal(place.closed, 1);
+    assert_int_equal(recv(client, bytes, sizeof(bytes), MSG_WAITALL), 2);
+    assert_memory_equal(bytes, "xy", 2);
+    close(client);
+    network_loop_destroy(&loop);
+}
+
 static void who_does_not_read_is_closed_where_memory_is_short(void **state)
 {
     (void)state;
+    struct network_budget budget = {.bytes_max = 3 * (size_t)LARGE_REPLY};
     struct network_loop *loop = loop_for_test();
     struct place place = {.reply_size = LARGE_REPLY};
     const struct network_seat seat = seat_of(loop, &place);
     struct network_listener *listener = listen_on(loop, &seat, 1);
     int clients[CLIENTS];
-    network_loop_set_held_max(loop, 3 * (size_t)LARGE_REPLY);
+    network_loop_set_budget(loop, &budget);
     for (size_t i = 0; i < CLIENTS; i++) {
         clients[i] = connect_to(listener);
         assert_int_equal(send(clients[i], "1", 1, 0), 1);
@@ -215,6 +306,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connections_are_dealt_out_in_turn),
         cmocka_unit_test(calls_of_a_thread_run_in_their_order),
+        cmocka_unit_test(what_one_loop_holds_is_not_there_for_another),
+        cmocka_unit_test(a_reply_that_was_not_sent_yet_is_not_one_that_is_not_read),
+        cmocka_unit_test(a_peer_that_ends_gets_all_replies),
         cmocka_unit_test(who_does_not_read_is_closed_where_memory_is_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
