@@ -12,7 +12,7 @@
 
 enum {
     CHUNK_LEVELS = 16,
-    CHUNK_EVENTS_MIN = 16, /* of a chunk with a partial: fewer are read as fast one by one */
+    CHUNK_EVENTS_MIN = 32, /* of a chunk with a partial: fewer are read as fast one by one */
 };
 
 static inline int64_t chunk_size_us(unsigned level)

@@ -203,8 +203,12 @@ static void cut_piece(struct piece *piece)
 static enum status find_piece(struct piece *piece, struct error *err)
 {
     const struct condense *condense = piece->step->condense;
-    enum status status = read_times(piece, CONDENSE_EVENTS_MAX, condense->from_us, err);
+    const struct timeline_reader *timeline = piece->step->timeline;
     piece->low_us = condense->from_us;
+    enum status status = timeline->fetch(timeline->timeline, piece->low_us, CONDENSE_EVENTS_MAX,
+                                         err);
+    if (status == STATUS_OK || status == STATUS_LIMIT)
+        status = read_times(piece, CONDENSE_EVENTS_MAX, piece->low_us, err);
     if (status != STATUS_OK)
         return status == STATUS_NOT_FOUND ? STATUS_OK : status;
     cut_piece(piece);

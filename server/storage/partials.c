@@ -14,7 +14,8 @@ enum {
     SLOTS_COUNT = 16 * 1024,
     TABLES_MAX = 1024 * 1024, /* tables beyond have no partials */
     WANTS_MAX = 256,
-    GROWTH_EVENTS = 256,    /* of an entity, since partials of it were wanted last */
+    FIRST_EVENTS = 4096,   /* of an entity, before it is given partials unasked */
+    GROWTH_EVENTS = 512,   /* of one that has some, before it is given more */
     SEAL_ROW_SIZE = 10,
     ALL_LEVELS = (1 << CHUNK_LEVELS) - 1,
 };
@@ -144,7 +145,7 @@ uint32_t partials_note_event(struct storage *storage, uint32_t table_id, struct 
     struct partials *partials = storage_partials(storage);
     const struct seal *seal = seal_of(storage, table_id);
     struct partials_slot *slot = slot_of(partials, table_id, entity);
-    if (++slot->events >= GROWTH_EVENTS) {
+    if (++slot->events >= (slot->sealed_us == INT64_MIN ? FIRST_EVENTS : GROWTH_EVENTS)) {
         slot->events = 0;
         storage_want_partials(storage, table_id, entity, PARTIALS_GROWTH, PARTIALS_GROWTH);
     }

@@ -368,7 +368,7 @@ static void a_busy_entity_is_wanted_before_it_is_read(void **state)
     put_run(&world, 0, US_PER_SECOND, 100);
     assert_false(storage_take_want(storage, &want));
 
-    put_run(&world, 0, US_PER_SECOND, 1000);
+    put_run(&world, 0, US_PER_SECOND, 5000);
 
     assert_true(storage_take_want(storage, &want));
     assert_true(bytes_equal(buffer_bytes(&want.entity), world.entity));
