@@ -71,8 +71,8 @@ void readers_post(struct readers *readers, struct reader_job *job)
     pthread_cond_signal(&readers->has_jobs);
 }
 
-/* The next job, waited for; NULL: there is none, and none shall come. */
-static struct reader_job *take_job(struct readers *readers)
+/* The next job, waited for; NULL: there is none, and none shall come. Says whether it is to be run. */
+static struct reader_job *take_job(struct readers *readers, bool *is_run)
 {
     pthread_mutex_lock(&readers->mutex);
     while (readers->first == NULL && !readers->is_stopping)
@@ -80,6 +80,7 @@ static struct reader_job *take_job(struct readers *readers)
     struct reader_job *job = readers->first;
     if (job != NULL)
         readers->first = job->next;
+    *is_run = !readers->is_stopping;
     pthread_mutex_unlock(&readers->mutex);
     return job;
 }
@@ -91,16 +92,23 @@ static void job_on_loop(struct network_call *call)
     job->done(job);
 }
 
+static void run_job(struct reader *reader, struct reader_job *job)
+{
+    arena_reset(reader->arena);
+    query_begin(reader->query);
+    job->run(job, reader->query, reader->arena);
+    query_end(reader->query);
+}
+
 static void *reader_main(void *context)
 {
     struct reader *reader = context;
     struct reader_job *job;
+    bool is_run;
     storage_begin_thread();
-    while ((job = take_job(reader->readers)) != NULL) {
-        arena_reset(reader->arena);
-        query_begin(reader->query);
-        job->run(job, reader->query, reader->arena);
-        query_end(reader->query);
+    while ((job = take_job(reader->readers, &is_run)) != NULL) {
+        if (is_run)
+            run_job(reader, job);
         job->call.run = job_on_loop;
         network_loop_post(job->loop, &job->call);
     }

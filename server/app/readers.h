@@ -3,6 +3,7 @@
  *
  * 1. Jobs are taken in the order of posting, by whoever is free; each comes back once.
  * 2. What waits is bounded by who posts: a connection posts one job at a time.
+ * 3. A run is to be bounded in time: definitions that are applied meanwhile wait for it.
  *
  * Thread: create, start, stop and destroy belong to one; post, any. */
 #ifndef ASOF_APP_READERS_H
@@ -34,8 +35,8 @@ struct readers;
 struct readers *readers_create(const struct query_options *options, size_t count);
 void readers_destroy(struct readers **readers);
 
-/* Stopping does what is queued and returns when the threads have ended; of what was not started it
- * is harmless. */
+/* Stopping gives back what is queued without running it and returns when the threads have ended; of
+ * what was not started it is harmless. */
 void readers_start(struct readers *readers);
 void readers_stop(struct readers *readers);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 
 /* A command on its way to a reader and back, in one piece of memory with its arguments. */
 struct resp_rehearsal {
@@ -37,12 +38,14 @@ static void rehearse(struct resp_call *call, const struct resp_command *command,
     command->run(call);
 }
 
+/* An EXEC that takes longer than it may runs no further: the worker would not, either. */
 static void rehearsal_run(struct reader_job *base, struct query *query, struct arena *arena)
 {
     struct resp_rehearsal *rehearsal = (struct resp_rehearsal *)base;
     struct resp_counters counters;
     struct buffer reply = {0};
     struct buffer scratch = {0};
+    int64_t deadline_mono_us = clock_mono_us() + RESP_EXEC_US;
     struct resp_call call = {
         .query = query,
         .counters = &counters,
@@ -55,7 +58,8 @@ static void rehearsal_run(struct reader_job *base, struct query *query, struct a
     };
     counters = (struct resp_counters){0};
     rehearse(&call, rehearsal->command, rehearsal->parent, rehearsal->arguments, rehearsal->count);
-    for (const struct resp_queued *queued = rehearsal->queued; queued != NULL; queued = queued->next)
+    for (const struct resp_queued *queued = rehearsal->queued;
+         queued != NULL && clock_mono_us() < deadline_mono_us; queued = queued->next)
         rehearse(&call, queued->command, queued->parent, queued->arguments, queued->count);
     buffer_fini(&reply);
     buffer_fini(&scratch);

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import threading
+import time
 
 from resp import Closed, Error, encode
 from test_workers import DEFINITIONS, T0, event, in_threads
@@ -103,6 +104,28 @@ def test_it_stops_while_reads_wait_for_the_disk(make_server):
         in_threads(*(lambda n=n: read(n) for n in range(12)))
         stop.join()
         assert server.process.returncode == 0, server.log()
+
+
+def test_a_long_transaction_of_cold_reads_holds_up_neither_definitions_nor_the_stop(make_server):
+    server = make_server().start()
+    server.apply(DEFINITIONS % ("event", "10s"))
+    push_entities(server, 20, 40_000)
+    server.stop()
+    server.start("--workers", "2", "--readers", "1", "--hot-bytes", "0", "--block-cache-bytes", "1MiB")
+    reads = [("HGETALL", f"v:k{i % 20}") for i in range(9000)]  # as many as take far more than a second
+    leavers = []
+    for _ in range(12):
+        leavers.append(server.client())
+        leavers[-1].pipeline([("MULTI",), *reads])
+        leavers[-1].send(encode("EXEC"))
+    begun = time.monotonic()
+    assert server.call("ASOF.APPLY", "more.yaml", "entities: {other: {keys: [n]}}")
+    assert time.monotonic() - begun < 6
+    begun = time.monotonic()
+    server.stop()
+    assert time.monotonic() - begun < 6
+    for leaver in leavers:
+        leaver.close()
 
 
 def test_a_large_push_is_taken_however_many_workers_there_are(make_server):
