@@ -102,15 +102,20 @@ PACKAGES = build-essential librocksdb-dev libevent-dev libyaml-dev libyajl-dev l
 	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev redis-tools python3 python3-venv \
 	python3-pip clang clang-format libclang-rt-14-dev valgrind
 VENV = $(BUILD)/venv
+PROMTOOL = $(BUILD)/promtool
 
 setup: ## install what is needed: Debian packages, Python packages for the tests
 	@tools/install_packages.sh $(PACKAGES)
-	@$(MAKE) --no-print-directory $(VENV)/.done
+	@$(MAKE) --no-print-directory $(VENV)/.done $(PROMTOOL)
 
 $(VENV)/.done: tests/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
+
+# Checks what /metrics says. Of the package prometheus, which would start a service, only this is taken.
+$(PROMTOOL): tools/take_from_package.sh
+	@tools/take_from_package.sh prometheus usr/bin/promtool $@
 
 # ---- the demo ----
 
@@ -151,8 +156,8 @@ record-cost: $(BUILD)/tests/cost ## record what an operation costs now, for chec
 check-fuzz: $(FUZZERS)
 	@tests/run_fuzzers.sh $(FUZZ_SECONDS) $(FUZZERS)
 
-check-system: all $(BUILD)/replay $(FLIGHTS)/arrivals.ndjson
-	@ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) \
+check-system: all $(BUILD)/replay $(PROMTOOL) $(FLIGHTS)/arrivals.ndjson
+	@PROMTOOL=$(abspath $(PROMTOOL)) ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) \
 		ASOF_FLIGHTS=$(abspath $(FLIGHTS)) $(PYTEST) $(PYTEST_FLAGS) tests/system
 
 # The unit tests and bad input again, under the address and undefined-behaviour sanitizers.

@@ -21,7 +21,7 @@ enum { OPTION_TEXT_SIZE = 1024, PORT_OFF = -1 };
     X(rpc_port, PORT, "rpc-port", "6391", 0, 65535, "port",                                        \
       "Kept for RPC, which this version does not have; the door stays closed.")                    \
     X(http_port, PORT, "http-port", "6392", 0, 65535, "port",                                      \
-      "Kept for HTTP, which this version does not have; the door stays closed.")                   \
+      "Health, readiness and metrics; 0 takes any free port, `off` closes the door.")              \
     X(allow_unauthenticated, FLAG, "allow-unauthenticated", "no", 0, 0, "",                        \
       "Serves without a password on an address that others can reach.")                            \
     X(connections_max, COUNT, "connections-max", "10000", 1, 1000000, "connections",               \

@@ -1,15 +1,14 @@
 /* INFO: the fields that tools for Redis read, and asof's own counters. */
 #include "app/resp_call.h"
 
-#include <stdio.h>
-#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/process.h"
 #include "base/time_text.h"
 
-enum { S_PER_DAY = 86400, KIB = 1024 };
+enum { S_PER_DAY = 86400 };
 
 static void info_add(struct buffer *out, const char *name, uint64_t value)
 {
@@ -49,29 +48,14 @@ static void info_clients(const struct resp_door *door, struct buffer *out)
     info_add(out, "blocked_clients", 0);
 }
 
-static uint64_t resident_bytes(void)
-{
-    unsigned long long total;
-    unsigned long long resident = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file == NULL)
-        return 0;
-    if (fscanf(file, "%llu %llu", &total, &resident) != 2)
-        resident = 0;
-    fclose(file);
-    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 /* What the process has of the machine's memory; the allocator is not asked. */
 static void info_memory(const struct resp_door *door, struct buffer *out)
 {
     (void)door;
-    struct rusage usage = {0};
-    uint64_t resident = resident_bytes();
-    (void)getrusage(RUSAGE_SELF, &usage);
-    info_add(out, "used_memory", resident);
-    info_add(out, "used_memory_rss", resident);
-    info_add(out, "used_memory_peak", (uint64_t)usage.ru_maxrss * KIB);
+    const struct process_figures process = process_read();
+    info_add(out, "used_memory", process.resident_bytes);
+    info_add(out, "used_memory_rss", process.resident_bytes);
+    info_add(out, "used_memory_peak", process.resident_max_bytes);
     info_add(out, "maxmemory", 0);
     buffer_append_text(out, "maxmemory_policy:noeviction\r\nmem_fragmentation_ratio:1.00\r\n");
 }
@@ -108,19 +92,18 @@ static void info_replication(const struct resp_door *door, struct buffer *out)
     buffer_append_text(out, "role:master\r\nconnected_slaves:0\r\n");
 }
 
-static void info_add_seconds(struct buffer *out, const char *name, struct timeval time)
+static void info_add_seconds(struct buffer *out, const char *name, uint64_t time_us)
 {
-    buffer_format(out, "%s:%lld.%06lld\r\n", name, (long long)time.tv_sec,
-                  (long long)time.tv_usec);
+    buffer_format(out, "%s:%llu.%06llu\r\n", name, (unsigned long long)(time_us / US_PER_SECOND),
+                  (unsigned long long)(time_us % US_PER_SECOND));
 }
 
 static void info_cpu(const struct resp_door *door, struct buffer *out)
 {
     (void)door;
-    struct rusage usage = {0};
-    (void)getrusage(RUSAGE_SELF, &usage);
-    info_add_seconds(out, "used_cpu_sys", usage.ru_stime);
-    info_add_seconds(out, "used_cpu_user", usage.ru_utime);
+    const struct process_figures process = process_read();
+    info_add_seconds(out, "used_cpu_sys", process.system_us);
+    info_add_seconds(out, "used_cpu_user", process.user_us);
 }
 
 static void info_cluster(const struct resp_door *door, struct buffer *out)

@@ -23,7 +23,6 @@ struct resp_job {
     struct resp_door *at; /* the same: the door where it is */
     unsigned version;     /* of RESP, when it was asked */
     bool is_error;
-    bool has_pushed;      /* its reply is true only once the commit was made */
     struct buffer reply;  /* owned */
     struct buffer gathered; /* owned: of one that goes round */
     TAILQ_ENTRY(resp_job) link; /* of the session */
@@ -49,7 +48,7 @@ static enum status job_run(struct writer_job *base, struct stream *stream, struc
     job->command->run(&call);
     buffer_fini(&scratch);
     job->is_error = call.is_error;
-    job->has_pushed = call.has_pushed;
+    job->job.has_pushed = call.has_pushed;
     return call.is_batch_full ? STATUS_AGAIN : STATUS_OK;
 }
 
@@ -71,7 +70,7 @@ static void job_done(struct writer_job *base, enum status commit, const char *fa
 {
     struct resp_job *job = (struct resp_job *)base;
     struct resp_session *session = job->session;
-    bool is_lost = failure != NULL && job->has_pushed;
+    bool is_lost = failure != NULL && job->job.has_pushed;
     job->door->counters.errors_total += is_lost || job->is_error;
     job->door->counters.commits_failed_total += is_lost;
     if (session != NULL) {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "app/monitor.h"
 #include "app/worker.h"
 #include "base/epoch.h"
 #include "base/log.h"
@@ -23,6 +24,7 @@ struct server {
     struct readers *readers;
     struct resp_cursors *cursors;
     struct network_budget budget;         /* of all workers' connections */
+    struct monitor *monitor;
     struct worker *workers[WORKERS_MAX]; /* the first has the main thread and listens */
     size_t workers_count;
     struct network_listener *resp; /* the first worker's loop's */
@@ -84,41 +86,7 @@ static void registry_changed(void *context, struct stream *stream, const struct 
 {
     struct server *server = context;
     catalog_publish(server->board, registry, stream_find_time, stream);
-}
-
-static void read_figures(void *context, struct resp_figures *figures)
-{
-    struct server *server = context;
-    *figures = (struct resp_figures){0};
-    for (size_t i = 0; i < server->workers_count; i++)
-        worker_add_figures(server->workers[i], figures);
-}
-
-static void append_info(void *context, struct buffer *out)
-{
-    struct server *server = context;
-    struct resp_figures figures;
-    struct stream_counters stream;
-    const struct hot_counters hot = hot_counters(storage_hot(server->storage));
-    read_figures(server, &figures);
-    writer_read_counters(server->writer, &stream);
-    buffer_format(out, "workers:%zu\r\n", server->workers_count);
-#define APPEND_HOT(name, help)                                                                     \
-    buffer_format(out, "hot_" #name ":%llu\r\n", (unsigned long long)hot.name);
-#define APPEND_STREAM(name, help)                                                                  \
-    buffer_format(out, "stream_" #name ":%llu\r\n", (unsigned long long)stream.name);
-#define APPEND_NETWORK(name, help)                                                                 \
-    buffer_format(out, "network_" #name ":%llu\r\n", (unsigned long long)figures.network.name);
-#define APPEND_RESP(name, help)                                                                    \
-    buffer_format(out, "resp_" #name ":%llu\r\n", (unsigned long long)figures.resp.name);
-    STREAM_COUNTERS(APPEND_STREAM)
-    NETWORK_COUNTERS(APPEND_NETWORK)
-    RESP_COUNTERS(APPEND_RESP)
-    HOT_COUNTERS(APPEND_HOT)
-#undef APPEND_HOT
-#undef APPEND_STREAM
-#undef APPEND_NETWORK
-#undef APPEND_RESP
+    monitor_note_definitions(server->monitor, stream, registry);
 }
 
 /* ---- life ---- */
@@ -140,9 +108,9 @@ static enum status create_workers(struct server *server, struct error *err)
                  .cursors = server->cursors,
                  .version = ASOF_VERSION,
                  .connections_max = (size_t)options->connections_max,
-                 .read_figures = read_figures,
-                 .append_info = append_info,
-                 .context = server},
+                 .read_figures = monitor_read_figures,
+                 .append_info = monitor_append_info,
+                 .context = server->monitor},
     };
     enum status status = STATUS_OK;
     while (status == STATUS_OK && server->workers_count < (size_t)options->workers) {
@@ -179,6 +147,15 @@ static enum status open_resp(struct server *server, struct error *err)
     return status;
 }
 
+static enum status open_monitor(struct server *server, struct error *err)
+{
+    const struct monitor_rooms rooms = {.storage = server->storage,
+                                        .writer = server->writer,
+                                        .workers = server->workers,
+                                        .workers_count = server->workers_count};
+    return monitor_open(server->monitor, &rooms, server->options, err);
+}
+
 /* Each connection takes a descriptor, and so does each file of the database. */
 static void raise_descriptor_limit(const struct server_options *options)
 {
@@ -200,6 +177,7 @@ static enum status server_start(struct server *server, struct error *err)
     server->epoch = epoch_create();
     server->board = catalog_board_create(server->epoch);
     server->cursors = resp_cursors_create();
+    server->monitor = monitor_create();
     enum status status = open_storage(server->options, server->epoch, &server->storage, err);
     if (status == STATUS_OK)
         status = stream_open(server->storage, registry_changed, server, &server->stream, err);
@@ -211,6 +189,8 @@ static enum status server_start(struct server *server, struct error *err)
     status = create_workers(server, err);
     if (status == STATUS_OK)
         status = open_resp(server, err);
+    if (status == STATUS_OK)
+        status = open_monitor(server, err);
     if (status != STATUS_OK)
         return status;
     network_loop_take_signals(worker_loop(server->workers[0]));
@@ -218,6 +198,7 @@ static enum status server_start(struct server *server, struct error *err)
     readers_start(server->readers);
     for (size_t i = 1; i < server->workers_count; i++)
         worker_start(server->workers[i]);
+    monitor_start(server->monitor);
     return STATUS_OK;
 }
 
@@ -243,7 +224,10 @@ static void stop_threads(struct server *server)
 
 static void server_stop(struct server *server)
 {
+    monitor_note_stopping(server->monitor);
     stop_threads(server);
+    monitor_stop(server->monitor);
+    monitor_destroy(&server->monitor);
     while (server->workers_count > 0)
         worker_destroy(&server->workers[--server->workers_count]);
     readers_destroy(&server->readers);
@@ -258,9 +242,11 @@ static void server_stop(struct server *server)
 static void print_ready(const struct server *server)
 {
     char resp[NETWORK_ADDRESS_TEXT_SIZE] = "off";
+    char http[NETWORK_ADDRESS_TEXT_SIZE];
+    monitor_address(server->monitor, http);
     if (server->resp != NULL)
         network_listener_address(server->resp, resp);
-    printf("asofd ready resp=%s rpc=off http=off data=%s\n", resp, server->options->data);
+    printf("asofd ready resp=%s rpc=off http=%s data=%s\n", resp, http, server->options->data);
     fflush(stdout);
 }
 

@@ -1,6 +1,7 @@
 #include "app/worker.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -12,6 +13,7 @@ struct worker {
     struct network_call stop; /* posted to the loop by worker_stop */
     bool is_started;
     pthread_t thread;
+    _Atomic uint64_t turns;
     pthread_mutex_t mutex; /* guards the figures */
     struct resp_figures figures;
 };
@@ -77,6 +79,12 @@ static void turn(struct worker *worker, bool wait)
     network_loop_turn(worker->loop, wait);
     resp_door_turn_end(worker->door);
     publish_figures(worker);
+    atomic_fetch_add_explicit(&worker->turns, 1, memory_order_relaxed);
+}
+
+uint64_t worker_turns(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->turns, memory_order_relaxed);
 }
 
 void worker_run(struct worker *worker)

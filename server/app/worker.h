@@ -36,6 +36,9 @@ void worker_stop(struct worker *worker);
 /* One more turn behind the last: sends what came back from the writer meanwhile. */
 void worker_finish(struct worker *worker);
 
+/* Counts its turns, of which there is one a second at least. Thread: any. */
+uint64_t worker_turns(const struct worker *worker);
+
 /* Adds what it did, as of the end of its last turn. */
 void worker_add_figures(struct worker *worker, struct resp_figures *sum);
 

@@ -32,11 +32,16 @@ struct writer {
     bool is_started;
     pthread_t thread;
     _Atomic size_t queued_bytes;
+    _Atomic uint64_t progress;
+    struct writer_histograms histograms; /* observed by the writer's thread */
+    uint64_t committed_events;           /* of all batches so far */
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t has_jobs;
     struct job_list queue;
     bool is_stopping;
     struct stream_counters counters;
+    enum status disk; /* what storage_can_write said last, and why */
+    struct error disk_reason;
 };
 
 struct writer *writer_create(struct storage *storage, struct stream *stream)
@@ -47,6 +52,9 @@ struct writer *writer_create(struct storage *storage, struct stream *stream)
     writer->storage = storage;
     writer->stream = stream;
     writer->arena = arena_create(WRITER_CHUNK_SIZE);
+    writer->histograms.commit_time.scale = &histogram_durations;
+    writer->histograms.commit_events.scale = &histogram_sizes;
+    writer->histograms.push_time.scale = &histogram_durations;
     CHECK(pthread_mutex_init(&writer->mutex, NULL) == 0);
     CHECK(pthread_condattr_init(&monotonic) == 0);
     CHECK(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
@@ -93,6 +101,7 @@ static struct writer_job *list_take(struct job_list *list)
 void writer_post(struct writer *writer, struct writer_job *job)
 {
     atomic_fetch_add(&writer->queued_bytes, job->size_bytes);
+    job->posted_mono_us = clock_mono_us();
     pthread_mutex_lock(&writer->mutex);
     bool was_empty = writer->queue.first == NULL;
     list_add(&writer->queue, job);
@@ -125,17 +134,42 @@ static void publish_counters(struct writer *writer)
     pthread_mutex_unlock(&writer->mutex);
 }
 
+static void note_progress(struct writer *writer)
+{
+    atomic_fetch_add_explicit(&writer->progress, 1, memory_order_relaxed);
+}
+
+/* Commits what is in the open batch, if there is something, and tells its figures. */
+static enum status commit(struct writer *writer, struct error *err)
+{
+    const struct stream_counters *counters = stream_counters(writer->stream);
+    enum status status = STATUS_OK;
+    if (stream_is_dirty(writer->stream)) {
+        int64_t began_us = clock_mono_us();
+        uint64_t events = counters->events_accepted_total - writer->committed_events;
+        status = stream_commit(writer->stream, err);
+        if (status == STATUS_OK) {
+            histogram_observe(&writer->histograms.commit_time, clock_mono_us() - began_us);
+            histogram_observe(&writer->histograms.commit_events, (int64_t)events);
+        }
+    }
+    writer->committed_events = counters->events_accepted_total;
+    publish_counters(writer);
+    return status;
+}
+
 /* Commits the round and gives its jobs back. */
 static void settle(struct writer *writer, struct job_list *round)
 {
     struct error err = {0};
-    enum status status = STATUS_OK;
     struct writer_job *job;
-    if (stream_is_dirty(writer->stream))
-        status = stream_commit(writer->stream, &err);
-    publish_counters(writer);
+    enum status status = commit(writer, &err);
+    int64_t now_us = clock_mono_us();
+    note_progress(writer);
     while ((job = list_take(round)) != NULL) {
         atomic_fetch_sub(&writer->queued_bytes, job->size_bytes);
+        if (status == STATUS_OK && job->has_pushed)
+            histogram_observe(&writer->histograms.push_time, now_us - job->posted_mono_us);
         job->commit = status;
         job->failure = status == STATUS_OK ? NULL : strdup(err.text);
         job->call.run = job_on_loop;
@@ -158,12 +192,23 @@ static void run_round(struct writer *writer, struct job_list *jobs)
             status = job->run(job, writer->stream, writer->arena);
             CHECK(status != STATUS_AGAIN);
         }
+        note_progress(writer);
         list_add(&round, job);
     }
     settle(writer, &round);
 }
 
 /* ---- turns ---- */
+
+static void note_disk(struct writer *writer)
+{
+    struct error reason = {0};
+    enum status disk = storage_can_write(writer->storage, 0, &reason);
+    pthread_mutex_lock(&writer->mutex);
+    writer->disk = disk;
+    writer->disk_reason = reason;
+    pthread_mutex_unlock(&writer->mutex);
+}
 
 static void keep_house(struct writer *writer)
 {
@@ -172,6 +217,7 @@ static void keep_house(struct writer *writer)
         return;
     writer->housekept_mono_us = now_us;
     storage_heal(writer->storage);
+    note_disk(writer);
     stream_trim(writer->stream);
 }
 
@@ -187,6 +233,7 @@ bool writer_turn(struct writer *writer)
     if (has_more)
         publish_counters(writer);
     keep_house(writer);
+    note_progress(writer);
     return has_more;
 }
 
@@ -245,4 +292,23 @@ void writer_read_counters(struct writer *writer, struct stream_counters *counter
     pthread_mutex_lock(&writer->mutex);
     *counters = writer->counters;
     pthread_mutex_unlock(&writer->mutex);
+}
+
+uint64_t writer_progress(const struct writer *writer)
+{
+    return atomic_load_explicit(&writer->progress, memory_order_relaxed);
+}
+
+enum status writer_check_disk(struct writer *writer, struct error *err)
+{
+    pthread_mutex_lock(&writer->mutex);
+    enum status disk = writer->disk;
+    *err = writer->disk_reason;
+    pthread_mutex_unlock(&writer->mutex);
+    return disk;
+}
+
+const struct writer_histograms *writer_histograms(const struct writer *writer)
+{
+    return &writer->histograms;
 }

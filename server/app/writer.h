@@ -16,6 +16,7 @@
 #define ASOF_APP_WRITER_H
 
 #include "base/arena.h"
+#include "base/metric.h"
 #include "network/network.h"
 #include "storage/storage.h"
 #include "stream/stream.h"
@@ -31,10 +32,12 @@ struct writer_job {
 
     struct network_loop *loop; /* borrowed. NULL: done is called on the writer's thread, for tests */
     size_t size_bytes;         /* that it takes while it waits */
+    bool has_pushed;           /* set by run: what it did is true only once the commit was made */
 
     /* The writer's own. */
     struct network_call call;
     struct writer_job *next;
+    int64_t posted_mono_us;
     enum status commit;
     char *failure; /* owned */
 };
@@ -58,7 +61,23 @@ size_t writer_queued_bytes(const struct writer *writer);
 /* Does what is queued, and a bounded piece of the rest. Returns whether there is more to do. */
 bool writer_turn(struct writer *writer);
 
-/* The stream's counters as of its last commit. Thread: any. */
+/* What is told of it; the functions may be called by any thread. */
+
+/* The stream's counters as of its last commit. */
 void writer_read_counters(struct writer *writer, struct stream_counters *counters);
+
+/* Counts its turns and jobs: it moves at least five times a second, unless one of them is long. */
+uint64_t writer_progress(const struct writer *writer);
+
+/* OK, or why writes were refused when house was kept last. */
+MUST_USE enum status writer_check_disk(struct writer *writer, struct error *err);
+
+struct writer_histograms {
+    struct histogram commit_time;   /* of batches that were written */
+    struct histogram commit_events; /* the number of events in each */
+    struct histogram push_time;     /* from the post of a push to the end of its commit */
+};
+
+const struct writer_histograms *writer_histograms(const struct writer *writer);
 
 #endif

@@ -1,5 +1,5 @@
 /* Source time: the largest event time that a source accepted, TIME_MIN_US before the first. It is
- * `now` for the views of a source whose clock is `event`.
+ * `now` for the views of a source whose clock is `event`. Beside it, what metrics tell of a source.
  *
  * What was committed before it was moved is seen by who reads it first.
  * Thread: the stream moves it, any read it. */
@@ -14,6 +14,8 @@
 struct source_time {
     _Atomic int64_t newest_us;
     _Atomic int64_t floor_us; /* `now` was here once already, by a clock that was set back since */
+    _Atomic uint64_t events_total; /* ever accepted */
+    _Atomic int64_t accepted_us;   /* wall time of the last commit with events; 0: none since the start */
 };
 
 static inline void source_time_move(struct source_time *time, int64_t newest_us)

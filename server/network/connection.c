@@ -110,8 +110,10 @@ static void connection_handle(struct network_connection *connection)
     CHECK(consumed <= input->size);
     buffer_consume(input, consumed);
 
-    if (consumed > 0)
+    if (consumed > 0) {
         connection->partial_tick = 0;
+        connection->asked_tick = connection->loop->ticks;
+    }
     if (input->size == 0 || !network_connection_is_ready(connection))
         return;
     if (connection->partial_tick == 0)
@@ -276,6 +278,7 @@ void connection_open(struct network_listener *listener, const struct network_sea
     connection->handler = &seat->handler;
     connection->descriptor = descriptor;
     connection->id = id;
+    connection->asked_tick = loop->ticks;
     connection_set_options(descriptor);
     event_assign(&connection->readable, loop->base, descriptor, EV_READ | EV_PERSIST,
                  connection_on_readable, connection);
@@ -326,6 +329,13 @@ void connection_tick(struct network_connection *connection)
     if (connection->partial_tick > 0 && network_connection_is_ready(connection) &&
         loop->ticks - connection->partial_tick > NETWORK_PARTIAL_DEADLINE_S) {
         loop->counters.connections_partial_total++;
+        connection_free(connection);
+        return;
+    }
+    unsigned idle_max_s = connection->handler->idle_max_s;
+    if (idle_max_s > 0 && network_connection_is_ready(connection) &&
+        connection->output.size == 0 && loop->ticks - connection->asked_tick > idle_max_s) {
+        loop->counters.connections_idle_total++;
         connection_free(connection);
     }
 }

@@ -68,6 +68,7 @@ struct network_handler {
 
     struct bytes full_reply; /* what a connection beyond connections_max reads before it is closed */
     size_t input_max_bytes;  /* a connection whose request is not whole by then is closed */
+    unsigned idle_max_s;     /* the same for one that sends no whole request for so long; 0: never */
 };
 
 /* A loop that takes connections, and what handles them there. */
@@ -152,6 +153,7 @@ void network_connection_peer(const struct network_connection *connection,
     X(connections_refused_total, "Connections closed at once, beyond the largest number.")         \
     X(connections_stalled_total, "Connections closed because they did not read their replies.")    \
     X(connections_partial_total, "Connections closed with a request that never became whole.")     \
+    X(connections_idle_total, "Connections closed because they asked nothing for too long.")       \
     X(connections_oversized_total, "Connections closed because buffers were full.")                \
     X(accept_failures_total, "Times that accepting had to pause (too many open files).")           \
     X(input_bytes_total, "Bytes read.")                                                            \

@@ -76,6 +76,7 @@ struct network_connection {
     size_t held_bytes;      /* what of loop->held_bytes is ours */
     uint64_t drained_tick;  /* when output last went out, while there is some */
     uint64_t partial_tick;  /* when the request began that is not whole; 0: there is none */
+    uint64_t asked_tick;    /* when the last whole request was handled, or it was accepted */
     uint64_t linger_tick;   /* when lingering began */
     TAILQ_ENTRY(network_connection) link;
     TAILQ_ENTRY(network_connection) ready_link;

@@ -517,14 +517,19 @@ void storage_heal(struct storage *storage)
         log_debug("%s", err.text);
 }
 
+enum status storage_can_write(const struct storage *storage, size_t size_bytes, struct error *err)
+{
+    if (storage->is_failed)
+        return error_set(err, STATUS_UNAVAILABLE,
+                         "a write failed and the database is not yet open again; reads go on");
+    return check_room(storage, size_bytes, err);
+}
+
 enum status storage_write(struct storage *storage, struct batch *batch, bool sync,
                           struct error *err)
 {
     char *failure = NULL;
-    if (storage->is_failed)
-        return error_set(err, STATUS_UNAVAILABLE,
-                         "a write failed and the database is not yet open again; reads go on");
-    enum status status = check_room(storage, batch_size_bytes(batch), err);
+    enum status status = storage_can_write(storage, batch_size_bytes(batch), err);
     if (status != STATUS_OK)
         return status;
     batch_add_events(batch, storage);

@@ -115,6 +115,10 @@ void batch_forget_mark(struct batch *batch);
 MUST_USE enum status storage_write(struct storage *storage, struct batch *batch, bool sync,
                                    struct error *err);
 
+/* What storage_write would say of a batch of that size before it writes. Thread: the writer's. */
+MUST_USE enum status storage_can_write(const struct storage *storage, size_t size_bytes,
+                                       struct error *err);
+
 /* Opens the database again after a failed write, once there is room; call it now and then, when no
  * batch is half filled and no cursor is open. */
 void storage_heal(struct storage *storage);

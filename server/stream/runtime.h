@@ -30,6 +30,7 @@ struct source_state {
 static inline void state_set_committed(struct source_state *state, struct source_marks marks)
 {
     state->committed = marks;
+    atomic_store_explicit(&state->time.events_total, marks.next_sequence, memory_order_relaxed);
     source_time_move(&state->time, marks.newest_us);
 }
 

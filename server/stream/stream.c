@@ -256,6 +256,8 @@ static void forget_batch(struct stream *stream, bool is_written)
     const size_t block_kept_max = 1024 * 1024;
     for (size_t i = 0; i < stream->states_count; i++) {
         struct source_state *state = &stream->states[i];
+        if (is_written && state_is_dirty(state))
+            atomic_store_explicit(&state->time.accepted_us, clock_now_us(), memory_order_relaxed);
         if (is_written)
             state_set_committed(state, state->pending);
         state->pending = state->committed;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/options.h"
+#include "document.h"
 
 static enum status parse(struct server_options *options, struct error *err, int argc, ...)
 {
@@ -116,31 +117,17 @@ static void a_config_file_with_a_mistake_names_the_line(void **state)
     assert_int_equal(parse_config("data: \"x\n", &options, &err), STATUS_INVALID);
 }
 
-/* ASOF_WRITE_DOCS=1 writes the file anew. */
 static void the_document_of_options_is_the_table(void **state)
 {
     (void)state;
-    const char *path = "docs/options.md";
     struct buffer expected = {0};
-    struct buffer found = {0};
     buffer_append_text(&expected,
                        "# Options of asofd\n\nOn the command line, or without the dashes in the "
                        "file that `--config` names: `resp-port: 6390`, one a line. The\ncommand "
                        "line wins. Bytes may be written as `64KiB`, `64MiB`, `1GiB`.\n\n");
     options_append_markdown(&expected);
-    bool is_writing = getenv("ASOF_WRITE_DOCS") != NULL;
-    FILE *file = fopen(path, is_writing ? "w+" : "r");
-    assert_non_null(file);
-    if (is_writing) {
-        fwrite(buffer_bytes(&expected).data, 1, expected.size, file);
-        rewind(file);
-    }
-    size_t size = fread(buffer_reserve(&found, 1 << 16), 1, 1 << 16, file);
-    buffer_added(&found, size);
-    fclose(file);
-    assert_true(bytes_equal(buffer_bytes(&found), buffer_bytes(&expected)));
+    assert_document("docs/options.md", &expected);
     buffer_fini(&expected);
-    buffer_fini(&found);
 }
 
 int main(void)

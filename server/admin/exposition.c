@@ -1,0 +1,81 @@
+#include "admin/exposition.h"
+
+#include "base/number.h"
+
+const char *metric_kind_name(enum metric_kind kind)
+{
+    static const char *const names[] = {
+        [METRIC_COUNTER] = "counter", [METRIC_GAUGE] = "gauge", [METRIC_HISTOGRAM] = "histogram"};
+    return names[kind];
+}
+
+static void append_escaped(struct buffer *out, struct bytes text, bool escapes_quotes)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        char byte = text.data[i];
+        if (byte == '\n') {
+            buffer_append_text(out, "\\n");
+            continue;
+        }
+        if (byte == '\\' || (byte == '"' && escapes_quotes))
+            buffer_append_byte(out, '\\');
+        buffer_append_byte(out, byte);
+    }
+}
+
+void exposition_head(struct buffer *out, const char *name, enum metric_kind kind, const char *help)
+{
+    buffer_format(out, "# HELP %s ", name);
+    append_escaped(out, bytes_of_text(help), false);
+    buffer_format(out, "\n# TYPE %s %s\n", name, metric_kind_name(kind));
+}
+
+static void append_name(struct buffer *out, const char *name, const struct metric_label *label)
+{
+    buffer_append_text(out, name);
+    if (label != NULL) {
+        buffer_format(out, "{%s=\"", label->name);
+        append_escaped(out, label->value, true);
+        buffer_append_text(out, "\"}");
+    }
+    buffer_append_byte(out, ' ');
+}
+
+void exposition_integer(struct buffer *out, const char *name, const struct metric_label *label,
+                        uint64_t value)
+{
+    append_name(out, name, label);
+    buffer_format(out, "%llu\n", (unsigned long long)value);
+}
+
+static void append_double(struct buffer *out, double value)
+{
+    char text[NUMBER_TEXT_SIZE];
+    size_t size = number_format_double(value, text);
+    buffer_append(out, bytes_of(text, size));
+    buffer_append_byte(out, '\n');
+}
+
+void exposition_double(struct buffer *out, const char *name, const struct metric_label *label,
+                       double value)
+{
+    append_name(out, name, label);
+    append_double(out, value);
+}
+
+void exposition_histogram(struct buffer *out, const char *name, const struct histogram *histogram)
+{
+    const struct histogram_scale *scale = histogram->scale;
+    const struct histogram_reading reading = histogram_read(histogram);
+    for (size_t i = 0; i <= scale->bounds_count; i++) {
+        char bound[NUMBER_TEXT_SIZE] = "+Inf";
+        if (i < scale->bounds_count)
+            number_format_double((double)scale->bounds[i] / scale->unit, bound);
+        buffer_format(out, "%s_bucket{le=\"%s\"} %llu\n", name, bound,
+                      (unsigned long long)reading.at_most[i]);
+    }
+    buffer_format(out, "%s_sum ", name);
+    append_double(out, (double)reading.sum / scale->unit);
+    buffer_format(out, "%s_count %llu\n", name,
+                  (unsigned long long)reading.at_most[scale->bounds_count]);
+}
