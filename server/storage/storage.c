@@ -77,6 +77,42 @@ static enum status storage_failed(const char *what, char *text, struct error *er
     return status;
 }
 
+/* ---- the lock ----
+ *
+ * Who opens the database again goes before new readers: with several workers there may always be one
+ * that reads. Only a thread that shares the lock already goes on sharing it, as it has to come to its
+ * end: a scan reads entities, a transaction reads over a snapshot. */
+
+static _Thread_local struct {
+    const struct storage *storage;
+    size_t count;
+} shares; /* of this thread */
+
+static void lock_init(pthread_rwlock_t *lock)
+{
+    pthread_rwlockattr_t attributes;
+    CHECK(pthread_rwlockattr_init(&attributes) == 0);
+    CHECK(pthread_rwlockattr_setkind_np(&attributes,
+                                        PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) == 0);
+    CHECK(pthread_rwlock_init(lock, &attributes) == 0);
+    pthread_rwlockattr_destroy(&attributes);
+}
+
+static void lock_share(struct storage *storage)
+{
+    CHECK(shares.count == 0 || shares.storage == storage);
+    if (shares.count++ == 0)
+        pthread_rwlock_rdlock(&storage->lock);
+    shares.storage = storage;
+}
+
+static void lock_unshare(struct storage *storage)
+{
+    CHECK(shares.count > 0 && shares.storage == storage);
+    if (--shares.count == 0)
+        pthread_rwlock_unlock(&storage->lock);
+}
+
 /* ---- opening ---- */
 
 static rocksdb_options_t *family_options_create(struct storage *storage, enum family family,
@@ -158,7 +194,8 @@ enum status storage_open(const char *directory, const struct storage_options *op
                          struct storage **out, struct error *err)
 {
     struct storage *storage = calloc(1, sizeof(*storage));
-    CHECK(storage != NULL && pthread_rwlock_init(&storage->lock, NULL) == 0);
+    CHECK(storage != NULL);
+    lock_init(&storage->lock);
     storage_begin_thread();
     enum status status = directory_claim(directory, &storage->lock_fd, err);
     if (status != STATUS_OK)
@@ -485,17 +522,19 @@ static enum status storage_reopen(struct storage *storage, struct error *err)
     enum status status = check_room(storage, database_log_bytes(storage), err);
     if (status != STATUS_OK)
         return status;
+    atomic_fetch_add(&storage->changes, 1); /* the write that failed may be there after all */
     pthread_rwlock_wrlock(&storage->lock);
     database_close(storage);
     status = database_open(storage, err);
     if (status != STATUS_OK)
         database_close(storage);
+    hot_forget_all(storage->hot);
     pthread_rwlock_unlock(&storage->lock);
+    atomic_fetch_add(&storage->changes, 1);
     if (status != STATUS_OK)
         return error_prefix(err, status, "after a failed write");
     storage->is_failed = false;
     storage->generation++;
-    hot_forget_all(storage->hot); /* the write that failed may be there after all */
     log_info("the database was opened again after a failed write");
     return STATUS_OK;
 }
@@ -563,11 +602,11 @@ struct storage_snapshot *storage_snapshot_take(struct storage *storage)
     struct storage_snapshot *snapshot = calloc(1, sizeof(*snapshot));
     CHECK(snapshot != NULL);
     snapshot->storage = storage;
-    pthread_rwlock_rdlock(&storage->lock);
+    lock_share(storage);
     if (storage->database != NULL)
         snapshot->snapshot = rocksdb_create_snapshot(storage->database);
     else
-        pthread_rwlock_unlock(&storage->lock);
+        lock_unshare(storage);
     return snapshot;
 }
 
@@ -578,7 +617,7 @@ void storage_snapshot_release(struct storage_snapshot **out)
         return;
     if (snapshot->snapshot != NULL) {
         rocksdb_release_snapshot(snapshot->storage->database, snapshot->snapshot);
-        pthread_rwlock_unlock(&snapshot->storage->lock);
+        lock_unshare(snapshot->storage);
     }
     free(snapshot);
     *out = NULL;
@@ -600,9 +639,9 @@ void range_open(struct range *range, struct storage *storage, const struct stora
 {
     struct bytes lower = buffer_bytes(&range->lower);
     struct bytes upper = buffer_bytes(&range->upper);
-    pthread_rwlock_rdlock(&storage->lock);
+    lock_share(storage);
     if (storage->database == NULL) {
-        pthread_rwlock_unlock(&storage->lock);
+        lock_unshare(storage);
         return;
     }
     range->storage = storage;
@@ -620,7 +659,7 @@ void range_close(struct range *range)
     if (range->iterator != NULL) {
         rocksdb_iter_destroy(range->iterator);
         rocksdb_readoptions_destroy(range->options);
-        pthread_rwlock_unlock(&range->storage->lock);
+        lock_unshare(range->storage);
     }
     buffer_fini(&range->lower);
     buffer_fini(&range->upper);
@@ -691,12 +730,12 @@ enum status storage_get_base(struct storage *storage, const struct storage_readi
     struct buffer key = {0};
     struct bytes name = base_key_write(&key, table_id, entity);
     rocksdb_readoptions_t *options = reading_options(reading);
-    pthread_rwlock_rdlock(&storage->lock);
+    lock_share(storage);
     bool is_closed = storage->database == NULL;
     if (!is_closed)
         found = rocksdb_get_cf(storage->database, options, storage->families[FAMILY_EVENTS],
                                name.data, name.size, &size, &failure);
-    pthread_rwlock_unlock(&storage->lock);
+    lock_unshare(storage);
     rocksdb_readoptions_destroy(options);
     buffer_fini(&key);
     if (is_closed)
@@ -718,12 +757,12 @@ enum status storage_get_row(struct storage *storage, struct bytes key, struct ar
     char *failure = NULL;
     char *found = NULL;
     size_t size = 0;
-    pthread_rwlock_rdlock(&storage->lock);
+    lock_share(storage);
     bool is_closed = storage->database == NULL;
     if (!is_closed)
         found = rocksdb_get_cf(storage->database, storage->read_options,
                                storage->families[FAMILY_ROWS], key.data, key.size, &size, &failure);
-    pthread_rwlock_unlock(&storage->lock);
+    lock_unshare(storage);
     if (is_closed)
         return database_is_closed(err);
     if (failure != NULL)

@@ -24,7 +24,8 @@
  *    again. What of the failed write reached the disk is there then, so whoever remembers what is
  *    stored reads it again when storage_generation has changed.
  *
- * 4. A cursor keeps the database from being opened again: it is closed soon.
+ * 4. A cursor keeps the database from being opened again: it is closed soon, by the thread that opened
+ *    it. A thread has cursors of one storage at a time.
  *
  * Thread: reads, any; one writer. Every cursor must be closed before the storage. */
 #ifndef ASOF_STORAGE_STORAGE_H
@@ -126,7 +127,8 @@ void storage_heal(struct storage *storage);
 /* Changes when the database was opened again. Thread: the writer's. */
 uint64_t storage_generation(const struct storage *storage);
 
-/* Odd while a batch is written, else a number that each batch changes. Thread: any. */
+/* Odd while a batch is written or the database opened again, else a number that each of these
+ * changes. Thread: any. */
 uint64_t storage_changes(const struct storage *storage);
 
 /* ---- rows ---- */

@@ -1,0 +1,135 @@
+/* A database that is opened again after a failed write, while others read without a pause. */
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+#include "storage_world.h"
+#include "base/clock.h"
+#include "base/time_text.h"
+
+enum {
+    TABLE = 3,
+    EVENTS = 20 * 1000,
+    READERS = 4,
+    FILE_BYTES_MAX = 4 * 1024 * 1024, /* more than the events take, less than the large row */
+    ROW_BYTES = 8 * 1024 * 1024,
+};
+
+/* Readers that overlap keep a lock that prefers readers for minutes. */
+#define HEALED_WITHIN_US (10 * US_PER_SECOND)
+
+static const struct field_definition key_field = {.name = {"k", 1}, .type = {.kind = VALUE_STRING}};
+static const size_t key_fields[] = {0};
+static const struct view_definition view = {
+    .fields = &key_field, .fields_count = 1, .key_fields = key_fields, .keys_count = 1};
+
+static size_t string_size(const void *context, struct bytes key)
+{
+    return entity_encoded_size(context, key);
+}
+
+static void limit_files(rlim_t bytes)
+{
+    const struct rlimit limit = {.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void write_events(void)
+{
+    struct buffer memory = {0};
+    struct batch *batch = batch_create();
+    struct bytes entity = entity_of(&memory, "a");
+    for (int64_t i = 0; i < EVENTS; i++)
+        batch_put_event(batch, storage, TABLE, entity, i, bytes_of_text("x"), bytes_of_text("row"));
+    write_batch(batch, false);
+    batch_destroy(&batch);
+    buffer_fini(&memory);
+}
+
+static size_t count_events(struct bytes entity)
+{
+    struct timeline_event event;
+    struct timeline *timeline = timeline_open(storage, &reading, TABLE, entity, EVENTS);
+    size_t count = 0;
+    while (timeline_back(timeline, &event, NULL) == STATUS_OK)
+        count++;
+    timeline_close(&timeline);
+    return count;
+}
+
+struct reader {
+    pthread_t thread;
+    _Atomic bool *is_healed;
+    int64_t until_mono_us;
+    size_t scans;
+    size_t wrong;
+};
+
+/* A scan reads the entity's events while its own cursor is open. */
+static void *read_on(void *context)
+{
+    struct reader *reader = context;
+    while (!*reader->is_healed && clock_mono_us() < reader->until_mono_us) {
+        struct bytes entity;
+        struct entity_scan *scan =
+            entity_scan_open(storage, &reading, TABLE, (struct bytes){0}, string_size, &view);
+        bool is_found = entity_scan_next(scan, &entity, NULL) == STATUS_OK;
+        reader->wrong += !is_found || count_events(entity) != EVENTS;
+        entity_scan_close(&scan);
+        reader->scans++;
+    }
+    return NULL;
+}
+
+static void fail_a_write(void)
+{
+    static char row[ROW_BYTES];
+    struct error err;
+    struct batch *batch = batch_create();
+    batch_put_row(batch, storage, bytes_of_text("row"), bytes_of(row, sizeof(row)));
+    limit_files(FILE_BYTES_MAX);
+    assert_int_equal(storage_write(storage, batch, false, &err), STATUS_IO);
+    limit_files(RLIM_INFINITY);
+    batch_destroy(&batch);
+}
+
+static void it_is_opened_again_however_much_is_read(void **state)
+{
+    (void)state;
+    struct reader readers[READERS];
+    _Atomic bool is_healed = false;
+    uint64_t generation = storage_generation(storage);
+    signal(SIGXFSZ, SIG_IGN);
+    write_events();
+    fail_a_write();
+    int64_t until_mono_us = clock_mono_us() + 2 * HEALED_WITHIN_US;
+    for (size_t i = 0; i < READERS; i++) {
+        readers[i] = (struct reader){.is_healed = &is_healed, .until_mono_us = until_mono_us};
+        assert_int_equal(pthread_create(&readers[i].thread, NULL, read_on, &readers[i]), 0);
+    }
+
+    while (storage_generation(storage) == generation && clock_mono_us() < until_mono_us) {
+        storage_heal(storage);
+        sched_yield();
+    }
+    int64_t left_us = until_mono_us - clock_mono_us();
+    is_healed = true;
+
+    assert_true(left_us > HEALED_WITHIN_US);
+    for (size_t i = 0; i < READERS; i++) {
+        pthread_join(readers[i].thread, NULL);
+        assert_true(readers[i].scans > 0);
+        assert_int_equal(readers[i].wrong, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(it_is_opened_again_however_much_is_read, storage_begin,
+                                        storage_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
