@@ -54,6 +54,7 @@ struct resp_door {
     int64_t start_us;
     int64_t start_mono_us;
     int64_t turn_mono_us; /* when the last turn ended */
+    int64_t reading_mono_us; /* since when the query reads by what it holds, about */
     struct resp_counters counters;
 };
 

@@ -278,13 +278,25 @@ static bool session_take_request(struct resp_session *session, struct bytes inpu
     return false;
 }
 
+/* Begins to read. A turn of many connections may be long, and who changes definitions waits for all
+ * to let go of the old ones; between connections nothing is held. */
+static void door_begin_reading(struct resp_door *door, int64_t now_mono_us)
+{
+    if (now_mono_us - door->reading_mono_us > RESP_TURN_US) {
+        query_end(door->options.query);
+        door->reading_mono_us = now_mono_us;
+    }
+    query_begin(door->options.query);
+}
+
 size_t resp_session_receive(struct resp_session *session, struct bytes input)
 {
     size_t taken = 0;
-    int64_t deadline_mono_us = clock_mono_us() + RESP_TURN_US;
+    int64_t now_mono_us = clock_mono_us();
+    int64_t deadline_mono_us = now_mono_us + RESP_TURN_US;
     session->active_mono_us = session->door->turn_mono_us;
     session->is_yielding = false;
-    query_begin(session->door->options.query);
+    door_begin_reading(session->door, now_mono_us);
     while (resp_session_is_ready(session) && taken < input.size) {
         size_t size = resp_repeat_answer(session, bytes_after(input, taken));
         bool may_go_on = size > 0 || session_take_request(session, bytes_after(input, taken), &size);

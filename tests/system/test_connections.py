@@ -128,6 +128,34 @@ def test_a_long_transaction_of_cold_reads_holds_up_neither_definitions_nor_the_s
         leaver.close()
 
 
+def test_a_long_turn_of_many_connections_holds_up_no_push(make_server):
+    """Who applies definitions waits until every worker has let go of the old ones, and pushes wait with it."""
+    server = make_server().start("--workers", "2")
+    server.apply(DEFINITIONS % ("event", "10s"))
+    push_entities(server, 1, BUSY_EVENTS)
+    clients = [server.client() for _ in range(128)]
+    busy, pushing, applying = clients[::2], clients[1], clients[3]  # these two are of the other worker
+    begun = time.monotonic()
+    for client in busy:
+        client.send(encode("ASOF.AT", T0 + BUSY_EVENTS - 1) + encode("HGETALL", "v:k0") * 2)
+    assert busy[0].read() == b"OK"  # the turn has begun
+    applying.send(encode("ASOF.APPLY", "more.yaml", "entities: {other: {keys: [n]}}"))
+    worst = 0
+    for number in range(500):
+        sent = time.monotonic()
+        assert pushing.call("ASOF.PUSH", "s", event(1_000_000 + number, "z")) == 1
+        worst = max(worst, time.monotonic() - sent)
+    assert isinstance(applying.read(), bytes)
+    for client in busy[1:]:
+        assert client.read() == b"OK"
+    for client in busy:
+        assert all(isinstance(client.read(), list) for _ in range(2))
+    assert worst < (time.monotonic() - begun) / 10
+    for client in clients:
+        client.close()
+    server.stop()
+
+
 def test_a_large_push_is_taken_however_many_workers_there_are(make_server):
     server = make_server().start("--workers", "128")
     server.apply(DEFINITIONS % ("event", "10s"))
