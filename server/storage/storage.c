@@ -28,7 +28,7 @@ enum {
     ZSTD_WINDOW_BITS = -14, /* RocksDB's default, like the strategy 0 and no dictionary */
     ZSTD_LEVEL = 1,         /* level 3 costs 2% more of a push, and blocks as small get no smaller */
     INFO_LOGS_KEPT = 3,
-    INFO_LOG_LEVEL = 2, /* warnings */
+    INFO_LOG_LEVEL = 4, /* fatal: on a full disk Debian's library aborts at the log's next line */
     PERF_LEVEL_OFF = 1,
     DELETIONS_WINDOW = 4096,  /* keys in a row of a file, of which */
     DELETIONS_TRIGGER = 1024, /* so many are deletions, make it compacted */
