@@ -168,7 +168,7 @@ check-sanitized: $(VENV)/.done
 		$(PYTEST) $(PYTEST_FLAGS) tests/system/test_bad_input.py
 
 # What threads share, under the thread sanitizer.
-THREAD_TESTS = epoch_test hot_test network_test
+THREAD_TESTS = epoch_test hot_test network_test storage_heal_test
 check-threads: $(VENV)/.done
 	@$(MAKE) --no-print-directory SAN=thread all \
 		$(patsubst %,$(BUILD)/san-thread/tests/%,$(THREAD_TESTS))
