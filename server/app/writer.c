@@ -172,6 +172,7 @@ static void settle(struct writer *writer, struct job_list *round)
             histogram_observe(&writer->histograms.push_time, now_us - job->posted_mono_us);
         job->commit = status;
         job->failure = status == STATUS_OK ? NULL : strdup(err.text);
+        CHECK(status == STATUS_OK || job->failure != NULL);
         job->call.run = job_on_loop;
         if (job->loop == NULL)
             job_finish(job);

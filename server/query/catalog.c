@@ -89,7 +89,7 @@ void catalog_publish(struct catalog_board *board, const struct registry *registr
 
 const struct catalog *catalog_look(const struct catalog_board *board)
 {
-    return atomic_load_explicit(&board->current, memory_order_acquire);
+    return atomic_load(&board->current); /* not before the reader's epoch was noted */
 }
 
 const struct readable *catalog_find(const struct catalog *catalog,

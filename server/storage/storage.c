@@ -2,13 +2,10 @@
 #include "storage/storage.h"
 
 #include <rocksdb/c.h>
-#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -16,6 +13,7 @@
 #include "base/endian.h"
 #include "base/log.h"
 #include "storage/directory.h"
+#include "storage/disk.h"
 #include "storage/partials.h"
 #include "storage/range.h"
 #include "storage/sorted_puts.h"
@@ -32,8 +30,6 @@ enum {
     PERF_LEVEL_OFF = 1,
     DELETIONS_WINDOW = 4096,  /* keys in a row of a file, of which */
     DELETIONS_TRIGGER = 1024, /* so many are deletions, make it compacted */
-    RESERVE_PART = 20, /* a twentieth of the disk is kept free, */
-    RESERVE_MAX_BYTES = 256 * 1024 * 1024, /* at most so much: flushes and compactions need room */
     REOPEN_INTERVAL_US = 1000 * 1000,
     EVENTS_KEPT_BYTES = 1024 * 1024, /* of an empty batch */
 };
@@ -474,41 +470,10 @@ void batch_delete_base(struct batch *batch, struct storage *storage, uint32_t ta
  * read-only. So writes are refused while the disk is nearly full; once one failed, reads go on, and
  * the database is opened again when there is room for what that has to write. */
 
-/* Bytes of the write-ahead logs, which opening writes to sorted files. */
-static uint64_t database_log_bytes(const struct storage *storage)
-{
-    uint64_t total = 0;
-    DIR *entries = opendir(storage->path);
-    struct dirent *entry;
-    while (entries != NULL && (entry = readdir(entries)) != NULL) {
-        struct stat info;
-        const char *dot = strrchr(entry->d_name, '.');
-        if (dot != NULL && strcmp(dot, ".log") == 0 &&
-            fstatat(dirfd(entries), entry->d_name, &info, 0) == 0)
-            total += (uint64_t)info.st_size;
-    }
-    if (entries != NULL)
-        closedir(entries);
-    return total;
-}
-
 static enum status check_room(const struct storage *storage, uint64_t needed_bytes,
                               struct error *err)
 {
-    struct statvfs disk;
-    if (fstatvfs(storage->lock_fd, &disk) != 0)
-        return error_set(err, STATUS_IO, "%s: %s", storage->path, error_errno());
-    uint64_t free_bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
-    uint64_t reserve_bytes = (uint64_t)disk.f_blocks * disk.f_frsize / RESERVE_PART;
-    if (reserve_bytes > RESERVE_MAX_BYTES)
-        reserve_bytes = RESERVE_MAX_BYTES;
-    if (free_bytes >= needed_bytes + reserve_bytes)
-        return STATUS_OK;
-    return error_set(err, STATUS_UNAVAILABLE,
-                     "the disk of %s is nearly full: %llu MiB are free, %llu are needed; reads go "
-                     "on, make room and push again", storage->path,
-                     (unsigned long long)(free_bytes >> 20),
-                     (unsigned long long)((needed_bytes + reserve_bytes) >> 20));
+    return disk_check_room(storage->lock_fd, storage->path, needed_bytes, err);
 }
 
 /* Opens the database again after a failed write, at most once a second. What of that write reached
@@ -519,7 +484,7 @@ static enum status storage_reopen(struct storage *storage, struct error *err)
     if (now_us - storage->reopened_mono_us < REOPEN_INTERVAL_US)
         return error_set(err, STATUS_UNAVAILABLE, "a write failed a moment ago; reads go on");
     storage->reopened_mono_us = now_us;
-    enum status status = check_room(storage, database_log_bytes(storage), err);
+    enum status status = check_room(storage, disk_log_bytes(storage->path), err);
     if (status != STATUS_OK)
         return status;
     atomic_fetch_add(&storage->changes, 1); /* the write that failed may be there after all */
