@@ -24,7 +24,7 @@ LDFLAGS += -fsanitize=$(SAN)
 MALLOC =
 endif
 
-SERVER_LIBS = -lrocksdb -levent_core -lyaml -lyajl -lsqlite3 $(MALLOC) -lpthread -lm
+SERVER_LIBS = -lrocksdb -lrdkafka -levent_core -lyaml -lyajl -lsqlite3 $(MALLOC) -lpthread -lm
 CLIENT_LIBS = -lhiredis -lyajl -lm
 
 SERVER_SOURCES = $(filter-out server/main.c,$(wildcard server/*/*.c))
@@ -90,7 +90,7 @@ $(BUILD)/fuzz/rooms.a: $(call fuzz_object,$(SERVER_SOURCES) $(CLIENT_SOURCES))
 
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/rooms.a
 	$(call say,LD $@)
-	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lrocksdb -levent_core -lyaml -lyajl \
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lrocksdb -lrdkafka -levent_core -lyaml -lyajl \
 		-lsqlite3 -lhiredis -lpthread -lm
 
 -include $(shell find $(BUILD)/obj $(BUILD)/fuzz -name '*.d' 2>/dev/null)
@@ -98,7 +98,7 @@ $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/rooms.a
 
 # ---- set-up ----
 
-PACKAGES = build-essential librocksdb-dev libevent-dev libyaml-dev libyajl-dev libsqlite3-dev \
+PACKAGES = build-essential librocksdb-dev librdkafka-dev libevent-dev libyaml-dev libyajl-dev libsqlite3-dev \
 	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev redis-tools python3 python3-venv \
 	python3-pip clang clang-format libclang-rt-14-dev valgrind
 VENV = $(BUILD)/venv
