@@ -135,6 +135,10 @@ demo: setup ## load a year of New York flights and read their features, live and
 	@$(MAKE) --no-print-directory all $(FLIGHTS)/arrivals.ndjson
 	@tools/demo.sh $(BUILD)
 
+demo-kafka: setup ## a real broker, the flights produced while you watch: lag and features, live
+	@$(MAKE) --no-print-directory all $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
+	@$(VENV)/bin/python tools/demo_kafka.py $(BUILD)
+
 # ---- tests ----
 
 PYTEST = $(VENV)/bin/python -m pytest -q -p no:cacheprovider
@@ -208,5 +212,5 @@ install: all ## install below PREFIX (and DESTDIR): binaries, man pages, example
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
-.PHONY: all help setup kafka-jars demo test check check-house check-unit check-cost record-cost check-fuzz \
+.PHONY: all help setup kafka-jars demo demo-kafka test check check-house check-unit check-cost record-cost check-fuzz \
 	check-system check-sanitized test-all format install clean
