@@ -100,7 +100,7 @@ $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/rooms.a
 
 PACKAGES = build-essential librocksdb-dev librdkafka-dev libevent-dev libyaml-dev libyajl-dev libsqlite3-dev \
 	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev redis-tools python3 python3-venv \
-	python3-pip clang clang-format libclang-rt-14-dev valgrind
+	python3-pip clang clang-format libclang-rt-14-dev valgrind default-jre-headless maven
 VENV = $(BUILD)/venv
 
 setup: ## install what is needed: Debian packages, Python packages for the tests
@@ -111,6 +111,17 @@ $(VENV)/.done: tests/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
+
+# ---- a Kafka broker, for the tests and the demo ----
+
+KAFKA_JARS = $(BUILD)/cache/kafka/done
+
+$(KAFKA_JARS): tools/kafka/pom.xml
+	@mkdir -p $(@D)
+	tools/kafka/broker.py fetch --cache $(BUILD)/cache
+	@touch $@
+
+kafka-jars: $(KAFKA_JARS) ## fetch the jars of a Kafka broker, once
 
 # ---- the demo ----
 
@@ -123,6 +134,10 @@ $(FLIGHTS)/arrivals.ndjson: tools/flights.py | $(VENV)/.done
 demo: setup ## load a year of New York flights and read their features, live and as of the past
 	@$(MAKE) --no-print-directory all $(FLIGHTS)/arrivals.ndjson
 	@tools/demo.sh $(BUILD)
+
+demo-kafka: setup ## a real broker, the flights produced while you watch: lag and features, live
+	@$(MAKE) --no-print-directory all $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
+	@$(VENV)/bin/python tools/demo_kafka.py $(BUILD)
 
 # ---- tests ----
 
@@ -151,7 +166,7 @@ record-cost: $(BUILD)/tests/cost ## record what an operation costs now, for chec
 check-fuzz: $(FUZZERS)
 	@tests/run_fuzzers.sh $(FUZZ_SECONDS) $(FUZZERS)
 
-check-system: all $(BUILD)/replay $(FLIGHTS)/arrivals.ndjson
+check-system: all $(BUILD)/replay $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
 	@ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) \
 		ASOF_FLIGHTS=$(abspath $(FLIGHTS)) $(PYTEST) $(PYTEST_FLAGS) tests/system
 
@@ -197,5 +212,5 @@ install: all ## install below PREFIX (and DESTDIR): binaries, man pages, example
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
-.PHONY: all help setup demo test check check-house check-unit check-cost record-cost check-fuzz \
+.PHONY: all help setup kafka-jars demo demo-kafka test check check-house check-unit check-cost record-cost check-fuzz \
 	check-system check-sanitized test-all format install clean
