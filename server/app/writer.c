@@ -196,8 +196,7 @@ bool writer_turn(struct writer *writer)
     if (jobs.first != NULL)
         run_round(writer, &jobs);
     bool has_more = stream_step(writer->stream);
-    if (has_more)
-        publish_counters(writer);
+    publish_counters(writer);
     keep_house(writer);
     return has_more;
 }

@@ -100,10 +100,12 @@ static void begin(const struct at *at)
     const struct position *position = &at->partition->position;
     at->partition->ended_mono_us = 0;
     at->partition->is_old = position->first.offset >= 0;
-    if (position->last.offset >= 0)
+    if (position->last.offset >= 0) {
+        at->topic->is_verified = false;
         assign(at, CHECK_LAST, position->last.offset);
-    else
+    } else {
         assign(at, CHECK_NOTHING, position->next);
+    }
 }
 
 static void unassign(const struct at *at, enum partition_state state)
@@ -249,7 +251,9 @@ void kafka_source_put_positions(struct stream *stream, struct kafka_source *sour
 /* ---- what is not there any more ---- */
 
 /* The topic's name stands for another log: all that was read of the old one is read no further, the
- * new one from its beginning. A partition that nothing was read of before keeps its position. */
+ * new one from its beginning. A partition that was new when the topic was looked at again may have read
+ * the new log since, and keeps its position; but not where another one has shown that it was the old
+ * log then. */
 static void begin_new_origin(const struct at *at)
 {
     struct kafka_source *source = at->source;
@@ -261,13 +265,15 @@ static void begin_new_origin(const struct at *at)
     put_topic(at->stream, source, topic);
     for (uint32_t i = 0; i < topic->partitions_count; i++) {
         const struct at other = at_of(at->stream, source, at->topic_index, i);
-        if (!other.partition->is_old)
+        bool is_of_old_log = other.partition->is_old || topic->is_verified;
+        if (!is_of_old_log || other.partition->position.origin == 0)
             continue;
         *other.partition = (struct kafka_partition){0};
         batch_delete_row(at->stream->batch, at->stream->storage,
                          position_key(at->stream->batch_arena, source->source_id, topic->name, i));
         find(&other);
     }
+    topic->is_verified = true;
 }
 
 /* Records from the position on are gone; `resume` is the next one that is there. */
@@ -385,18 +391,23 @@ static void grow_topic(struct kafka_topic *topic, size_t count)
     topic->partitions_count = count;
 }
 
-/* A partition that was not known, or was away. */
+/* A partition that was not known: what is stored of it says where it goes on. */
 static void meet_partition(const struct at *at)
 {
     struct error err = {0};
-    if (at->partition->position.origin != 0) {
-        begin(at);
-        return;
-    }
     if (load_partition(at, &err) == STATUS_OK)
         return;
     log_error("%s", err.text);
     at->source->is_loaded = false; /* tried again */
+}
+
+/* One that was away. What is stored of it may be older than what the open batch says. */
+static void meet_again(const struct at *at)
+{
+    if (at->partition->position.origin != 0)
+        begin(at);
+    else
+        find(at);
 }
 
 static void take_topic(struct stream *stream, struct kafka_source *source,
@@ -413,7 +424,7 @@ static void take_topic(struct stream *stream, struct kafka_source *source,
     if (!topic->is_known) {
         topic->row = (struct topic_row){.origin = source->next_origin++,
                                         .partitions_count = item->count};
-        topic->is_known = true;
+        topic->is_known = topic->is_verified = true;
         put_topic(stream, source, topic);
     }
     if (item->count > known_count)
@@ -421,8 +432,10 @@ static void take_topic(struct stream *stream, struct kafka_source *source,
     for (uint32_t i = 0; i < topic->partitions_count; i++) {
         const struct at at = at_of(stream, source, item->topic, i);
         bool is_there = i < item->count;
-        if (is_there && (i >= known_count || at.partition->state == PARTITION_GONE))
+        if (is_there && i >= known_count)
             meet_partition(&at);
+        else if (is_there && at.partition->state == PARTITION_GONE)
+            meet_again(&at);
         else if (!is_there && at.partition->state != PARTITION_GONE)
             unassign(&at, PARTITION_GONE);
     }
@@ -447,6 +460,7 @@ static bool passes_check(const struct at *at, const struct kafka_item *item)
             check_first(at, position->next);
             return false;
         }
+        at->topic->is_verified |= item->offset == position->last.offset;
         partition->check = CHECK_NOTHING;
         return true;
     case CHECK_FIRST:

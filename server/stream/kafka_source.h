@@ -27,7 +27,7 @@ struct kafka_partition {
     enum partition_state state;
     enum partition_check check; /* what the next record is to be */
     bool is_moved;              /* its position is to be stored */
-    bool is_old;                /* had been read when it was assigned: a new origin resets it */
+    bool is_old;                /* had been read when it was looked at again last */
     uint32_t epoch;             /* of its assignment */
     struct position position;
     int64_t resume;             /* where to go on behind a gap, while the first record is checked */
@@ -39,6 +39,7 @@ struct kafka_topic {
     struct bytes name; /* borrowed from the definition */
     bool is_known;     /* its row is stored or about to be */
     bool is_missing;
+    bool is_verified; /* since it was looked at again last, one of its logs was the one that it was */
     struct topic_row row;
     struct kafka_partition *partitions; /* owned */
     size_t partitions_count;
