@@ -6,6 +6,7 @@ import json
 import time
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from conftest import Server
 from kafka_world import Kafka, Message
@@ -279,3 +280,34 @@ def test_pushes_to_a_source_of_kafka_are_refused(world):
     world.apply(topic)
     with pytest.raises(Exception, match="reads Kafka"):
         world.server.call("ASOF.PUSH", "things", '{"ts": 1, "who": "a"}')
+
+
+def test_asof_shows_lag_and_letters(world):
+    topic = world.kafka.new_topic(partitions=1)
+    world.kafka.produce(topic, [event(0), Message(b"{", key=b"k"), Message(b"\xff")])
+    world.apply(topic)
+    world.wait_until_read(topic)
+    lag = world.server.asof("lag", "things").stdout
+    assert topic in lag and "reading" in lag
+    assert world.server.asof("lag", "nothing", check=False).returncode == 3
+    assert "undecodable" in world.server.asof("dlq", "things").stdout
+    assert "/w==" in world.server.asof("dlq", "things", "--show", "2").stdout
+    exported = [json.loads(line) for line in world.server.asof("dlq", "things", "--export").stdout.splitlines()]
+    assert [letter["id"] for letter in exported] == [1, 2] and exported[0]["value"] == "{"
+    assert world.server.asof("dlq", "things", "--retry").stdout == "0 taken, 2 refused again\n"
+    assert world.server.asof("dlq", "things", "--drop", "--show", "2").stdout == "1 dropped\n"
+    assert world.server.asof("dlq", "things", "--drop").stdout == "1 dropped\n"
+
+
+def test_the_offsets_of_a_group_follow_for_tools(world):
+    topic = world.kafka.new_topic(partitions=1)
+    world.produce(topic, range(10))
+    world.apply(topic, "group: asof-mirror")
+    world.wait_for_count(10)
+
+    def offset():
+        consumer = Consumer({"bootstrap.servers": world.kafka.address, "group.id": "asof-mirror"})
+        (place,) = consumer.committed([TopicPartition(topic, 0)], 10)
+        consumer.close()
+        return place.offset
+    world.server.wait_for(lambda: offset() == 10, 30)
