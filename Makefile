@@ -24,7 +24,7 @@ LDFLAGS += -fsanitize=$(SAN)
 MALLOC =
 endif
 
-SERVER_LIBS = -lrocksdb -levent_core -lyaml -lyajl -lsqlite3 $(MALLOC) -lpthread -lm
+SERVER_LIBS = -lrocksdb -lrdkafka -levent_core -lyaml -lyajl -lsqlite3 $(MALLOC) -lpthread -lm
 CLIENT_LIBS = -lhiredis -lyajl -lm
 
 SERVER_SOURCES = $(filter-out server/main.c,$(wildcard server/*/*.c))
@@ -90,7 +90,7 @@ $(BUILD)/fuzz/rooms.a: $(call fuzz_object,$(SERVER_SOURCES) $(CLIENT_SOURCES))
 
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/rooms.a
 	$(call say,LD $@)
-	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lrocksdb -levent_core -lyaml -lyajl \
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lrocksdb -lrdkafka -levent_core -lyaml -lyajl \
 		-lsqlite3 -lhiredis -lpthread -lm
 
 -include $(shell find $(BUILD)/obj $(BUILD)/fuzz -name '*.d' 2>/dev/null)
@@ -98,9 +98,9 @@ $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/rooms.a
 
 # ---- set-up ----
 
-PACKAGES = build-essential librocksdb-dev libevent-dev libyaml-dev libyajl-dev libsqlite3-dev \
+PACKAGES = build-essential librocksdb-dev librdkafka-dev libevent-dev libyaml-dev libyajl-dev libsqlite3-dev \
 	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev redis-tools python3 python3-venv \
-	python3-pip clang clang-format libclang-rt-14-dev valgrind
+	python3-pip clang clang-format libclang-rt-14-dev valgrind default-jre-headless maven
 VENV = $(BUILD)/venv
 PROMTOOL = $(BUILD)/promtool
 
@@ -117,6 +117,17 @@ $(VENV)/.done: tests/requirements.txt
 $(PROMTOOL): tools/take_from_package.sh
 	@tools/take_from_package.sh prometheus usr/bin/promtool $@
 
+# ---- a Kafka broker, for the tests and the demo ----
+
+KAFKA_JARS = $(BUILD)/cache/kafka/done
+
+$(KAFKA_JARS): tools/kafka/pom.xml
+	@mkdir -p $(@D)
+	tools/kafka/broker.py fetch --cache $(BUILD)/cache
+	@touch $@
+
+kafka-jars: $(KAFKA_JARS) ## fetch the jars of a Kafka broker, once
+
 # ---- the demo ----
 
 FLIGHTS = $(BUILD)/flights
@@ -128,6 +139,10 @@ $(FLIGHTS)/arrivals.ndjson: tools/flights.py | $(VENV)/.done
 demo: setup ## load a year of New York flights and read their features, live and as of the past
 	@$(MAKE) --no-print-directory all $(FLIGHTS)/arrivals.ndjson
 	@tools/demo.sh $(BUILD)
+
+demo-kafka: setup ## a real broker, the flights produced while you watch: lag and features, live
+	@$(MAKE) --no-print-directory all $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
+	@$(VENV)/bin/python tools/demo_kafka.py $(BUILD)
 
 # ---- tests ----
 
@@ -156,7 +171,7 @@ record-cost: $(BUILD)/tests/cost ## record what an operation costs now, for chec
 check-fuzz: $(FUZZERS)
 	@tests/run_fuzzers.sh $(FUZZ_SECONDS) $(FUZZERS)
 
-check-system: all $(BUILD)/replay $(PROMTOOL) $(FLIGHTS)/arrivals.ndjson
+check-system: all $(BUILD)/replay $(PROMTOOL) $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
 	@PROMTOOL=$(abspath $(PROMTOOL)) ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) \
 		ASOF_FLIGHTS=$(abspath $(FLIGHTS)) $(PYTEST) $(PYTEST_FLAGS) tests/system
 
@@ -202,5 +217,5 @@ install: all ## install below PREFIX (and DESTDIR): binaries, man pages, example
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
-.PHONY: all help setup demo test check check-house check-unit check-cost record-cost check-fuzz \
+.PHONY: all help setup kafka-jars demo demo-kafka test check check-house check-unit check-cost record-cost check-fuzz \
 	check-system check-sanitized test-all format install clean

@@ -58,6 +58,17 @@ static const struct option push_options[] = {
            "how long to wait for a server that went away"),
 };
 
+static const struct option lag_options[] = {
+    FLAG("watch", is_watch, "print it again every second, until it is interrupted"),
+};
+
+static const struct option dlq_options[] = {
+    TEXT("show", "ID", letter, "one with its bytes; with --retry or --drop that one alone"),
+    FLAG("retry", is_retry, "take them again as events, after the definition was mended"),
+    FLAG("drop", is_drop, "delete them"),
+    FLAG("export", is_export, "print all with their bytes, one JSON object a line"),
+};
+
 const struct option_table command_common_options = TABLE(common_options);
 
 const struct command command_table[] = {
@@ -147,6 +158,36 @@ const struct command command_table[] = {
                     "  asof push departures departures.csv --rejects rejects.ndjson\n"
                     "  tail -f app.ndjson | asof push payments\n",
         .run = command_push,
+    },
+    {
+        .name = "lag",
+        .words = "[SOURCE]",
+        .summary = "Show how far sources have read Kafka",
+        .text = "One line a partition: the next offset that is read, the end of its log as the last\n"
+                "fetch knew it, how many records and how much time lie between. Not every\n"
+                "offset is a record: transactions end with one of their own.\n",
+        .words_max = 1,
+        .options = TABLE(lag_options),
+        .examples = "  asof lag\n"
+                    "  asof lag payments --watch\n"
+                    "  asof lag --json | jq '.[].partitions[].lag'\n",
+        .run = command_lag,
+    },
+    {
+        .name = "dlq",
+        .words = "SOURCE",
+        .summary = "Show, retry or drop what of Kafka could not be taken",
+        .text = "Dead letters are records that are no event of the source: not decodable, of a wrong\n"
+                "type, without time or id, too far ahead, or late for every view. A source keeps\n"
+                "the newest 10,000 of them, 64 MiB at most.\n",
+        .words_min = 1,
+        .words_max = 1,
+        .options = TABLE(dlq_options),
+        .examples = "  asof dlq payments\n"
+                    "  asof dlq payments --show 17\n"
+                    "  asof dlq payments --export > letters.ndjson\n"
+                    "  asof dlq payments --retry\n",
+        .run = command_dlq,
     },
     {
         .name = "help",

@@ -36,6 +36,11 @@ struct options {
     int64_t batch_events;
     int64_t in_flight;
     int64_t retry_s;
+    bool is_watch;
+    bool is_retry;
+    bool is_drop;
+    bool is_export;
+    const char *letter; /* an id, as it was typed */
 };
 
 struct run {
@@ -74,6 +79,9 @@ enum exit_code command_list(const struct run *run, struct error *err);
 enum exit_code command_describe(const struct run *run, struct error *err);
 enum exit_code command_get(const struct run *run, struct error *err);
 enum exit_code command_push(const struct run *run, struct error *err);
+
+enum exit_code command_lag(const struct run *run, struct error *err);
+enum exit_code command_dlq(const struct run *run, struct error *err);
 
 enum exit_code command_help(const struct run *run, struct error *err);
 enum exit_code command_version(const struct run *run, struct error *err);

@@ -293,6 +293,10 @@ void resp_asof_get(struct resp_call *call);
 void resp_asof_list(struct resp_call *call);
 void resp_asof_plan(struct resp_call *call);
 
+/* resp_kafka.c */
+void resp_asof_lag(struct resp_call *call);
+extern const struct resp_command resp_dlq_subcommands[];
+
 /* resp_command.c */
 void resp_command_all(struct resp_call *call);
 extern const struct resp_command resp_command_subcommands[];

@@ -194,6 +194,7 @@ static enum status server_start(struct server *server, struct error *err)
     if (status != STATUS_OK)
         return status;
     network_loop_take_signals(worker_loop(server->workers[0]));
+    stream_start_kafka(server->stream, writer_wake, server->writer);
     writer_start(server->writer);
     readers_start(server->readers);
     for (size_t i = 1; i < server->workers_count; i++)
@@ -209,6 +210,8 @@ static void stop_threads(struct server *server)
 {
     if (server->writer != NULL)
         writer_stop(server->writer);
+    if (server->stream != NULL)
+        stream_stop_kafka(server->stream);
     for (size_t i = 0; i < server->workers_count; i++)
         worker_stop(server->workers[i]);
     for (size_t i = 0; i < server->workers_count; i++)

@@ -39,6 +39,7 @@ struct writer {
     pthread_cond_t has_jobs;
     struct job_list queue;
     bool is_stopping;
+    bool is_woken; /* for something else than a job */
     struct stream_counters counters;
     enum status disk; /* what storage_can_write said last, and why */
     struct error disk_reason;
@@ -107,6 +108,17 @@ void writer_post(struct writer *writer, struct writer_job *job)
     list_add(&writer->queue, job);
     pthread_mutex_unlock(&writer->mutex);
     if (was_empty)
+        pthread_cond_signal(&writer->has_jobs);
+}
+
+void writer_wake(void *context)
+{
+    struct writer *writer = context;
+    pthread_mutex_lock(&writer->mutex);
+    bool was_woken = writer->is_woken;
+    writer->is_woken = true;
+    pthread_mutex_unlock(&writer->mutex);
+    if (!was_woken)
         pthread_cond_signal(&writer->has_jobs);
 }
 
@@ -231,8 +243,7 @@ bool writer_turn(struct writer *writer)
     if (jobs.first != NULL)
         run_round(writer, &jobs);
     bool has_more = stream_step(writer->stream);
-    if (has_more)
-        publish_counters(writer);
+    publish_counters(writer);
     keep_house(writer);
     note_progress(writer);
     return has_more;
@@ -250,9 +261,11 @@ static bool wait_for_jobs(struct writer *writer, bool has_more)
     }
     pthread_mutex_lock(&writer->mutex);
     int result = 0;
-    while (!has_more && result != ETIMEDOUT && writer->queue.first == NULL && !writer->is_stopping)
+    while (!has_more && result != ETIMEDOUT && writer->queue.first == NULL &&
+           !writer->is_stopping && !writer->is_woken)
         result = pthread_cond_timedwait(&writer->has_jobs, &writer->mutex, &until);
     bool is_stopping = writer->is_stopping;
+    writer->is_woken = false;
     pthread_mutex_unlock(&writer->mutex);
     return is_stopping;
 }

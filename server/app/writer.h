@@ -55,6 +55,9 @@ void writer_stop(struct writer *writer);
 
 void writer_post(struct writer *writer, struct writer_job *job);
 
+/* There is something for stream_step to do. context is a struct writer. Thread: any. */
+void writer_wake(void *context);
+
 /* Bytes of the jobs that are not done. Thread: any. */
 size_t writer_queued_bytes(const struct writer *writer);
 

@@ -18,6 +18,9 @@ enum {
     VIEW_FEATURES_MAX = 512,
     EXPRESSION_SIZE_MAX = 4096,
     LAST_WINDOW_COUNT_MAX = 1000,
+    KAFKA_TOPICS_MAX = 16,      /* of one source */
+    KAFKA_TOPIC_SIZE_MAX = 249, /* of a topic's name, as Kafka has it */
+    KAFKA_PROPERTIES_MAX = 64,
 };
 
 /* How an event writes a timestamp; the value itself is always in microseconds. */
@@ -42,6 +45,24 @@ enum durability { DURABILITY_FSYNC, DURABILITY_OS };
 
 #define DURATION_NONE INT64_C(-1) /* no limit was set */
 
+/* Where the first offset of a partition is, which nothing was read of yet. */
+enum kafka_start { KAFKA_EARLIEST, KAFKA_LATEST, KAFKA_AT };
+
+/* What becomes of a partition whose next records are not there any more. */
+enum kafka_gap { KAFKA_STOP, KAFKA_SKIP };
+
+struct kafka_definition {
+    struct bytes brokers; /* "host:port,host:port" */
+    const struct bytes *topics;
+    size_t topics_count;
+    enum kafka_start start;
+    int64_t start_us; /* of KAFKA_AT */
+    enum kafka_gap on_gap;
+    struct bytes group;             /* whose offsets are set to ours for tools; empty: none */
+    const struct bytes *properties; /* properties_count pairs of librdkafka: name, value, name ... */
+    size_t properties_count;
+};
+
 struct source_definition {
     struct bytes name;
     struct annotations annotations;
@@ -53,6 +74,7 @@ struct source_definition {
     enum durability durability;
     int64_t retention_us; /* of raw events, or DURATION_NONE: forever */
     int64_t ahead_max_us; /* or DURATION_NONE */
+    const struct kafka_definition *kafka; /* NULL: events are pushed, into the embedded log */
 };
 
 struct entity_definition {
@@ -128,6 +150,9 @@ struct definition_checks {
      * are set. Fills feature->type. INVALID: err, and which part of the feature is wrong. */
     enum status (*check_feature)(struct feature_definition *feature, enum feature_part *wrong,
                                  struct error *err);
+
+    /* Checks a property that is passed to Kafka's client; INVALID: err has a sentence. */
+    enum status (*check_kafka_property)(struct bytes name, struct bytes value, struct error *err);
 };
 
 /* Appends as it is typed: "5m", "7d step 1h", "tumbling(1d, offset 6h)", "session(30m)", "last(5)",

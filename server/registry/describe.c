@@ -66,6 +66,8 @@ static void list_source(struct buffer *out, const struct source_definition *sour
     json_member_text(out, "description", source->annotations.description);
     json_member_text(out, "clock", bytes_of_text(clock_name(source->clock)));
     member_number(out, "fields", source->fields_count);
+    if (source->kafka != NULL)
+        json_member_text(out, "topic", source->kafka->topics[0]);
     buffer_append_byte(out, '}');
 }
 
@@ -140,6 +142,10 @@ static void describe_source(struct buffer *out, const struct source_definition *
     json_member_text(out, "durability", bytes_of_text(durability_name(source->durability)));
     json_member_duration(out, "retention", source->retention_us);
     json_member_duration(out, "ahead_max", source->ahead_max_us);
+    if (source->kafka != NULL) {
+        json_name(out, "kafka");
+        kafka_append(source->kafka, WITHOUT_SECRETS, out);
+    }
     buffer_append_byte(out, '}');
 }
 

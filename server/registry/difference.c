@@ -137,6 +137,45 @@ static void say_fields(struct difference *difference, const struct field_definit
 
 /* --- sources and entities ------------------------------------------------------------------ */
 
+static struct bytes topics_text(const struct kafka_definition *kafka, struct arena *arena)
+{
+    struct buffer text = {0};
+    for (size_t i = 0; i < kafka->topics_count; i++)
+        buffer_format(&text, "%s%.*s", i == 0 ? "" : ", ", BYTES_ARGS(kafka->topics[i]));
+    return buffer_to_arena(&text, arena);
+}
+
+/* Names only: values may be passwords. */
+static bool properties_are_equal(const struct kafka_definition *before,
+                                 const struct kafka_definition *after)
+{
+    bool is_equal = before->properties_count == after->properties_count;
+    for (size_t i = 0; is_equal && i < 2 * before->properties_count; i++)
+        is_equal = bytes_equal(before->properties[i], after->properties[i]);
+    return is_equal;
+}
+
+static void say_kafka(struct difference *difference, const struct kafka_definition *before,
+                      const struct kafka_definition *after)
+{
+    char old_start[TIME_TEXT_SIZE];
+    char new_start[TIME_TEXT_SIZE];
+    if (before == NULL || after == NULL) {
+        if (before != after)
+            say_one(difference, after != NULL ? "+" : "-", bytes_of_text("kafka"));
+        return;
+    }
+    say_change(difference, "brokers", before->brokers, after->brokers);
+    say_change(difference, "topic", topics_text(before, difference->arena),
+               topics_text(after, difference->arena));
+    say_change(difference, "start", start_text(before, old_start), start_text(after, new_start));
+    say_change(difference, "on_gap", bytes_of_text(gap_name(before->on_gap)),
+               bytes_of_text(gap_name(after->on_gap)));
+    say_change_quoted(difference, "group", before->group, after->group);
+    if (!properties_are_equal(before, after) && part_begin(difference))
+        buffer_append_text(&difference->text, "other properties");
+}
+
 struct bytes source_difference(const struct source_definition *before,
                                const struct source_definition *after, struct arena *arena)
 {
@@ -156,6 +195,7 @@ struct bytes source_difference(const struct source_definition *before,
                duration_text(&difference, after->retention_us));
     say_change(&difference, "ahead_max", duration_text(&difference, before->ahead_max_us),
                duration_text(&difference, after->ahead_max_us));
+    say_kafka(&difference, before->kafka, after->kafka);
     return difference_end(&difference);
 }
 

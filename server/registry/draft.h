@@ -53,6 +53,16 @@ MUST_USE enum status view_draft_parse(const struct parse *parse, const struct no
 MUST_USE enum status source_parse_event(const struct parse *parse, const struct event_nodes *nodes,
                                         struct source_definition *out);
 
+/* What stands behind kafka:, and start and on_gap where they stand beside it (or NULL). */
+struct kafka_nodes {
+    const struct node *body;
+    const struct node *start;
+    const struct node *on_gap;
+};
+
+MUST_USE enum status kafka_parse(const struct parse *parse, const struct kafka_nodes *nodes,
+                                 const struct kafka_definition **out);
+
 /* A list of names of fields, as an entity has. */
 MUST_USE enum status keys_parse(const struct parse *parse, const struct node *node,
                                 struct entity_definition *out);

@@ -18,6 +18,25 @@ const char *durability_name(enum durability durability)
     return names[durability];
 }
 
+const char *gap_name(enum kafka_gap gap)
+{
+    static const char *const names[] = {[KAFKA_STOP] = "stop", [KAFKA_SKIP] = "skip"};
+    return names[gap];
+}
+
+struct bytes start_text(const struct kafka_definition *kafka, char text[TIME_TEXT_SIZE])
+{
+    switch (kafka->start) {
+    case KAFKA_EARLIEST:
+        return bytes_of_text("earliest");
+    case KAFKA_LATEST:
+        return bytes_of_text("latest");
+    case KAFKA_AT:
+        break;
+    }
+    return bytes_of(text, time_format(kafka->start_us, text));
+}
+
 struct bytes buffer_to_arena(struct buffer *buffer, struct arena *arena)
 {
     struct bytes copy = arena_copy(arena, buffer_bytes(buffer));
@@ -101,6 +120,47 @@ void default_append(const struct value *value, struct buffer *out)
 
 /* --- sources and entities ------------------------------------------------------------------ */
 
+/* Whether the value of a property is nobody's business but that of client and broker. */
+static bool property_is_secret(struct bytes name)
+{
+    static const char *const words[] = {"password", "secret", "key.pem", "sasl.oauthbearer.config"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (name.size > 0 && memmem(name.data, name.size, words[i], strlen(words[i])) != NULL)
+            return true;
+    return false;
+}
+
+void kafka_append(const struct kafka_definition *kafka, enum secret_choice choice,
+                  struct buffer *out)
+{
+    char time[TIME_TEXT_SIZE];
+    buffer_append_byte(out, '{');
+    json_member_text(out, "brokers", kafka->brokers);
+    json_name(out, "topic");
+    buffer_append_byte(out, '[');
+    for (size_t i = 0; i < kafka->topics_count; i++) {
+        json_comma(out);
+        json_text(out, kafka->topics[i]);
+    }
+    buffer_append_byte(out, ']');
+    json_member_text(out, "start", start_text(kafka, time));
+    json_member_text(out, "on_gap", bytes_of_text(gap_name(kafka->on_gap)));
+    if (kafka->group.size > 0)
+        json_member_text(out, "group", kafka->group);
+    if (kafka->properties_count > 0) {
+        json_name(out, "properties");
+        buffer_append_byte(out, '{');
+        for (size_t i = 0; i < kafka->properties_count; i++) {
+            const struct bytes *property = &kafka->properties[2 * i];
+            bool is_hidden = choice == WITHOUT_SECRETS && property_is_secret(property[0]);
+            json_name_bytes(out, property[0]);
+            json_text(out, is_hidden ? bytes_of_text("(hidden)") : property[1]);
+        }
+        buffer_append_byte(out, '}');
+    }
+    buffer_append_byte(out, '}');
+}
+
 void source_append_definition(const struct source_definition *source, enum annotation_choice choice,
                               struct buffer *out)
 {
@@ -120,6 +180,10 @@ void source_append_definition(const struct source_definition *source, enum annot
         json_member_text(out, "ahead_max", bytes_of_text("none"));
     else
         json_member_duration(out, "ahead_max", source->ahead_max_us);
+    if (source->kafka != NULL) {
+        json_name(out, "kafka");
+        kafka_append(source->kafka, WITH_SECRETS, out);
+    }
     buffer_append_byte(out, '}');
 }
 

@@ -9,9 +9,11 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "base/time_text.h"
 #include "model/definition.h"
 
 enum annotation_choice { WITHOUT_ANNOTATIONS, WITH_ANNOTATIONS };
+enum secret_choice { WITHOUT_SECRETS, WITH_SECRETS };
 
 /* Append the definition as in a file, defaults written out. */
 void source_append_definition(const struct source_definition *source, enum annotation_choice choice,
@@ -39,6 +41,14 @@ void default_append(const struct value *value, struct buffer *out);
 void tags_append(const struct annotations *annotations, struct buffer *out);
 void fields_append(const struct field_definition *fields, size_t fields_count, struct buffer *out);
 
+/* Appends what stands behind kafka:; passwords and the like only WITH_SECRETS, to be stored. */
+void kafka_append(const struct kafka_definition *kafka, enum secret_choice choice,
+                  struct buffer *out);
+
+/* "earliest", "latest", or a time that is written into text. */
+struct bytes start_text(const struct kafka_definition *kafka, char text[TIME_TEXT_SIZE]);
+
+const char *gap_name(enum kafka_gap gap);
 const char *clock_name(enum source_clock clock);
 const char *durability_name(enum durability durability);
 

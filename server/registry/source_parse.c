@@ -3,10 +3,6 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-#define KAFKA_REFUSAL                                                                              \
-    "this version does not read Kafka yet, leave it out and push the events (asof push, XADD, "    \
-    "ASOF.PUSH)"
-
 /* --- fields -------------------------------------------------------------------------------- */
 
 /* The timestamp types differ in how an event writes them, which only fields know. */
@@ -149,6 +145,9 @@ struct source_nodes {
     const struct node *durability;
     const struct node *retention;
     const struct node *ahead_max;
+    const struct node *kafka;
+    const struct node *start;
+    const struct node *on_gap;
 };
 
 static enum status source_read_keys(const struct parse *parse, const struct node *body,
@@ -164,11 +163,12 @@ static enum status source_read_keys(const struct parse *parse, const struct node
         {"durability", &nodes->durability, NULL},
         {"retention", &nodes->retention, NULL},
         {"ahead_max", &nodes->ahead_max, NULL},
-        {"kafka", NULL, KAFKA_REFUSAL},
-        {"start", NULL, KAFKA_REFUSAL},
-        {"on_gap", NULL, KAFKA_REFUSAL},
-        {"freshness_slo", NULL, KAFKA_REFUSAL},
-        {"dead_letters", NULL, KAFKA_REFUSAL},
+        {"kafka", &nodes->kafka, NULL},
+        {"start", &nodes->start, NULL},
+        {"on_gap", &nodes->on_gap, NULL},
+        {"freshness_slo", NULL, "this version has no such goal yet; `asof lag` shows the time lag"},
+        {"dead_letters", NULL,
+         "this version produces them to no topic yet; `asof dlq` lists and exports them"},
     };
     return mapping_read(parse, body, "a source", slots, COUNT_OF(slots));
 }
@@ -202,6 +202,24 @@ static enum status source_parse_options(const struct parse *parse, const struct 
     return status;
 }
 
+static enum status source_parse_kafka(const struct parse *parse, const struct source_nodes *nodes,
+                                      struct source_definition *out)
+{
+    const struct kafka_nodes kafka = {
+        .body = nodes->kafka, .start = nodes->start, .on_gap = nodes->on_gap};
+    if (nodes->kafka == NULL && nodes->start != NULL)
+        return mistake(parse, nodes->start, "start is for a source that reads Kafka; add kafka:");
+    if (nodes->kafka == NULL && nodes->on_gap != NULL)
+        return mistake(parse, nodes->on_gap, "on_gap is for a source that reads Kafka; add kafka:");
+    if (nodes->kafka == NULL)
+        return STATUS_OK;
+    if (nodes->retention != NULL)
+        return mistake(parse, nodes->retention,
+                       "retention is that of the embedded log, and the log of a source that reads "
+                       "Kafka is Kafka; leave it out");
+    return kafka_parse(parse, &kafka, &out->kafka);
+}
+
 enum status source_parse(const struct parse *parse, const struct node *name,
                          const struct node *body, struct source_definition *out)
 {
@@ -215,6 +233,8 @@ enum status source_parse(const struct parse *parse, const struct node *name,
         status = source_parse_event(parse, &nodes.event, out);
     if (status == STATUS_OK)
         status = source_parse_options(parse, &nodes, out);
+    if (status == STATUS_OK)
+        status = source_parse_kafka(parse, &nodes, out);
     return status;
 }
 

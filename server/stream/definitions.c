@@ -3,7 +3,7 @@
 
 #include "base/check.h"
 #include "base/map.h"
-#include "stream/stream_private.h"
+#include "stream/intake.h"
 
 enum { DEFINITION_ROWS_MAX = 100 * 1000 };
 
@@ -55,6 +55,15 @@ static void overlay_rows(struct row_list *list, const struct registry_plan *plan
     map_destroy(&latest);
 }
 
+/* Those of features, and of Kafka. */
+static const struct definition_checks *checks(void)
+{
+    static struct definition_checks all;
+    all = *features_checks();
+    all.check_kafka_property = kafka_check_property;
+    return &all;
+}
+
 /* The snapshot of what is stored with the planned rows (or NULL) over it. */
 static enum status load_snapshot(struct stream *stream, const struct registry_plan *plan,
                                  struct registry **out, struct error *err)
@@ -68,7 +77,7 @@ static enum status load_snapshot(struct stream *stream, const struct registry_pl
     if (status == STATUS_OK && plan != NULL)
         overlay_rows(&list, plan);
     if (status == STATUS_OK)
-        status = registry_load(list.rows, list.count, features_checks(), out, err);
+        status = registry_load(list.rows, list.count, checks(), out, err);
     free(list.rows);
     arena_destroy(&list.arena);
     return status;
@@ -103,6 +112,7 @@ static void swap(struct stream *stream, struct prepared *prepared)
     stream->registry = prepared->registry;
     stream->runtime = prepared->runtime;
     stream->changed(stream->changed_context, stream, prepared->registry);
+    intake_reconcile(stream);
     runtime_destroy(&old.runtime);
     registry_destroy(&old.registry);
 }
@@ -141,7 +151,7 @@ enum status stream_plan(struct stream *stream, const struct definition_file *fil
                         size_t files_count, struct arena *arena, struct registry_plan *plan,
                         struct error *err)
 {
-    return registry_plan(stream->registry, files, files_count, features_checks(), arena, plan, err);
+    return registry_plan(stream->registry, files, files_count, checks(), arena, plan, err);
 }
 
 enum status stream_apply(struct stream *stream, const struct definition_file *files,

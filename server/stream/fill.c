@@ -206,6 +206,8 @@ static void fill_event(struct stream *stream, const struct found *found,
     struct input_scratch *scratch = &stream->scratch;
     struct decoded_event event;
     int64_t time_us;
+    char place[SEQUENCE_SIZE];
+    be64_write(place, step->position);
     if (decoder_decode(found->source->decoder, text, stream->event_arena, &event, NULL) !=
         STATUS_OK) {
         stream->counters.events_mismatched_total++;
@@ -213,8 +215,8 @@ static void fill_event(struct stream *stream, const struct found *found,
         return;
     }
     see_event_time(found->source, &event, step);
-    enum input_result result = input_reduce(found->input, &event, step->position, scratch,
-                                            &time_us, NULL);
+    enum input_result result = input_reduce(found->input, &event,
+                                            bytes_of(place, sizeof(place)), scratch, &time_us, NULL);
     switch (result) {
     case INPUT_TAKEN:
         batch_put_event(stream->fill_batch, stream->storage, found->input->version->table_id,

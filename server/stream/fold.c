@@ -155,6 +155,8 @@ void fold_move_horizons(struct source_runtime *source)
 {
     int64_t newest_us = source->state->committed.newest_us;
     bool is_read = false;
+    if (source->state->is_catching_up)
+        return;
     for (size_t i = 0; i < source->inputs_count; i++) {
         struct fold *fold = source->inputs[i].fold;
         if (fold == NULL || newest_us == TIME_MIN_US)

@@ -73,15 +73,18 @@ static int64_t source_now_us(const struct source_runtime *source)
 /* Checks what the source itself asks of each event, and takes its time. */
 static enum status check_event(const struct source_runtime *source,
                                const struct decoded_event *event, int64_t *time_us,
-                               struct error *err)
+                               enum refusal *why, struct error *err)
 {
     const struct source_definition *definition = source->source->definition;
     const struct field_definition *fields = definition->fields;
+    *why = REFUSED_WRONG_TYPE;
     if (event->first_mismatch >= 0)
         return error_set(err, STATUS_INVALID, "%s", event->mismatch.text);
+    *why = REFUSED_NO_TIME;
     if (event->values[definition->event_time_field].kind == VALUE_NULL)
         return error_set(err, STATUS_INVALID, "field '%.*s', the event time, is missing",
                          BYTES_ARGS(fields[definition->event_time_field].name));
+    *why = REFUSED_NO_ID;
     if (definition->event_id_field >= 0 &&
         event->values[definition->event_id_field].kind == VALUE_NULL)
         return error_set(err, STATUS_INVALID, "field '%.*s', the event id, is missing",
@@ -99,6 +102,7 @@ static enum status check_event(const struct source_runtime *source,
     time_format(*time_us, time);
     time_format(now_us, now);
     duration_format(definition->ahead_max_us, ahead);
+    *why = REFUSED_AHEAD;
     return error_set(err, STATUS_INVALID,
                      "event time %s is more than ahead_max (%s) ahead of now, %s", time, ahead,
                      now);
@@ -123,8 +127,8 @@ static enum status refuse_late(const struct source_runtime *source, int64_t time
 }
 
 static enum status put_for_views(struct stream *stream, struct source_runtime *source,
-                                 const struct decoded_event *event, int64_t event_us,
-                                 struct error *err)
+                                 const struct decoded_event *event, struct bytes place,
+                                 int64_t event_us, enum refusal *why, struct error *err)
 {
     struct stream_counters *counters = &stream->counters;
     struct input_scratch *scratch = &stream->scratch;
@@ -132,8 +136,7 @@ static enum status put_for_views(struct stream *stream, struct source_runtime *s
     for (size_t i = 0; i < source->inputs_count; i++) {
         struct view_input *input = &source->inputs[i];
         int64_t time_us = 0;
-        switch (input_reduce(input, event, source->state->pending.next_sequence, scratch, &time_us,
-                             err)) {
+        switch (input_reduce(input, event, place, scratch, &time_us, err)) {
         case INPUT_TAKEN:
             batch_put_event(stream->batch, stream->storage, input->version->table_id,
                             buffer_bytes(&scratch->entity), time_us,
@@ -152,13 +155,32 @@ static enum status put_for_views(struct stream *stream, struct source_runtime *s
             counters->events_mismatched_total++;
             break;
         case INPUT_REFUSED:
+            *why = REFUSED_TOO_LONG;
             return STATUS_INVALID;
         }
     }
+    *why = REFUSED_LATE;
     if (late_count > 0 && late_count == source->inputs_count)
         return refuse_late(source, event_us, err);
     counters->events_late_total += late_count;
     return STATUS_OK;
+}
+
+enum status ingest_event(struct stream *stream, struct source_runtime *source,
+                         const struct push_event *text, struct bytes place, int64_t *time_us,
+                         enum refusal *why, struct error *err)
+{
+    struct decoded_event event;
+    arena_reset(stream->event_arena);
+    *why = REFUSED_UNDECODABLE;
+    enum status status = decoder_decode(source->decoder, text, stream->event_arena, &event, err);
+    if (status == STATUS_OK)
+        status = check_event(source, &event, time_us, why, err);
+    if (status == STATUS_OK)
+        status = put_for_views(stream, source, &event, place, *time_us, why, err);
+    if (status == STATUS_OK && *time_us > source->state->pending.newest_us)
+        source->state->pending.newest_us = *time_us;
+    return status;
 }
 
 static enum status push_event(struct stream *stream, struct source_runtime *source,
@@ -166,14 +188,12 @@ static enum status push_event(struct stream *stream, struct source_runtime *sour
                               struct error *err)
 {
     struct source_marks *marks = &source->state->pending;
-    struct decoded_event event;
+    char place[SEQUENCE_SIZE];
+    enum refusal why;
     int64_t time_us = 0;
-    arena_reset(stream->event_arena);
-    enum status status = decoder_decode(source->decoder, text, stream->event_arena, &event, err);
-    if (status == STATUS_OK)
-        status = check_event(source, &event, &time_us, err);
-    if (status == STATUS_OK)
-        status = put_for_views(stream, source, &event, time_us, err);
+    be64_write(place, marks->next_sequence);
+    enum status status = ingest_event(stream, source, text, bytes_of(place, sizeof(place)),
+                                      &time_us, &why, err);
     if (status == STATUS_OK && batch_size_bytes(stream->batch) > BATCH_PUT_SIZE_MAX)
         status = error_set(err, STATUS_LIMIT,
                            "the rows of all views of one batch pass %d MiB here; push fewer events "
@@ -184,8 +204,6 @@ static enum status push_event(struct stream *stream, struct source_runtime *sour
     log_block_add(&source->state->block, text);
     result->last_sequence = marks->next_sequence++;
     result->last_time_us = time_us;
-    if (time_us > marks->newest_us)
-        marks->newest_us = time_us;
     return STATUS_OK;
 }
 
@@ -254,6 +272,10 @@ enum status stream_push(struct stream *stream, const struct push *push, struct p
     struct source_runtime *source = runtime_find(stream->runtime, push->source);
     if (source == NULL)
         return error_set(err, STATUS_NOT_FOUND, "no source '%.*s'; `asof list` shows the sources",
+                         BYTES_ARGS(push->source));
+    if (source->source->definition->kafka != NULL)
+        return error_set(err, STATUS_INVALID,
+                         "source '%.*s' reads Kafka; produce to its topic instead",
                          BYTES_ARGS(push->source));
     status = check_push(push, err);
     if (status != STATUS_OK)

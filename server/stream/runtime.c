@@ -9,7 +9,6 @@ enum {
     RUNTIME_CHUNK_SIZE = 16 * 1024,
     EVENT_ID_SIZE_MAX = 1024,
     DIGEST_SIZE = 8,   /* behind an event id: events that the view can tell apart are all kept */
-    SEQUENCE_SIZE = 8,
 };
 
 static enum status input_init(struct view_input *input, struct source_runtime *runtime,
@@ -138,14 +137,14 @@ static bool take_entity(struct view_input *input, struct buffer *entity)
     return true;
 }
 
-/* The event id as text with the row's digest behind it, or the event's place in the log. */
-static enum status take_identity(struct view_input *input, uint64_t sequence, uint64_t digest,
+/* The event id as text with the row's digest behind it, or the event's place. */
+static enum status take_identity(struct view_input *input, struct bytes place, uint64_t digest,
                                  struct buffer *identity, struct error *err)
 {
     identity->start = identity->size = 0;
     if (input->view->event_id_field < 0) {
-        be64_write(buffer_reserve(identity, SEQUENCE_SIZE), sequence);
-        buffer_added(identity, SEQUENCE_SIZE);
+        CHECK(place.size <= EVENT_PLACE_SIZE_MAX);
+        buffer_append(identity, place);
         return STATUS_OK;
     }
     struct buffer text = {0};
@@ -164,7 +163,7 @@ static enum status take_identity(struct view_input *input, uint64_t sequence, ui
 }
 
 enum input_result input_reduce(struct view_input *input, const struct decoded_event *event,
-                               uint64_t sequence, struct input_scratch *scratch, int64_t *time_us,
+                               struct bytes place, struct input_scratch *scratch, int64_t *time_us,
                                struct error *err)
 {
     uint64_t digest;
@@ -187,7 +186,7 @@ enum input_result input_reduce(struct view_input *input, const struct decoded_ev
                   BYTES_ARGS(input->view->entity), ENTITY_SIZE_MAX);
         return INPUT_REFUSED;
     }
-    if (take_identity(input, sequence, digest, &scratch->identity, err) != STATUS_OK)
+    if (take_identity(input, place, digest, &scratch->identity, err) != STATUS_OK)
         return INPUT_REFUSED;
     return INPUT_TAKEN;
 }

@@ -6,6 +6,7 @@
 #define ASOF_STREAM_RUNTIME_H
 
 #include "features/features.h"
+#include "stream/dead_letter.h"
 #include "stream/decoder.h"
 #include "stream/fold.h"
 #include "stream/log_block.h"
@@ -23,6 +24,10 @@ struct source_state {
     struct source_marks pending; /* with the open batch; equal to committed when it is empty */
     struct source_time time;     /* committed.newest_us, for readers */
     struct log_block block;      /* owned: raw events of the open batch */
+    bool is_moved;               /* the open batch has something else of it */
+    bool is_catching_up;         /* it has old events to offer: horizons stand still */
+    struct letter_marks letters_committed;
+    struct letter_marks letters; /* with the open batch */
     uint64_t first_sequence;     /* the log holds nothing before this, as far as is known */
 };
 
@@ -60,6 +65,9 @@ struct runtime {
     struct arena *arena; /* owned */
 };
 
+/* A place in the embedded log: its sequence. In Kafka: origin, partition, offset; see positions.h. */
+enum { SEQUENCE_SIZE = 8, EVENT_PLACE_SIZE_MAX = 16 };
+
 /* Where an event goes, one view's part of it. */
 enum input_result {
     INPUT_TAKEN,
@@ -91,9 +99,10 @@ void runtime_destroy(struct runtime **runtime);
 struct source_runtime *runtime_find(const struct runtime *runtime, struct bytes source);
 
 /* Reduces a decoded event for one view: leaves entity, identity and row in scratch and the event's
- * time in *time_us. REFUSED: a key or id is too long to be stored (err). */
+ * time in *time_us. place is what orders and tells apart events without an id: at most
+ * EVENT_PLACE_SIZE_MAX bytes. REFUSED: a key or id is too long to be stored (err). */
 enum input_result input_reduce(struct view_input *input, const struct decoded_event *event,
-                               uint64_t sequence, struct input_scratch *scratch, int64_t *time_us,
+                               struct bytes place, struct input_scratch *scratch, int64_t *time_us,
                                struct error *err);
 
 #endif

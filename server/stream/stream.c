@@ -7,7 +7,8 @@
 #include "base/endian.h"
 #include "base/log.h"
 #include "base/time_text.h"
-#include "stream/stream_private.h"
+#include "stream/dead_letters.h"
+#include "stream/intake.h"
 
 enum {
     STATE_ROW_SIZE = 16, /* next sequence, newest event time */
@@ -43,7 +44,16 @@ static enum status state_read(struct stream *stream, struct source_state *state,
     }
     state_set_committed(state, marks);
     state->pending = marks;
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+    if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+        status = dead_letters_load(stream, state, err);
+    return status;
+}
+
+void stream_mark_moved(struct stream *stream, uint32_t source_id)
+{
+    for (size_t i = 0; i < stream->states_count; i++)
+        if (stream->states[i].source_id == source_id)
+            stream->states[i].is_moved = true;
 }
 
 enum status stream_find_state(void *context, uint32_t source_id, struct source_state **out,
@@ -79,6 +89,7 @@ static enum status reread_states(struct stream *stream, struct error *err)
         status = fold_reread(stream, err);
     if (status == STATUS_OK)
         stream->generation = generation;
+    intake_forget(stream);
     return status;
 }
 
@@ -87,7 +98,8 @@ bool stream_step(struct stream *stream)
 {
     if (stream_is_dirty(stream))
         return true;
-    bool has_more = fill_step(stream);
+    bool has_more = intake_step(stream);
+    has_more |= fill_step(stream);
     has_more |= condensing_step(stream);
     return fold_step(stream) || has_more;
 }
@@ -100,7 +112,7 @@ enum status stream_prepare(struct stream *stream, struct error *err)
 
 static bool state_is_dirty(const struct source_state *state)
 {
-    return state->block.count > 0;
+    return state->block.count > 0 || state->is_moved;
 }
 
 const struct source_time *stream_find_time(void *context, struct bytes source)
@@ -182,6 +194,7 @@ void stream_close(struct stream **stream)
     struct stream *it = *stream;
     if (it == NULL)
         return;
+    intake_destroy(&it->intake);
     runtime_destroy(&it->runtime);
     registry_destroy(&it->registry);
     for (size_t i = 0; i < it->states_count; i++)
@@ -258,9 +271,13 @@ static void forget_batch(struct stream *stream, bool is_written)
         struct source_state *state = &stream->states[i];
         if (is_written && state_is_dirty(state))
             atomic_store_explicit(&state->time.accepted_us, clock_now_us(), memory_order_relaxed);
-        if (is_written)
+        if (is_written) {
             state_set_committed(state, state->pending);
+            state->letters_committed = state->letters;
+        }
         state->pending = state->committed;
+        state->letters = state->letters_committed;
+        state->is_moved = false;
         log_block_reset(&state->block, block_kept_max);
     }
     batch_clear(stream->batch);
@@ -272,16 +289,19 @@ enum status stream_commit(struct stream *stream, struct error *err)
 {
     bool is_dirty = stream_is_dirty(stream);
     bool is_synced = false;
+    enum status status = STATUS_OK;
     CHECK(!is_dirty || stream->generation == storage_generation(stream->storage));
     for (size_t i = 0; i < stream->runtime->sources_count; i++) {
         const struct source_runtime *source = &stream->runtime->sources[i];
         if (!state_is_dirty(source->state))
             continue;
         put_source(stream, source);
-        is_synced |= source->source->definition->durability == DURABILITY_FSYNC;
+        if (status == STATUS_OK)
+            status = dead_letters_settle(stream, source->state, err);
+        is_synced |= source->state->block.count > 0 &&
+                     source->source->definition->durability == DURABILITY_FSYNC;
     }
-    enum status status = STATUS_OK;
-    if (is_dirty) {
+    if (is_dirty && status == STATUS_OK) {
         status = storage_write(stream->storage, stream->batch, is_synced, err);
         stream->counters.batches_committed_total += status == STATUS_OK;
     }

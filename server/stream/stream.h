@@ -12,6 +12,7 @@
 #define ASOF_STREAM_STREAM_H
 
 #include "base/arena.h"
+#include "base/buffer.h"
 #include "model/source_time.h"
 #include "registry/registry.h"
 #include "storage/storage.h"
@@ -117,8 +118,53 @@ bool stream_step(struct stream *stream);
 /* Deletes raw events beyond their source's retention; a bounded piece. Call it now and then. */
 void stream_trim(struct stream *stream);
 
+/* ---- Kafka ---- */
+
+/* Begins to read the sources that have a `kafka:`, and from then on all that definitions bring;
+ * stream_step takes what came. wake is called on other threads when there is something. */
+typedef void (*stream_wake_fn)(void *context);
+void stream_start_kafka(struct stream *stream, stream_wake_fn wake, void *context);
+
+/* Ends it and waits for that, seconds at most; wake is not called any more. */
+void stream_stop_kafka(struct stream *stream);
+
+/* Appends as JSON how far each partition is, of one source or (empty) of all. NOT_FOUND: err. */
+MUST_USE enum status stream_append_lag(struct stream *stream, struct bytes source,
+                                       struct buffer *out, struct error *err);
+
+/* Which dead letters. */
+struct letter_choice {
+    const uint64_t *ids; /* ids_count of them; 0: all, in the order in which they came, */
+    size_t ids_count;
+    uint64_t after;      /* behind this id, */
+    size_t count_max;    /* so many at most */
+    bool is_full;        /* of a list: keys, headers and values, too */
+};
+
+struct letter_result {
+    size_t done_count;
+    size_t failed_count; /* refused again */
+    uint64_t last;       /* the last one that was looked at; 0: none */
+    bool has_more;       /* behind it */
+};
+
+/* Appends JSON: counts of the source's dead letters, and the chosen ones. NOT_FOUND: no such source or
+ * letter. IO, CORRUPT: err. */
+MUST_USE enum status stream_list_letters(struct stream *stream, struct bytes source,
+                                         const struct letter_choice *choice, struct buffer *out,
+                                         struct error *err);
+
+/* Deletes the chosen ones, or takes them again as events and deletes those that are taken: in the open
+ * batch. AGAIN: commit first. Else as above; what was done before it failed stays done. */
+MUST_USE enum status stream_drop_letters(struct stream *stream, struct bytes source,
+                                         const struct letter_choice *choice,
+                                         struct letter_result *result, struct error *err);
+MUST_USE enum status stream_retry_letters(struct stream *stream, struct bytes source,
+                                          const struct letter_choice *choice,
+                                          struct letter_result *result, struct error *err);
+
 #define STREAM_COUNTERS(X)                                                                         \
-    X(events_accepted_total, "Events acknowledged, duplicates too.")                               \
+    X(events_accepted_total, "Events accepted, duplicates too.")                                   \
     X(events_refused_total, "Events of refused pushes that were named in the refusal.")            \
     X(events_null_key_total, "Events skipped by a view because a key of its entity was NULL.")     \
     X(events_late_total, "Events skipped by a view because they lay at or before its horizon.")    \
@@ -128,7 +174,12 @@ void stream_trim(struct stream *stream);
     X(events_mismatched_total, "Events that an older version of a view can't decode.")             \
     X(batches_committed_total, "Write batches committed.")                                         \
     X(pushes_repeated_total, "Pushes acknowledged again for a producer that repeated them.")       \
-    X(partials_built_total, "Partials of chunks of time that were made.")
+    X(partials_built_total, "Partials of chunks of time that were made.")                          \
+    X(dead_letters_total, "Records of Kafka that were put with the dead letters.")                 \
+    X(dead_letters_evicted_total, "Dead letters that made room for newer ones.")                   \
+    X(kafka_gaps_total, "Times that records of Kafka were gone before they were read.")            \
+    X(kafka_lost_total, "Records that were skipped as they were gone (on_gap: skip).")             \
+    X(kafka_origins_total, "Topics that were found deleted and created again.")
 
 struct stream_counters {
 #define STREAM_COUNTER_FIELD(name, help) uint64_t name;

@@ -48,6 +48,7 @@ struct stream {
     int64_t fill_retry_mono_us;    /* after a failed step: not before this */
     struct fill_omissions fill_omissions;
     int64_t expiry_mono_us;        /* when old producers are looked for next */
+    struct intake *intake;         /* owned; NULL: Kafka is not read */
     uint64_t generation;           /* of the storage that the states were read from */
     struct stream_counters counters;
 };
@@ -57,9 +58,19 @@ struct stream {
 MUST_USE enum status stream_find_state(void *stream, uint32_t source_id,
                                        struct source_state **out, struct error *err);
 
+/* Decodes an event and puts it into the open batch for each view that takes it; place is as
+ * input_reduce takes it. Moves the source's pending newest time. INVALID, LIMIT: it is refused, why and
+ * err say the reason; what was put of it is still in the batch, to be undone to a mark. */
+MUST_USE enum status ingest_event(struct stream *stream, struct source_runtime *source,
+                                  const struct push_event *text, struct bytes place,
+                                  int64_t *time_us, enum refusal *why, struct error *err);
+
 /* Puts the marks of a source into the batch. */
 void stream_put_marks(struct stream *stream, struct batch *batch, uint32_t source_id,
                       const struct source_marks *marks);
+
+/* The open batch has something of the source. */
+void stream_mark_moved(struct stream *stream, uint32_t source_id);
 
 /* Makes sure that what is remembered is what is stored. Before anything is built on it. */
 MUST_USE enum status stream_prepare(struct stream *stream, struct error *err);

@@ -171,6 +171,16 @@ def flights():
     return folder
 
 
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory):
+    """A Kafka broker, from the first test that needs one to the end of all."""
+    import kafka_world  # its client library is not needed by those who run one test of Redis
+
+    world = kafka_world.Kafka(tmp_path_factory.mktemp("kafka")).start()
+    yield world
+    world.stop()
+
+
 @pytest.fixture
 def draw():
     """A random generator whose seed is printed; ASOF_SEED repeats a run."""

@@ -366,7 +366,7 @@ BAD_DEFINITIONS = {
     "entity_key_not_in_source": (spoilt("pair: {keys: [k, n]}", "pair: {keys: [k, no]}"), "no"),
     "entity_key_of_wrong_type": (spoilt("pair: {keys: [k, n]}", "pair: {keys: [k, d]}"), "d"),
     "entity_without_keys": (spoilt("pair: {keys: [k, n]}", "pair: {keys: []}"), "key"),
-    "kafka": (spoilt("    clock: event\n", "    clock: event\n    kafka: {brokers: b, topic: t}\n"), "kafka"),
+    "kafka": (spoilt("    clock: event\n", "    clock: event\n    kafka: {brokers: b, topic: t, properties: {plugin.library.paths: x.so}}\n"), "plugin.library.paths"),
     "batch_view": (spoilt("  pairs:\n", "  pairs:\n    kind: batch\n"), "batch"),
     "services": (DEFINITIONS + "services: {a: {features: [things.events]}}\n", "services"),
     "alias_bomb": ("sources:\n  s:\n    fields:\n      f: &a0 [x, x]\n" + "".join(

@@ -68,6 +68,15 @@ static inline enum status fake_check_feature(struct feature_definition *feature,
     return STATUS_OK;
 }
 
+static inline enum status fake_check_kafka_property(struct bytes name, struct bytes value,
+                                                    struct error *err)
+{
+    (void)value;
+    if (bytes_equal_text(name, "enable.auto.commit"))
+        return error_set(err, STATUS_INVALID, "not that one");
+    return STATUS_OK;
+}
+
 static inline const struct definition_checks *fake_checks(void)
 {
     static const char *const names[] = {"count", "sum",    "avg",      "max",
@@ -76,6 +85,7 @@ static inline const struct definition_checks *fake_checks(void)
         .aggregation_names = names,
         .check_expression = fake_check_expression,
         .check_feature = fake_check_feature,
+        .check_kafka_property = fake_check_kafka_property,
     };
     return &checks;
 }

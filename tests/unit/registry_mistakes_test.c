@@ -1,10 +1,6 @@
 /* What a person sees whose definitions are wrong. Each sentence begins with the place. */
 #include "definitions_world.h"
 
-#define KAFKA                                                                                      \
-    "this version does not read Kafka yet, leave it out and push the events (asof push, XADD, "    \
-    "ASOF.PUSH)"
-
 struct mistake_case {
     const char *text;
     const char *sentence;
@@ -124,14 +120,50 @@ static void a_source_with_a_mistake(void **state)
          "forever"},
         {SOURCE(FIELDS "    event_time: ts\n    ahead_max: [1h]\n"),
          "a.yaml:5:16: found a list; ahead_max takes a text"},
-        {SOURCE("    kafka: {topic: payments}\n"), "a.yaml:3:5: found 'kafka'; " KAFKA},
-        {SOURCE("    on_gap: stop\n"), "a.yaml:3:5: found 'on_gap'; " KAFKA},
         {SOURCE("    tags: [risk]\n"),
          "a.yaml:3:11: found a list; tags are a mapping like {team: risk}"},
         {SOURCE("    tags: {team: {a: b}}\n"), "a.yaml:3:18: found a mapping; a tag takes a text"},
         {SOURCE("    description: {a: b}\n"),
          "a.yaml:3:18: found a mapping; description takes a text"},
     };
+    CHECK_MISTAKES(cases);
+}
+
+static void a_source_with_a_mistake_about_kafka(void **state)
+{
+    (void)state;
+#define KAFKA(text) SOURCE(FIELDS "    event_time: ts\n" text)
+    static const struct mistake_case cases[] = {
+        {KAFKA("    kafka: {topic: payments}\n"),
+         "a.yaml:5:12: kafka needs brokers and a topic, like {brokers: \"localhost:9092\", topic: "
+         "payments}"},
+        {KAFKA("    kafka: {brokers: b, topic: 'a b'}\n"),
+         "a.yaml:5:32: 'a b' is no name of a topic: letters, digits, '.', '_' and '-', at most 249"},
+        {KAFKA("    kafka: {brokers: b, topic: '..'}\n"),
+         "a.yaml:5:32: '..' is no name of a topic: letters, digits, '.', '_' and '-', at most 249"},
+        {KAFKA("    kafka: {brokers: b, topic: []}\n"), "a.yaml:5:32: found no topic; name one"},
+        {KAFKA("    kafka: {brokers: b, topic: [t, t]}\n"),
+         "a.yaml:5:36: the topic 't' stands here twice; leave one out"},
+        {KAFKA("    kafka: {brokers: b, topic: t, start: yesterday}\n"),
+         "a.yaml:5:42: start is earliest, latest or a time like 2026-01-31T12:00:00Z, found "
+         "'yesterday'"},
+        {KAFKA("    kafka: {brokers: b, topic: t, on_gap: skp}\n"),
+         "a.yaml:5:43: on_gap does not know 'skp'; did you mean 'skip'?"},
+        {KAFKA("    kafka: {brokers: b, topic: t, start: latest}\n    start: latest\n"),
+         "a.yaml:6:12: start stands in kafka: too; leave one out"},
+        {KAFKA("    on_gap: stop\n"),
+         "a.yaml:5:13: on_gap is for a source that reads Kafka; add kafka:"},
+        {KAFKA("    start: latest\n"),
+         "a.yaml:5:12: start is for a source that reads Kafka; add kafka:"},
+        {KAFKA("    retention: 1d\n    kafka: {brokers: b, topic: t}\n"),
+         "a.yaml:5:16: retention is that of the embedded log, and the log of a source that reads "
+         "Kafka is Kafka; leave it out"},
+        {KAFKA("    kafka: {brokers: b, topic: t, properties: [x]}\n"),
+         "a.yaml:5:47: found a list; properties are a mapping like {security.protocol: ssl}"},
+        {KAFKA("    kafka: {brokers: b, topic: t, properties: {enable.auto.commit: 'true'}}\n"),
+         "a.yaml:5:48: not that one"},
+    };
+#undef KAFKA
     CHECK_MISTAKES(cases);
 }
 
@@ -444,6 +476,7 @@ int main(void)
         cmocka_unit_test(a_text_that_is_no_yaml),
         cmocka_unit_test(a_file_of_another_form),
         cmocka_unit_test(a_source_with_a_mistake),
+        cmocka_unit_test(a_source_with_a_mistake_about_kafka),
         cmocka_unit_test(an_entity_with_a_mistake),
         cmocka_unit_test(a_view_with_a_mistake),
         cmocka_unit_test(a_feature_with_a_mistake),

@@ -84,6 +84,82 @@ static void a_source_has_what_its_file_says_and_defaults_for_the_rest(void **sta
     world_destroy(&world);
 }
 
+#define FROM_KAFKA(rest)                                                                           \
+    "sources:\n"                                                                                   \
+    "  clicks:\n"                                                                                  \
+    "    fields: {ts: timestamp_ms, user: string}\n"                                               \
+    "    event_time: ts\n"                                                                         \
+    "    kafka:\n"                                                                                 \
+    "      brokers: 'a:9092,b:9092'\n" rest
+
+static void a_source_of_kafka_has_what_its_file_says_also_after_a_restart(void **state)
+{
+    (void)state;
+    struct world world = world_create();
+    world_apply(&world, FROM_KAFKA("      topic: [clicks.web, clicks_app]\n"
+                                   "      group: asof\n"
+                                   "      properties: {client.rack: r1, ssl.key.password: \"a\\nb\"}\n"
+                                   "    start: 2026-01-31T12:00:00Z\n"
+                                   "    on_gap: skip\n"));
+    world_load(&world);
+
+    const struct source_definition *clicks =
+        registry_find_source(world.registry, bytes_of_text("clicks"))->definition;
+    assert_non_null(clicks->kafka);
+    assert_bytes(clicks->kafka->brokers, "a:9092,b:9092");
+    assert_int_equal(clicks->kafka->topics_count, 2);
+    assert_bytes(clicks->kafka->topics[1], "clicks_app");
+    assert_int_equal(clicks->kafka->start, KAFKA_AT);
+    assert_int_equal(clicks->kafka->start_us, INT64_C(1769860800000000));
+    assert_int_equal(clicks->kafka->on_gap, KAFKA_SKIP);
+    assert_bytes(clicks->kafka->group, "asof");
+    assert_int_equal(clicks->kafka->properties_count, 2);
+    assert_bytes(clicks->kafka->properties[3], "a\nb");
+    world_destroy(&world);
+}
+
+static void a_source_that_reads_elsewhere_is_changed_and_its_views_are_not(void **state)
+{
+    (void)state;
+    struct world world = world_create();
+    world_apply(&world, FROM_KAFKA("      topic: clicks\n"));
+    world_apply(&world, "entities: {user: {keys: [user]}}\n"
+                        "views: {v: {source: clicks, entity: user, "
+                        "features: {n: {count: '*', over: 5m}}}}\n");
+
+    struct registry_plan plan = world_apply(
+        &world, FROM_KAFKA("      topic: [clicks, more]\n      on_gap: skip\n"
+                           "      properties: {ssl.key.password: secret}\n"));
+    assert_changes(&plan, "changed source clicks (topic clicks -> clicks, more; on_gap stop -> skip; "
+                          "other properties)");
+    assert_int_equal(plan.rows_count, 1);
+    struct registry_plan again = world_apply(
+        &world, FROM_KAFKA("      topic: [clicks, more]\n      on_gap: skip\n"
+                           "      properties: {ssl.key.password: secret}\n"));
+    assert_changes(&again, "unchanged source clicks");
+    world_destroy(&world);
+}
+
+static void a_description_hides_what_is_secret(void **state)
+{
+    (void)state;
+    struct world world = world_create();
+    struct buffer json = {0};
+    struct error err = {0};
+    world_apply(&world, FROM_KAFKA("      topic: clicks\n"
+                                   "      properties: {sasl.password: tiger, client.rack: r1}\n"));
+
+    assert_int_equal(
+        registry_describe_json(world.registry, bytes_of_text("clicks"), &json, &err), STATUS_OK);
+
+    buffer_append_byte(&json, '\0');
+    assert_null(strstr(buffer_bytes(&json).data, "tiger"));
+    assert_non_null(strstr(buffer_bytes(&json).data, "\"sasl.password\": \"(hidden)\""));
+    assert_non_null(strstr(buffer_bytes(&json).data, "r1"));
+    buffer_fini(&json);
+    world_destroy(&world);
+}
+
 static void a_view_repeats_only_the_fields_that_it_uses(void **state)
 {
     (void)state;
@@ -634,6 +710,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_source_has_what_its_file_says_and_defaults_for_the_rest),
+        cmocka_unit_test(a_source_of_kafka_has_what_its_file_says_also_after_a_restart),
+        cmocka_unit_test(a_source_that_reads_elsewhere_is_changed_and_its_views_are_not),
+        cmocka_unit_test(a_description_hides_what_is_secret),
         cmocka_unit_test(a_view_repeats_only_the_fields_that_it_uses),
         cmocka_unit_test(a_feature_has_an_argument_of_its_kind_and_a_default_of_its_type),
         cmocka_unit_test(files_are_merged_over_what_is_registered),
