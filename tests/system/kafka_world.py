@@ -24,6 +24,7 @@ from sources import read_topics  # noqa: E402, F401
 
 TIMEOUT_S = 60
 REQUEST_TIMEOUT_S = 5
+CONSUME_S = 0.2  # what is read together
 COMPRESSIONS = ("none", "gzip", "snappy", "lz4", "zstd")
 CLIENT = {"socket.timeout.ms": 10_000, "reconnect.backoff.max.ms": 500, "log_level": 0}
 
@@ -119,7 +120,7 @@ class Kafka:
     def wait_for(is_done, complaint, timeout_s=TIMEOUT_S):
         deadline = time.monotonic() + timeout_s
         while not is_done():
-            assert time.monotonic() < deadline, complaint
+            assert time.monotonic() < deadline, complaint() if callable(complaint) else complaint
             time.sleep(0.05)
 
     # Producers and consumers
@@ -150,7 +151,7 @@ class Kafka:
         consumer.assign([TopicPartition(name, partition, OFFSET_BEGINNING) for partition in left])
         records = []
         while left:
-            for message in consumer.consume(1000, TIMEOUT_S):
+            for message in consumer.consume(1000, CONSUME_S):
                 if message.error() is None:
                     records.append(record_of(message))
                 elif message.error().code() == KafkaError._PARTITION_EOF:

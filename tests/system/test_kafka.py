@@ -18,10 +18,10 @@ import oracle
 import synthetic
 import test_truth as truth
 from conftest import EXAMPLES
-from kafka_world import COMPRESSIONS, Feeder, Message, deliver, read_topics, send
+from kafka_world import COMPRESSIONS, Feeder, Kafka, Message, deliver, read_topics, send
 
 IS_LONG = bool(os.environ.get("ASOF_LONG"))
-CATCH_UP_S = 120
+CATCH_UP_S = 60
 
 PLAIN_SOURCE = """
   {name}:
@@ -75,7 +75,8 @@ def is_caught_up(server, kafka, topics):
 
 
 def catch_up(server, kafka, topics):
-    server.wait_for(lambda: is_caught_up(server, kafka, topics), CATCH_UP_S)
+    Kafka.wait_for(lambda: is_caught_up(server, kafka, topics),
+                   lambda: [server.call("ASOF.LAG"), *map(kafka.ends, topics.values())], CATCH_UP_S)
 
 
 def dead_letters(server, source):
@@ -308,9 +309,16 @@ def test_poison_is_listed_and_stops_nothing(server, kafka, draw):
         else:
             good += 1
         messages.append(Message(json.dumps(event).encode(), key=b"key", headers=[("trace", b"t1")]))
-    # The good ones come first: only then is a horizon known behind which one is late.
+    # The good ones come first: only then is there a horizon, soon after, behind which one is late.
     kafka.produce(topic, messages)
     catch_up(server, kafka, {"plain": topic})
+
+    def is_late_by_now():
+        kafka.produce(topic, [Message(dict(bad)["too late"], key=b"too late")])
+        catch_up(server, kafka, {"plain": topic})
+        return dead_letters(server, "plain")
+
+    server.wait_for(is_late_by_now)
     kafka.produce(topic, [Message(value, key=name.encode(), headers=[("trace", b"t2"), ("none", None)],
                                   partition=draw.randrange(4)) for name, value in bad * 2])
     kafka.produce(topic, [json.dumps({"id": "last", "at": now_ms, "k": "a", "v": 1}).encode()])
@@ -323,7 +331,7 @@ def test_poison_is_listed_and_stops_nothing(server, kafka, draw):
     places = {(record.partition, record.offset): record for record in kafka.records(topic)
               if record.headers != [("trace", b"t1")] and record.key is not None}
     assert collections.Counter(places[letter["partition"], letter["offset"]].key.decode() for letter in dead) == {
-        name: 2 for name, _ in bad}
+        name: 3 if name == "too late" else 2 for name, _ in bad}
     assert all(letter["topic"] == topic and letter["reason"] for letter in dead)
     server.restart()
     assert dead_letters(server, "plain") == dead
