@@ -111,7 +111,8 @@ class Flights(threading.Thread):
 
     def __init__(self, folder, address, speed):
         super().__init__(daemon=True)
-        self.producer = Producer({"bootstrap.servers": address, "linger.ms": 2, "compression.type": "lz4"})
+        self.producer = Producer({"bootstrap.servers": address, "linger.ms": 2, "compression.type": "lz4",
+                                  "log_level": 0})
         self.speed = speed
         self.events = sorted(self.read(folder), key=lambda event: event[0])
         self.times = [event[0] for event in self.events]
@@ -190,6 +191,8 @@ class Screen:
         self.drawn = time.monotonic()
         if self.is_terminal and self.height:
             print(f"\033[{self.height}F", end="")
+        elif self.height:
+            print()
         end = "\033[K\n" if self.is_terminal else "\n"
         print(end.join(lines), end=end, flush=True)
         self.height = len(lines)

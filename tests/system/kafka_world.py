@@ -23,6 +23,8 @@ import broker as broker_tool  # noqa: E402
 from sources import read_topics  # noqa: E402, F401
 
 TIMEOUT_S = 60
+REQUEST_TIMEOUT_S = 5
+CONSUME_S = 0.2  # what is read together
 COMPRESSIONS = ("none", "gzip", "snappy", "lz4", "zstd")
 CLIENT = {"socket.timeout.ms": 10_000, "reconnect.backoff.max.ms": 500, "log_level": 0}
 
@@ -72,7 +74,7 @@ class Kafka:
 
     def create_topic(self, name, partitions):
         settle(self.admin.create_topics([NewTopic(name, partitions, 1, config={"retention.ms": "-1"})]))
-        self.wait_for(lambda: self.is_ready(name, partitions), f"topic {name} is not there")
+        self.wait_for(lambda: len(self.ends(name)) == partitions, f"topic {name} is not there")
 
     def delete_topic(self, name):
         settle(self.admin.delete_topics([name]))
@@ -81,14 +83,7 @@ class Kafka:
 
     def add_partitions(self, name, total):
         settle(self.admin.create_partitions([NewPartitions(name, total)]))
-        self.wait_for(lambda: self.is_ready(name, total), f"topic {name} has no {total} partitions")
-
-    def is_ready(self, name, partitions):
-        """Whether all partitions answer: a broker tells of a new topic before it leads it."""
-        try:
-            return self.partitions(name) == list(range(partitions)) and len(self.ends(name)) == partitions
-        except KafkaException:
-            return False
+        self.wait_for(lambda: len(self.ends(name)) == total, f"topic {name} has no {total} partitions")
 
     def partitions(self, name):
         """The numbers of the topic's partitions that have a leader."""
@@ -102,17 +97,30 @@ class Kafka:
         settle(self.admin.delete_records([TopicPartition(name, partition, offset)
                                           for partition, offset in before.items()]))
 
-    def ends(self, name):
-        """{partition: the offset that a read_committed consumer comes to}."""
-        wanted = {TopicPartition(name, partition): OffsetSpec.latest() for partition in self.partitions(name)}
-        found = self.admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED)
-        return {place.partition: future.result(TIMEOUT_S).offset for place, future in found.items()}
+    def ends(self, name, isolation=IsolationLevel.READ_COMMITTED):
+        """{partition: the offset that a consumer of that kind comes to}. Asks again with other eyes where
+        the client has an old picture of who leads what."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            wanted = {TopicPartition(name, partition): OffsetSpec.latest() for partition in self.partitions(name)}
+            found = self.admin.list_offsets(wanted, isolation_level=isolation, request_timeout=REQUEST_TIMEOUT_S)
+            try:
+                return {place.partition: future.result().offset for place, future in found.items()}
+            except KafkaException:
+                self.administration = None
+                if time.monotonic() > deadline:
+                    raise
+
+    def wait_for_transactions(self, name):
+        """Waits until all that were ended are: a producer is told before their marks stand in the logs."""
+        self.wait_for(lambda: self.ends(name) == self.ends(name, IsolationLevel.READ_UNCOMMITTED),
+                      f"a transaction on topic {name} stays open")
 
     @staticmethod
     def wait_for(is_done, complaint, timeout_s=TIMEOUT_S):
         deadline = time.monotonic() + timeout_s
         while not is_done():
-            assert time.monotonic() < deadline, complaint
+            assert time.monotonic() < deadline, complaint() if callable(complaint) else complaint
             time.sleep(0.05)
 
     # Producers and consumers
@@ -143,7 +151,7 @@ class Kafka:
         consumer.assign([TopicPartition(name, partition, OFFSET_BEGINNING) for partition in left])
         records = []
         while left:
-            for message in consumer.consume(1000, TIMEOUT_S):
+            for message in consumer.consume(1000, CONSUME_S):
                 if message.error() is None:
                     records.append(record_of(message))
                 elif message.error().code() == KafkaError._PARTITION_EOF:

@@ -18,10 +18,10 @@ import oracle
 import synthetic
 import test_truth as truth
 from conftest import EXAMPLES
-from kafka_world import COMPRESSIONS, Feeder, Message, deliver, read_topics, send
+from kafka_world import COMPRESSIONS, Feeder, Kafka, Message, deliver, read_topics, send
 
 IS_LONG = bool(os.environ.get("ASOF_LONG"))
-CATCH_UP_S = 120
+CATCH_UP_S = 60
 
 PLAIN_SOURCE = """
   {name}:
@@ -75,7 +75,8 @@ def is_caught_up(server, kafka, topics):
 
 
 def catch_up(server, kafka, topics):
-    server.wait_for(lambda: is_caught_up(server, kafka, topics), CATCH_UP_S)
+    Kafka.wait_for(lambda: is_caught_up(server, kafka, topics),
+                   lambda: [server.call("ASOF.LAG"), *map(kafka.ends, topics.values())], CATCH_UP_S)
 
 
 def dead_letters(server, source):
@@ -171,6 +172,7 @@ def test_what_was_aborted_never_counts(server, kafka):
         producer.abort_transaction() if number % 2 else producer.commit_transaction()
 
     # Each partition ends with the mark of a transaction, which takes an offset and is no message.
+    kafka.wait_for_transactions(topic)
     catch_up(server, kafka, {"plain": topic})
 
     assert counts(server) == (50, 5 * sum(range(0, 20, 2)))
@@ -190,6 +192,7 @@ def test_an_open_transaction_is_not_read_before_it_is_committed(server, kafka):
 
     before = counts(server)
     producer.commit_transaction()
+    kafka.wait_for_transactions(topic)
     catch_up(server, kafka, {"plain": topic})
 
     assert before == (1, 1)
@@ -297,7 +300,7 @@ def test_poison_is_listed_and_stops_nothing(server, kafka, draw):
     server.apply(read_topics(POISON, kafka.address, {"plain": topic}))
     now_ms = int(time.time() * 1000)
     bad = list(poison(now_ms).items())
-    good, null_keys, messages, wrong = 0, 0, [], collections.Counter()
+    good, null_keys, messages = 0, 0, []
     for number in range(20 * len(bad) if IS_LONG else 8 * len(bad)):
         event = {"id": f"g{number}", "at": now_ms - number, "k": "a", "v": 1}
         if number % 7 == 0:
@@ -306,23 +309,29 @@ def test_poison_is_listed_and_stops_nothing(server, kafka, draw):
         else:
             good += 1
         messages.append(Message(json.dumps(event).encode(), key=b"key", headers=[("trace", b"t1")]))
-    # The good ones come first: only then is a horizon known behind which one is late.
+    # The good ones come first: only then is there a horizon, soon after, behind which one is late.
     kafka.produce(topic, messages)
     catch_up(server, kafka, {"plain": topic})
-    for number in range(2 * len(bad)):
-        name, value = bad[number % len(bad)]
-        kafka.produce(topic, [Message(value, key=name.encode(), headers=[("trace", b"t2"), ("none", None)],
-                                      partition=draw.randrange(4))])
-        wrong[name] += 1
+
+    def is_late_by_now():
+        kafka.produce(topic, [Message(dict(bad)["too late"], key=b"too late")])
+        catch_up(server, kafka, {"plain": topic})
+        return dead_letters(server, "plain")
+
+    server.wait_for(is_late_by_now)
+    kafka.produce(topic, [Message(value, key=name.encode(), headers=[("trace", b"t2"), ("none", None)],
+                                  partition=draw.randrange(4)) for name, value in bad * 2])
     kafka.produce(topic, [json.dumps({"id": "last", "at": now_ms, "k": "a", "v": 1}).encode()])
 
     catch_up(server, kafka, {"plain": topic})
 
     assert counts(server) == (good + 1, good + 1)
+    assert f"stream_events_null_key_total:{null_keys}\r\n" in server.call("INFO", "asof").decode()
     dead = dead_letters(server, "plain")
     places = {(record.partition, record.offset): record for record in kafka.records(topic)
               if record.headers != [("trace", b"t1")] and record.key is not None}
-    assert collections.Counter(places[letter["partition"], letter["offset"]].key.decode() for letter in dead) == wrong
+    assert collections.Counter(places[letter["partition"], letter["offset"]].key.decode() for letter in dead) == {
+        name: 3 if name == "too late" else 2 for name, _ in bad}
     assert all(letter["topic"] == topic and letter["reason"] for letter in dead)
     server.restart()
     assert dead_letters(server, "plain") == dead
@@ -503,6 +512,8 @@ def test_every_event_counts_once_whatever_is_killed(make_server, kafka, flights,
             kafka.start()
     for thread in threads:
         thread.join()
+    for topic in topics.values():
+        kafka.wait_for_transactions(topic)
     catch_up(server, kafka, topics)
 
     records = {source: kafka.records(topic) for source, topic in topics.items()}
