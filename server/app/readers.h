@@ -33,6 +33,8 @@ struct readers;
 
 /* What options point to is borrowed. Owned by the caller. */
 struct readers *readers_create(const struct query_options *options, size_t count);
+
+/* After a stop. Accepts NULL and leaves NULL behind. */
 void readers_destroy(struct readers **readers);
 
 /* Stopping gives back what is queued without running it and returns when the threads have ended; of
@@ -40,6 +42,7 @@ void readers_destroy(struct readers **readers);
 void readers_start(struct readers *readers);
 void readers_stop(struct readers *readers);
 
+/* Hands the job over; it comes back by done. */
 void readers_post(struct readers *readers, struct reader_job *job);
 
 #endif

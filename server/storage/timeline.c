@@ -141,14 +141,18 @@ void timeline_close(struct timeline **timeline)
     *timeline = NULL;
 }
 
-/* What the key at hand has behind table and entity. CORRUPT: too little. */
-static enum status tail_of_key(const struct timeline *timeline, struct bytes *tail,
-                               struct error *err)
+/* What the key at hand has behind table and entity. NOT_FOUND: there is none of that kind. CORRUPT: too
+ * little. */
+static enum status tail_here(const struct timeline *timeline, unsigned kind, struct bytes *tail,
+                             struct error *err)
 {
+    enum status status = range_status(&timeline->range, err);
+    if (status != STATUS_OK)
+        return status;
     *tail = bytes_after(range_key(&timeline->range), timeline->entity_size);
     if (tail->size < KIND_SIZE + TIME_SIZE)
         return error_set(err, STATUS_CORRUPT, "the key of a stored event is too short");
-    return STATUS_OK;
+    return (unsigned char)tail->data[0] == kind ? STATUS_OK : STATUS_NOT_FOUND;
 }
 
 /* The event at hand. NOT_FOUND: there is none. */
@@ -156,13 +160,9 @@ static enum status event_here(struct timeline *timeline, struct timeline_event *
                               struct error *err)
 {
     struct bytes tail;
-    enum status status = range_status(&timeline->range, err);
-    if (status == STATUS_OK)
-        status = tail_of_key(timeline, &tail, err);
+    enum status status = tail_here(timeline, KIND_EVENT, &tail, err);
     if (status != STATUS_OK)
         return status;
-    if (tail.data[0] != KIND_EVENT)
-        return STATUS_NOT_FOUND;
     *event = (struct timeline_event){.time_us = be64_read_signed(tail.data + KIND_SIZE),
                                      .identity = bytes_after(tail, KIND_SIZE + TIME_SIZE),
                                      .row = range_value(&timeline->range)};
@@ -322,13 +322,9 @@ static enum status chunk_here(struct timeline *timeline, struct timeline_chunk *
                               struct error *err)
 {
     struct bytes tail;
-    enum status status = range_status(&timeline->range, err);
-    if (status == STATUS_OK)
-        status = tail_of_key(timeline, &tail, err);
+    enum status status = tail_here(timeline, KIND_PARTIAL, &tail, err);
     if (status != STATUS_OK)
         return status;
-    if (tail.data[0] != KIND_PARTIAL)
-        return STATUS_NOT_FOUND;
     if (tail.size != KIND_SIZE + TIME_SIZE + LEVEL_SIZE ||
         (unsigned char)tail.data[KIND_SIZE + TIME_SIZE] >= CHUNK_LEVELS)
         return error_set(err, STATUS_CORRUPT, "the key of a stored partial has a wrong size");

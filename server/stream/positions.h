@@ -39,22 +39,26 @@ struct topic_row {
     uint32_t partitions_count; /* those from `start` on; later ones begin at their beginning */
 };
 
+/* The keys of the three rows above, in the arena. */
 struct bytes origins_key(struct arena *arena, uint32_t source_id);
 struct bytes topic_key(struct arena *arena, uint32_t source_id, struct bytes topic);
 struct bytes position_key(struct arena *arena, uint32_t source_id, struct bytes topic,
                           uint32_t partition);
 
+/* Writes the row of a position. */
 void position_write(const struct position *position, char row[POSITION_SIZE]);
 
-/* false: it is not what was written. */
+/* Reads one. false: it is not what was written. */
 MUST_USE bool position_read(struct bytes row, struct position *out);
 
+/* The same for the row of a topic. */
 void topic_row_write(const struct topic_row *topic, char row[TOPIC_ROW_SIZE]);
 MUST_USE bool topic_row_read(struct bytes row, struct topic_row *out);
 
 /* A position from which nothing was read yet. */
 struct position position_at(uint32_t origin, int64_t offset);
 
+/* What is remembered of a record, and whether two are of the same one. */
 struct record_mark record_mark_of(const struct kafka_item *message);
 bool record_mark_equal(const struct record_mark *a, const struct record_mark *b);
 
