@@ -64,14 +64,26 @@ void storage_begin_thread(void);
 
 struct batch;
 
+/* An empty one. Owned by the caller. */
 struct batch *batch_create(void);
+
+/* Drops what it holds. Accepts NULL and leaves NULL behind. */
 void batch_destroy(struct batch **batch);
+
+/* Empties it; marks are gone. */
 void batch_clear(struct batch *batch);
+
+/* Bytes of keys and values, about what the write-ahead log will take. */
 size_t batch_size_bytes(const struct batch *batch);
+
+/* Whether nothing was put or deleted since it was made or cleared. */
 bool batch_is_empty(const struct batch *batch);
 
+/* Puts a row of text, or deletes it; everything is copied, as by all that put. While the database is
+ * closed nothing is taken: the write will be refused. */
 void batch_put_row(struct batch *batch, struct storage *storage, struct bytes key, struct bytes value);
 void batch_delete_row(struct batch *batch, struct storage *storage, struct bytes key);
+
 /* Events are written behind all else of the batch, sorted by key. */
 void batch_put_event(struct batch *batch, struct storage *storage, uint32_t table_id,
                      struct bytes entity, int64_t time_us, struct bytes identity, struct bytes row);
@@ -98,6 +110,7 @@ void batch_put_base(struct batch *batch, struct storage *storage, uint32_t table
 void batch_delete_base(struct batch *batch, struct storage *storage, uint32_t table_id,
                        struct bytes entity);
 
+/* Puts a block of a source's log under the sequence of its first event, or deletes it. */
 void batch_put_log(struct batch *batch, struct storage *storage, uint32_t source_id,
                    uint64_t first_sequence, struct bytes block);
 void batch_delete_log(struct batch *batch, struct storage *storage, uint32_t source_id,
