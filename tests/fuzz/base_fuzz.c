@@ -1,26 +1,9 @@
 /* Stored bases: whatever the bytes, what can be read answers questions and is folded again into bytes
  * that can be read, which answer the same. For libFuzzer. */
-#include "base/check.h"
+#include "state_world.h"
 #include "features/base.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const struct field_definition fields[] = {
-    {.name = {"ts", 2}, .type = {.kind = VALUE_TIMESTAMP}, .unit = TIME_MICROSECONDS},
-    {.name = {"key", 3}, .type = {.kind = VALUE_STRING}},
-    {.name = {"d", 1}, .type = {.kind = VALUE_DECIMAL, .digits = 4}},
-    {.name = {"x", 1}, .type = {.kind = VALUE_DOUBLE}},
-    {.name = {"s", 1}, .type = {.kind = VALUE_STRING}},
-};
-enum { FIELDS_COUNT = sizeof(fields) / sizeof(fields[0]) };
-
-static const char *const features[][2] = {
-    {"count", NULL}, {"sum", "d"}, {"avg", "x"},   {"min", "s"},      {"max", "x"},
-    {"first", "d"},  {"last", "s"}, {"stddev", "d"}, {"variance", "x"}, {"count_distinct", "s"},
-    {"time_since_last", NULL},      {"time_since_first", "d"},
-};
-enum { FEATURES_COUNT = sizeof(features) / sizeof(features[0]) };
-
 
 static const struct window windows[] = {
     {.kind = WINDOW_FOREVER},
@@ -28,34 +11,6 @@ static const struct window windows[] = {
     {.kind = WINDOW_SESSION, .size_us = 5000000},
 };
 enum { WINDOWS_COUNT = sizeof(windows) / sizeof(windows[0]) };
-
-static struct view_plan *plan_create(void)
-{
-    static const size_t key_fields[] = {1};
-    static struct feature_definition definitions[FEATURES_COUNT];
-    static struct view_definition view = {.name = {"v", 1},
-                                          .fields = fields,
-                                          .fields_count = FIELDS_COUNT,
-                                          .event_id_field = -1,
-                                          .key_fields = key_fields,
-                                          .keys_count = 1,
-                                          .features = definitions,
-                                          .features_count = FEATURES_COUNT};
-    for (size_t i = 0; i < FEATURES_COUNT; i++) {
-        enum feature_part wrong;
-        struct feature_definition *feature = &definitions[i];
-        feature->aggregation = bytes_of_text(features[i][0]);
-        feature->argument = bytes_of_text(features[i][1]);
-        feature->window = windows[i % WINDOWS_COUNT];
-        if (features[i][1] != NULL) {
-            ssize_t field = field_find(fields, FIELDS_COUNT, feature->argument);
-            feature->argument_kind = ARGUMENT_FIELD;
-            feature->argument_type = fields[field].type;
-        }
-        CHECK(features_checks()->check_feature(feature, &wrong, NULL) == STATUS_OK);
-    }
-    return view_plan_create(&view);
-}
 
 /* A timeline that holds nothing but a base. */
 static enum status base_back(void *context, struct timeline_event *event, struct error *err)
@@ -100,7 +55,7 @@ static void use(const struct view_plan *plan, struct bytes base, struct arena *a
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     enum { NEWEST_SIZE = 8, LAYOUT_SIZE = 4 };
-    struct view_plan *plan = plan_create();
+    struct view_plan *plan = state_world_plan(windows, WINDOWS_COUNT);
     struct arena *arena = arena_create(64 * 1024);
     struct buffer bytes = {0};
     /* The layout is known, so that the fuzzer need not find it. */

@@ -1,53 +1,11 @@
 /* Stored partials: whatever the bytes, what is decoded can be merged, finished and encoded, and what
  * was decoded whole encodes to bytes that decode again. For libFuzzer. */
-#include "base/check.h"
+#include "state_world.h"
 #include "features/partial.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct field_definition fields[] = {
-    {.name = {"ts", 2}, .type = {.kind = VALUE_TIMESTAMP}, .unit = TIME_MICROSECONDS},
-    {.name = {"key", 3}, .type = {.kind = VALUE_STRING}},
-    {.name = {"d", 1}, .type = {.kind = VALUE_DECIMAL, .digits = 4}},
-    {.name = {"x", 1}, .type = {.kind = VALUE_DOUBLE}},
-    {.name = {"s", 1}, .type = {.kind = VALUE_STRING}},
-};
-enum { FIELDS_COUNT = sizeof(fields) / sizeof(fields[0]) };
-
-static const char *const features[][2] = {
-    {"count", NULL}, {"sum", "d"}, {"avg", "x"},   {"min", "s"},      {"max", "x"},
-    {"first", "d"},  {"last", "s"}, {"stddev", "d"}, {"variance", "x"}, {"count_distinct", "s"},
-    {"time_since_last", NULL},      {"time_since_first", "d"},
-};
-enum { FEATURES_COUNT = sizeof(features) / sizeof(features[0]) };
-
-static struct view_plan *plan_create(void)
-{
-    static const size_t key_fields[] = {1};
-    static struct feature_definition definitions[FEATURES_COUNT];
-    static struct view_definition view = {.name = {"v", 1},
-                                          .fields = fields,
-                                          .fields_count = FIELDS_COUNT,
-                                          .event_id_field = -1,
-                                          .key_fields = key_fields,
-                                          .keys_count = 1,
-                                          .features = definitions,
-                                          .features_count = FEATURES_COUNT};
-    for (size_t i = 0; i < FEATURES_COUNT; i++) {
-        enum feature_part wrong;
-        struct feature_definition *feature = &definitions[i];
-        feature->aggregation = bytes_of_text(features[i][0]);
-        feature->argument = bytes_of_text(features[i][1]);
-        feature->window.kind = WINDOW_FOREVER;
-        if (features[i][1] != NULL) {
-            ssize_t field = field_find(fields, FIELDS_COUNT, feature->argument);
-            feature->argument_kind = ARGUMENT_FIELD;
-            feature->argument_type = fields[field].type;
-        }
-        CHECK(features_checks()->check_feature(feature, &wrong, NULL) == STATUS_OK);
-    }
-    return view_plan_create(&view);
-}
+static const struct window window = {.kind = WINDOW_FOREVER};
 
 static bool decode(struct partial *partial, struct bytes bytes)
 {
@@ -63,7 +21,7 @@ static void use(const struct view_plan *plan, struct partial *partial, struct ar
     CHECK(decode(&again, buffer_bytes(&out)));
     if (again.run.count > 0 && again.run.newest_us == partial->run.oldest_us)
         partial_merge(partial, &again);
-    for (size_t i = 0; i < FEATURES_COUNT; i++)
+    for (size_t i = 0; i < STATE_FEATURES_COUNT; i++)
         slot_result(&partial->slots[plan->features[i].slot], &plan->features[i], 0);
     buffer_fini(&out);
 }
@@ -71,7 +29,7 @@ static void use(const struct view_plan *plan, struct partial *partial, struct ar
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     enum { LAYOUT_SIZE = 4 };
-    struct view_plan *plan = plan_create();
+    struct view_plan *plan = state_world_plan(&window, 1);
     struct arena *arena = arena_create(64 * 1024);
     struct partial partial;
     struct buffer bytes = {0};
