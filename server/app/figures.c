@@ -128,10 +128,10 @@ static void write_descriptors_max(const struct figures *figures, const char *nam
 
 /* ---- the table ---- */
 
-/* Counters end in _total; whatever else is a plain number goes up and down. */
+/* Counters end in _total; whatever else is a plain number goes up and down. With its prefix a name is
+ * never shorter than that end. */
 #define KIND_OF(name)                                                                              \
-    (sizeof(#name) > sizeof("_total") &&                                                           \
-             __builtin_strcmp(&#name[sizeof(#name) - sizeof("_total")], "_total") == 0             \
+    (__builtin_strcmp(&("asof_" #name)[sizeof("asof_" #name) - sizeof("_total")], "_total") == 0   \
          ? METRIC_COUNTER                                                                          \
          : METRIC_GAUGE)
 
