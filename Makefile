@@ -147,7 +147,7 @@ demo-kafka: setup ## a real broker, the flights produced while you watch: lag an
 
 # ---- tests ----
 
-PYTEST = $(VENV)/bin/python -m pytest -q -p no:cacheprovider --durations=10
+PYTEST = $(VENV)/bin/python -m pytest -q -p no:cacheprovider --durations=10 -n $(JOBS) --dist loadfile
 PYTEST_FLAGS ?=
 
 test: setup ## set up, build, and run the tests
