@@ -72,8 +72,9 @@ static void put(struct translation *translation, struct bytes token)
 static ssize_t find_field(const struct translation *translation, struct bytes word)
 {
     char lower[NAME_SIZE_MAX];
-    if (word.size > sizeof(lower))
-        return -1;
+    ssize_t exact = field_find(translation->fields, translation->fields_count, word);
+    if (exact >= 0 || word.size > sizeof(lower))
+        return exact;
     for (size_t i = 0; i < word.size; i++)
         lower[i] = (char)tolower((unsigned char)word.data[i]);
     return field_find(translation->fields, translation->fields_count, bytes_of(lower, word.size));

@@ -47,6 +47,8 @@ struct view_input {
     struct reducer *reducer;            /* owned */
     size_t *slots;                      /* of the decoder, one a field of the view; in the arena */
     struct fold *fold;                  /* borrowed from the stream; NULL: nothing is ever late */
+    bool is_shown;                      /* it is what the view's bare name reads, or will read first */
+    struct freshness *freshness;        /* borrowed from the stream; NULL: another version tells */
     struct value *fields;               /* scratch, one a field of the view; in the arena */
 };
 

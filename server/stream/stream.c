@@ -123,6 +123,11 @@ const struct source_time *stream_find_time(void *context, struct bytes source)
     return &runtime->state->time;
 }
 
+const struct freshness *stream_find_freshness(struct stream *stream, struct bytes view)
+{
+    return arrivals_find_view(&stream->arrivals, view);
+}
+
 /* ---- opening ---- */
 
 /* Rows to delete, while they are looked for. */
@@ -173,6 +178,7 @@ enum status stream_open(struct storage *storage, registry_changed_fn changed, vo
     stream->changed_context = context;
     stream->states = calloc(SOURCES_MAX, sizeof(*stream->states));
     CHECK(stream->states != NULL);
+    arrivals_init(&stream->arrivals);
     stream->batch = batch_create();
     stream->fill_batch = batch_create();
     stream->condensing = condensing_create();
@@ -200,6 +206,7 @@ void stream_close(struct stream **stream)
     for (size_t i = 0; i < it->states_count; i++)
         log_block_fini(&it->states[i].block);
     free(it->states);
+    arrivals_fini(&it->arrivals);
     fold_destroy_all(it);
     batch_destroy(&it->batch);
     batch_destroy(&it->fill_batch);
@@ -267,6 +274,9 @@ static void put_source(struct stream *stream, const struct source_runtime *sourc
 static void forget_batch(struct stream *stream, bool is_written)
 {
     const size_t block_kept_max = 1024 * 1024;
+    if (is_written)
+        arrivals_observe(&stream->arrivals, clock_now_us());
+    stream->arrivals.count = 0;
     for (size_t i = 0; i < stream->states_count; i++) {
         struct source_state *state = &stream->states[i];
         if (is_written && state_is_dirty(state))

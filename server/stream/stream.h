@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "model/freshness.h"
 #include "model/source_time.h"
 #include "registry/registry.h"
 #include "storage/storage.h"
@@ -46,12 +47,26 @@ const struct registry *stream_registry(const struct stream *stream);
 /* Where the time of a source of the snapshot in force is; good for the stream's life. */
 const struct source_time *stream_find_time(void *stream, struct bytes source);
 
+/* The freshness of a view; good for the stream's life. */
+const struct freshness *stream_find_freshness(struct stream *stream, struct bytes view);
+
 enum event_format {
     EVENT_JSON,  /* text is a JSON object */
     EVENT_PAIRS, /* pairs of field name and text, as XADD brings them */
 };
 
+struct kafka_header;
+
+/* What a record of Kafka has beside its value. */
+struct event_record {
+    struct bytes key;     /* data is NULL where there is none */
+    int64_t timestamp_ms; /* -1: there is none */
+    const struct kafka_header *headers; /* headers_count of them */
+    size_t headers_count;
+};
+
 struct push_event {
+    const struct event_record *record; /* NULL: it was pushed */
     enum event_format format;
     struct bytes text;         /* EVENT_JSON */
     const struct bytes *pairs; /* EVENT_PAIRS: pairs_count times name and text */

@@ -162,6 +162,28 @@ static void a_source_with_a_mistake_about_kafka(void **state)
          "a.yaml:5:47: found a list; properties are a mapping like {security.protocol: ssl}"},
         {KAFKA("    kafka: {brokers: b, topic: t, properties: {enable.auto.commit: 'true'}}\n"),
          "a.yaml:5:48: not that one"},
+        {SOURCE("    fields: {ts: timestamp, _key: string}\n    event_time: ts\n"),
+         "a.yaml:3:29: '_key' is a part of a record of Kafka, and this source is pushed to; add "
+         "kafka:"},
+        {SOURCE("    fields: {ts: timestamp, _partition: int}\n    event_time: ts\n"),
+         "a.yaml:3:29: '_partition' cannot name this field; of a record of Kafka there are _key, "
+         "_timestamp and _header.NAME (letters, digits, '_', '-' and '.', at most 64 in all)"},
+        {SOURCE("    fields: {ts: timestamp, '_header.a b': int}\n    event_time: ts\n"),
+         "a.yaml:3:29: '_header.a b' cannot name this field; of a record of Kafka there are _key, "
+         "_timestamp and _header.NAME (letters, digits, '_', '-' and '.', at most 64 in all)"},
+        {SOURCE("    fields: {_timestamp: timestamp_us}\n    event_time: _timestamp\n"
+                "    kafka: {brokers: b, topic: t}\n"),
+         "a.yaml:3:26: _timestamp is a timestamp_ms, as brokers have it, found timestamp_us"},
+        {KAFKA("    freshness_slo: soon\n"),
+         "a.yaml:5:20: 'soon' is no duration; freshness_slo takes one like 30d, 1h30m or 250ms, or "
+         "none"},
+        {KAFKA("    dead_letters: {topic: dead}\n"),
+         "a.yaml:5:19: dead_letters are for a source that reads Kafka; what is pushed and can't be "
+         "taken is refused"},
+        {KAFKA("    kafka: {brokers: b, topic: t}\n    dead_letters: {topic: t}\n"),
+         "a.yaml:6:27: the source reads 't' itself; dead letters need a topic of their own"},
+        {KAFKA("    kafka: {brokers: b, topic: t}\n    dead_letters: {topic: 'a b'}\n"),
+         "a.yaml:6:27: 'a b' is no name of a topic: letters, digits, '.', '_' and '-', at most 249"},
     };
 #undef KAFKA
     CHECK_MISTAKES(cases);
