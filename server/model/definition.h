@@ -84,6 +84,10 @@ struct entity_definition {
     size_t keys_count;
 };
 
+/* How a view's values come about: from windows over events; written as they are; computed when they
+ * are read, from features of other views and from what the read brings along. */
+enum view_kind { VIEW_STREAM, VIEW_BATCH, VIEW_ON_DEMAND };
+
 enum window_kind { WINDOW_SLIDING, WINDOW_HOPPING, WINDOW_TUMBLING, WINDOW_SESSION, WINDOW_LAST, WINDOW_FOREVER };
 
 struct window {
@@ -115,6 +119,7 @@ struct feature_definition {
 
 struct view_definition {
     struct bytes name;
+    enum view_kind kind;
     uint32_t version; /* from 1 */
     struct annotations annotations;
     struct bytes source; /* name */
@@ -129,6 +134,9 @@ struct view_definition {
     size_t keys_count;
     struct bytes where; /* empty: none */
     int64_t history_us; /* or DURATION_NONE: everything */
+    int64_t ttl_us; /* of a batch view: how long a written value holds, or DURATION_NONE */
+    const struct field_definition *request; /* of an on-demand view: what a read brings along */
+    size_t request_count;
     const struct feature_definition *features; /* in the order of the file */
     size_t features_count;
 };
@@ -154,6 +162,9 @@ struct definition_checks {
     /* Checks a property that is passed to Kafka's client; INVALID: err has a sentence. */
     enum status (*check_kafka_property)(struct bytes name, struct bytes value, struct error *err);
 };
+
+/* "stream", "batch", "on_demand", as it is typed. */
+const char *view_kind_name(enum view_kind kind);
 
 /* Appends as it is typed: "5m", "7d step 1h", "tumbling(1d, offset 6h)", "session(30m)", "last(5)",
  * "forever". */

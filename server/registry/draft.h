@@ -24,10 +24,13 @@ struct view_draft {
     struct bytes name;
     const struct node *name_node;
     struct annotations annotations;
-    const struct node *source;
+    enum view_kind kind;
+    const struct node *source; /* or NULL: not a stream view */
     const struct node *entity;
-    const struct node *where;   /* or NULL */
-    const struct node *history; /* or NULL */
+    const struct node *where;   /* or NULL, as below */
+    const struct node *history;
+    const struct node *ttl;
+    const struct node *request;
     const struct feature_draft *features;
     size_t features_count;
 };

@@ -223,14 +223,19 @@ static void append_feature_definition(const struct feature_definition *feature, 
     buffer_append_byte(out, '}');
 }
 
+/* A stream view's kind goes without saying, as it did before there were others. */
 static void append_view_keys(const struct view_definition *view, struct buffer *out)
 {
+    if (view->kind != VIEW_STREAM)
+        json_member_text(out, "kind", bytes_of_text(view_kind_name(view->kind)));
     json_member_text(out, "source", view->source);
     json_member_text(out, "entity", view->entity);
     if (view->where.size > 0)
         json_member_text(out, "where", view->where);
     if (view->history_us != DURATION_NONE)
         json_member_duration(out, "history", view->history_us);
+    if (view->ttl_us != DURATION_NONE)
+        json_member_duration(out, "ttl", view->ttl_us);
 }
 
 void view_append_definition(const struct view_definition *view, struct buffer *out)

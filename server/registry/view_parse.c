@@ -135,13 +135,16 @@ static enum status features_parse(const struct parse *parse, const struct node *
 /* --- views --------------------------------------------------------------------------------- */
 
 /* Before the other keys, as they depend on it. */
-static enum status kind_check(const struct parse *parse, const struct node *body)
+static enum status kind_parse(const struct parse *parse, const struct node *body,
+                              enum view_kind *out)
 {
-    static const struct bytes kinds[] = {{"stream", 6}, {"batch", 5}, {"on_demand", 9}};
-    size_t kind = 0;
+    static const struct bytes kinds[] = {
+        [VIEW_STREAM] = {"stream", 6}, [VIEW_BATCH] = {"batch", 5}, [VIEW_ON_DEMAND] = {"on_demand", 9}};
+    size_t kind = VIEW_STREAM;
     const struct node *node = node_get(body, "kind");
     enum status status = word_read(parse, node, "kind", kinds, COUNT_OF(kinds), &kind);
-    if (status == STATUS_OK && kind != 0)
+    *out = (enum view_kind)kind;
+    if (status == STATUS_OK && *out != VIEW_STREAM)
         return mistake(
             parse, node,
             "found a view of kind %s; this version has stream views only, without 'kind' "
@@ -186,7 +189,7 @@ enum status view_draft_parse(const struct parse *parse, const struct node *name,
     out->name_node = name;
     enum status status = name_read(parse, name, "view", &out->name);
     if (status == STATUS_OK)
-        status = kind_check(parse, body);
+        status = kind_parse(parse, body, &out->kind);
     if (status == STATUS_OK)
         status = mapping_read(parse, body, "a view", slots, COUNT_OF(slots));
     if (status == STATUS_OK)

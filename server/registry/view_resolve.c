@@ -316,7 +316,10 @@ enum status view_resolve(const struct parse *parse, const struct view_draft *dra
     struct resolver resolver = {.parse = parse, .draft = draft, .source = source, .entity = entity};
     resolver.used = ARENA_NEW_ARRAY(parse->arena, source->fields_count, bool);
     size_t *keys = ARENA_NEW_ARRAY(parse->arena, entity->keys_count, size_t);
-    *out = (struct view_definition){.name = draft->name, .annotations = draft->annotations};
+    *out = (struct view_definition){.name = draft->name,
+                                    .kind = draft->kind,
+                                    .annotations = draft->annotations,
+                                    .ttl_us = DURATION_NONE};
     out->source = draft->source->text;
     out->entity = draft->entity->text;
     out->history_us = DURATION_NONE;
