@@ -11,6 +11,13 @@ static const char *const unit_suffixes[] = {
     [TIME_MICROSECONDS] = "_us", [TIME_NANOSECONDS] = "_ns",
 };
 
+const char *view_kind_name(enum view_kind kind)
+{
+    static const char *const names[] = {
+        [VIEW_STREAM] = "stream", [VIEW_BATCH] = "batch", [VIEW_ON_DEMAND] = "on_demand"};
+    return names[kind];
+}
+
 /* --- windows to text ----------------------------------------------------------------------- */
 
 static void duration_append(int64_t duration_us, struct buffer *out)

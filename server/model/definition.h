@@ -67,8 +67,14 @@ struct kafka_definition {
     size_t properties_count;
 };
 
+/* What each write of a batch view brings along, besides its keys and features: its time, and, where
+ * true, that all features it does not name are emptied. */
+#define WRITES_TIME_FIELD "event_timestamp"
+#define WRITES_DELETED_FIELD "event_deleted"
+
 struct source_definition {
     struct bytes name;
+    bool is_writes; /* the writes of the batch view of that name; nobody typed it */
     struct annotations annotations;
     const struct field_definition *fields; /* in the order of the file */
     size_t fields_count;
@@ -90,6 +96,10 @@ struct entity_definition {
     const struct bytes *keys; /* names of fields that a source of a view of it must have */
     size_t keys_count;
 };
+
+/* How a view's values come about: from windows over events; written as they are; computed when they
+ * are read, from features of other views and from what the read brings along. */
+enum view_kind { VIEW_STREAM, VIEW_BATCH, VIEW_ON_DEMAND };
 
 enum window_kind { WINDOW_SLIDING, WINDOW_HOPPING, WINDOW_TUMBLING, WINDOW_SESSION, WINDOW_LAST, WINDOW_FOREVER };
 
@@ -122,6 +132,7 @@ struct feature_definition {
 
 struct view_definition {
     struct bytes name;
+    enum view_kind kind;
     uint32_t version; /* from 1 */
     struct annotations annotations;
     struct bytes source; /* name */
@@ -136,6 +147,9 @@ struct view_definition {
     size_t keys_count;
     struct bytes where; /* empty: none */
     int64_t history_us; /* or DURATION_NONE: everything */
+    int64_t ttl_us; /* of a batch view: how long a written value holds, or DURATION_NONE */
+    const struct field_definition *request; /* of an on-demand view: what a read brings along */
+    size_t request_count;
     const struct feature_definition *features; /* in the order of the file */
     size_t features_count;
 };
@@ -161,6 +175,15 @@ struct definition_checks {
     /* Checks a property that is passed to Kafka's client; INVALID: err has a sentence. */
     enum status (*check_kafka_property)(struct bytes name, struct bytes value, struct error *err);
 };
+
+/* Whether what writes the view is a source of its own, which has its name. */
+static inline bool view_has_writes(const struct view_definition *view)
+{
+    return view->kind == VIEW_BATCH && bytes_equal(view->source, view->name);
+}
+
+/* "stream", "batch", "on_demand", as it is typed. */
+const char *view_kind_name(enum view_kind kind);
 
 /* Appends as it is typed: "5m", "7d step 1h", "tumbling(1d, offset 6h)", "session(30m)", "last(5)",
  * "forever". */

@@ -87,6 +87,7 @@ static void list_view(struct buffer *out, const struct view *view)
     json_comma(out);
     buffer_append_byte(out, '{');
     json_member_text(out, "name", view->name);
+    json_member_text(out, "kind", bytes_of_text(view_kind_name(definition->kind)));
     member_number(out, "active", view->active);
     json_member_text(out, "source", definition->source);
     json_member_text(out, "entity", definition->entity);
@@ -100,7 +101,8 @@ void registry_list_json(const struct registry *registry, struct buffer *out)
 {
     buffer_append_text(out, "{\"sources\": [");
     for (size_t i = 0; i < registry->sources_count; i++)
-        list_source(out, registry->sources[i].definition);
+        if (!registry->sources[i].definition->is_writes)
+            list_source(out, registry->sources[i].definition);
     buffer_append_text(out, "],\"entities\": [");
     for (size_t i = 0; i < registry->entities_count; i++)
         list_entity(out, &registry->entities[i]);
@@ -192,6 +194,7 @@ static void describe_view(struct buffer *out, const struct view *view,
     member_number(out, "active", view->active);
     append_versions(out, view);
     append_annotations(out, &definition->annotations);
+    json_member_text(out, "kind", bytes_of_text(view_kind_name(definition->kind)));
     json_member_text(out, "source", definition->source);
     json_member_text(out, "entity", definition->entity);
     append_names(out, "keys", keys, definition->keys_count);

@@ -286,6 +286,8 @@ static void say_used_fields(struct difference *difference, const struct view_def
 static void say_view(struct difference *difference, const struct view_definition *before,
                      const struct view_definition *after)
 {
+    say_change(difference, "kind", bytes_of_text(view_kind_name(before->kind)),
+               bytes_of_text(view_kind_name(after->kind)));
     say_change(difference, "source", before->source, after->source);
     say_change(difference, "entity", before->entity, after->entity);
     say_change(difference, "keys", view_keys_text(before, difference->arena),
@@ -297,6 +299,8 @@ static void say_view(struct difference *difference, const struct view_definition
     say_change_quoted(difference, "where", before->where, after->where);
     say_change(difference, "history", duration_text(difference, before->history_us),
                duration_text(difference, after->history_us));
+    say_change(difference, "ttl", duration_text(difference, before->ttl_us),
+               duration_text(difference, after->ttl_us));
     say_used_fields(difference, before, after);
 }
 

@@ -23,8 +23,8 @@ static bool timestamp_parse(struct bytes text, struct field_definition *out)
     return false;
 }
 
-static enum status field_type_parse(const struct parse *parse, const struct node *node,
-                                    struct field_definition *out)
+enum status field_type_parse(const struct parse *parse, const struct node *node,
+                             struct field_definition *out)
 {
     static const struct bytes names[] = {
         {"bool", 4},          {"int", 3},          {"double", 6},       {"decimal(2)", 10},
@@ -164,13 +164,16 @@ struct source_nodes {
     const struct node *dead_letters;
     const struct node *start;
     const struct node *on_gap;
+    const struct node *writes;
 };
 
 static enum status source_read_keys(const struct parse *parse, const struct node *body,
                                     struct source_nodes *nodes)
 {
+    const char *not_typed = "asof itself says so of the writes of a batch view; leave it out";
     const struct key_slot slots[] = {
         ANNOTATION_SLOTS(&nodes->annotations),
+        {"writes", &nodes->writes, parse->is_stored ? NULL : not_typed},
         {"format", &nodes->format, NULL},
         {"fields", &nodes->event.fields, NULL},
         {"event_time", &nodes->event.event_time, NULL},
@@ -305,6 +308,7 @@ enum status source_parse(const struct parse *parse, const struct node *name,
         status = record_fields_check(parse, nodes.event.fields, out);
     if (status == STATUS_OK)
         status = dead_letters_parse(parse, nodes.dead_letters, out);
+    out->is_writes = nodes.writes != NULL;
     return status;
 }
 

@@ -42,6 +42,9 @@ MUST_USE enum status decoder_slot(struct decoder *decoder, const struct field_de
 bool decoder_takes_record(const struct decoder *decoder);
 bool decoder_takes_headers(const struct decoder *decoder);
 
+/* Whether the event that was decoded last names the slot's field, be it with null. */
+bool decoder_has_named(const struct decoder *decoder, size_t slot);
+
 /* Lets yajl alone decode JSON, for tests that compare: what flat_json.h takes must come out the
  * same. */
 void decoder_go_plain(struct decoder *decoder);

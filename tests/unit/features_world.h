@@ -68,7 +68,8 @@ static inline void begin(struct fixture *fixture, bool has_id, const char *where
                                          .key_fields = key_fields,
                                          .keys_count = 1,
                                          .where = bytes_of_text(where),
-                                         .history_us = DURATION_NONE}};
+                                         .history_us = DURATION_NONE,
+                                         .ttl_us = DURATION_NONE}};
     fixture->view.features = fixture->features;
     fixture->arena = arena_create(4096);
 }

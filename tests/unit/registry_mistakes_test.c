@@ -138,7 +138,8 @@ static void a_source_with_a_mistake_about_kafka(void **state)
          "a.yaml:5:12: kafka needs brokers and a topic, like {brokers: \"localhost:9092\", topic: "
          "payments}"},
         {KAFKA("    kafka: {brokers: b, topic: 'a b'}\n"),
-         "a.yaml:5:32: 'a b' is no name of a topic: letters, digits, '.', '_' and '-', at most 249"},
+         "a.yaml:5:32: 'a b' is no name of a topic: letters, digits, '.', '_' and '-', at most "
+         "249"},
         {KAFKA("    kafka: {brokers: b, topic: '..'}\n"),
          "a.yaml:5:32: '..' is no name of a topic: letters, digits, '.', '_' and '-', at most 249"},
         {KAFKA("    kafka: {brokers: b, topic: []}\n"), "a.yaml:5:32: found no topic; name one"},
@@ -183,7 +184,8 @@ static void a_source_with_a_mistake_about_kafka(void **state)
         {KAFKA("    kafka: {brokers: b, topic: t}\n    dead_letters: {topic: t}\n"),
          "a.yaml:6:27: the source reads 't' itself; dead letters need a topic of their own"},
         {KAFKA("    kafka: {brokers: b, topic: t}\n    dead_letters: {topic: 'a b'}\n"),
-         "a.yaml:6:27: 'a b' is no name of a topic: letters, digits, '.', '_' and '-', at most 249"},
+         "a.yaml:6:27: 'a b' is no name of a topic: letters, digits, '.', '_' and '-', at most "
+         "249"},
     };
 #undef KAFKA
     CHECK_MISTAKES(cases);
@@ -212,15 +214,14 @@ static void a_view_with_a_mistake(void **state)
 #define VIEW(body) PAYMENTS CARD "views:\n  v:\n" body
     static const struct mistake_case cases[] = {
         {VIEW("    kind: batch\n    entity: card\n    ttl: 30d\n"),
-         "a.yaml:10:11: found a view of kind 'batch'; this version has stream views only, without "
-         "'kind' or with kind: stream"},
+         "a.yaml:9:3: view 'v' is not complete; add features: {NAME: TYPE}"},
         {VIEW("    kind: on_demand\n"),
-         "a.yaml:10:11: found a view of kind 'on_demand'; this version has stream views only, "
-         "without 'kind' or with kind: stream"},
+         "a.yaml:10:11: found a view of kind 'on_demand'; this version has stream and "
+         "batch views"},
         {VIEW("    kind: steam\n"),
          "a.yaml:10:11: kind does not know 'steam'; did you mean 'stream'?"},
-        {VIEW("    ttl: 30d\n"), "a.yaml:10:5: found 'ttl'; only batch views have it, which this "
-                                 "version does not have yet"},
+        {VIEW("    ttl: 30d\n"),
+         "a.yaml:10:5: found 'ttl'; only batch views have it; add kind: batch"},
         {VIEW("    sauce: payments\n"),
          "a.yaml:10:5: a view has no key 'sauce'; did you mean 'source'?"},
         {VIEW("    entity: card\n"), "a.yaml:9:3: view 'v' is not complete; add source: NAME"},

@@ -609,7 +609,8 @@ static void the_list_names_everything_in_short(void **state)
     assert_bytes(buffer_bytes(&json),
                  "{\"sources\": [{\"name\": \"payments\",\"description\": \"\",\"clock\": \"wall\","
                  "\"fields\": 6}],\"entities\": [{\"name\": \"card\",\"description\": \"\","
-                 "\"keys\": [\"card\"]}],\"views\": [{\"name\": \"card_payments\",\"active\": 1,"
+                 "\"keys\": [\"card\"]}],\"views\": [{\"name\": \"card_payments\","
+                 "\"kind\": \"stream\",\"active\": 1,"
                  "\"source\": \"payments\",\"entity\": \"card\",\"features\": 2,\"description\": "
                  "\"\",\"versions\": [{\"version\": 1,\"state\": \"live\"},{\"version\": 2,"
                  "\"state\": \"filling\"}]}]}");
@@ -636,7 +637,7 @@ static void a_description_is_complete(void **state)
         {"v",
          "{\"noun\": \"view\",\"name\": \"v\",\"version\": 1,\"active\": 0,\"versions\": "
          "[{\"version\": 1,\"state\": \"filling\"}],\"description\": \"\",\"owner\": \"\","
-         "\"tags\": {},\"source\": \"payments\",\"entity\": \"card\",\"keys\": [\"card\","
+         "\"tags\": {},\"kind\": \"stream\",\"source\": \"payments\",\"entity\": \"card\",\"keys\": [\"card\","
          "\"country\"],\"where\": \"amount > 1\",\"history\": \"90d\",\"features\": [{\"name\": "
          "\"n\",\"aggregation\": \"count\",\"argument\": \"*\",\"over\": \"5m\",\"where\": "
          "null,\"type\": \"int\",\"default\": null,\"description\": \"\",\"owner\": \"\","
