@@ -255,9 +255,8 @@ static void push_undo(struct stream *stream, struct source_state *state,
     stream->counters.events_refused_total++;
 }
 
-static enum status push_events(struct stream *stream, struct source_runtime *source,
-                               const struct push *push, struct push_result *result,
-                               struct error *err)
+enum status ingest_push(struct stream *stream, struct source_runtime *source,
+                        const struct push *push, struct push_result *result, struct error *err)
 {
     struct push_start start = {.marks = source->state->pending,
                                .block_size = source->state->block.events.size,
@@ -290,8 +289,7 @@ static enum status check_push(const struct push *push, struct error *err)
     return STATUS_OK;
 }
 
-/* Whether the open batch must be committed before the push can join it. */
-static bool batch_is_full(const struct stream *stream)
+bool ingest_is_full(const struct stream *stream)
 {
     size_t size = batch_size_bytes(stream->batch);
     for (size_t i = 0; i < stream->states_count; i++)
@@ -318,7 +316,7 @@ enum status stream_push(struct stream *stream, const struct push *push, struct p
     status = check_push(push, err);
     if (status != STATUS_OK)
         return status;
-    if (stream_is_dirty(stream) && batch_is_full(stream))
+    if (stream_is_dirty(stream) && ingest_is_full(stream))
         return STATUS_AGAIN;
     status = producer_is_repeated(stream, source->source->id, push, &is_repeated, err);
     if (status != STATUS_OK)
@@ -327,7 +325,7 @@ enum status stream_push(struct stream *stream, const struct push *push, struct p
         stream->counters.pushes_repeated_total++;
         return STATUS_OK;
     }
-    status = push_events(stream, source, push, result, err);
+    status = ingest_push(stream, source, push, result, err);
     if (status == STATUS_OK && push->producer.size > 0)
         producer_put(stream, source->source->id, push);
     return status;

@@ -23,6 +23,7 @@ struct source_state {
     struct source_marks committed;
     struct source_marks pending; /* with the open batch; equal to committed when it is empty */
     struct source_time time;     /* committed.newest_us, for readers */
+    uint64_t row_writes_count;   /* events of the open batch that row_write.c made */
     struct log_block block;      /* owned: raw events of the open batch */
     bool is_moved;               /* the open batch has something else of it */
     bool is_catching_up;         /* it has old events to offer: horizons stand still */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/endian.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/time_text.h"
 #include "stream/dead_letters.h"
 #include "stream/intake.h"
@@ -180,6 +181,7 @@ enum status stream_open(struct storage *storage, registry_changed_fn changed, vo
     CHECK(stream->states != NULL);
     arrivals_init(&stream->arrivals);
     stream->batch = batch_create();
+    stream->written_rows = map_create();
     stream->fill_batch = batch_create();
     stream->condensing = condensing_create();
     stream->batch_arena = arena_create(STREAM_CHUNK_SIZE);
@@ -209,6 +211,7 @@ void stream_close(struct stream **stream)
     arrivals_fini(&it->arrivals);
     fold_destroy_all(it);
     batch_destroy(&it->batch);
+    map_destroy(&it->written_rows);
     batch_destroy(&it->fill_batch);
     condensing_destroy(&it->condensing);
     arena_destroy(&it->batch_arena);
@@ -288,11 +291,16 @@ static void forget_batch(struct stream *stream, bool is_written)
         state->pending = state->committed;
         state->letters = state->letters_committed;
         state->is_moved = false;
+        state->row_writes_count = 0;
         log_block_reset(&state->block, block_kept_max);
     }
     batch_clear(stream->batch);
     arena_reset(stream->batch_arena);
     stream->producers_count = 0;
+    if (map_count(stream->written_rows) > 0) {
+        map_destroy(&stream->written_rows);
+        stream->written_rows = map_create();
+    }
 }
 
 enum status stream_commit(struct stream *stream, struct error *err)

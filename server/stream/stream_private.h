@@ -40,6 +40,7 @@ struct stream {
     size_t producers_count;
     struct arrivals arrivals;      /* owned: of the open batch */
     int64_t pushed_us;             /* wall time of the push at hand */
+    struct map *written_rows;      /* owned: entities that row writes of the open batch wrote */
     struct input_scratch scratch;  /* owned */
     struct condensing *condensing; /* owned */
     struct batch *fill_batch;      /* owned: of the fill's or fold's step at hand */
@@ -72,6 +73,14 @@ MUST_USE enum status ingest_event(struct stream *stream, struct source_runtime *
 MUST_USE bool ingest_record(struct stream *stream, struct source_runtime *source,
                             const struct push_event *text, struct bytes place, enum refusal *why,
                             struct error *err);
+
+/* stream_push, but for what makes it say AGAIN, of a source that is known. */
+MUST_USE enum status ingest_push(struct stream *stream, struct source_runtime *source,
+                                 const struct push *push, struct push_result *result,
+                                 struct error *err);
+
+/* Whether the open batch must be committed before more can join it. */
+bool ingest_is_full(const struct stream *stream);
 
 /* Puts the marks of a source into the batch. */
 void stream_put_marks(struct stream *stream, struct batch *batch, uint32_t source_id,

@@ -245,7 +245,7 @@ static void a_view_with_a_mistake(void **state)
          "a.yaml:12:12: where: there is no field 'stats'"},
         {"sources: {}\n" CARD "views: {v: {source: a, entity: b, features: {c: {count: '*', over: "
          "5m}}}}\n",
-         "a.yaml:3:21: there is no source 'a'; there are no sources yet"},
+         "a.yaml:3:32: there is no entity 'b'; the entities are card"},
         {PAYMENTS "entities: {shop: {keys: [merchant]}}\n"
                   "views: {v: {source: payments, entity: shop, features: {c: {count: '*', over: "
                   "5m}}}}\n",
