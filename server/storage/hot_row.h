@@ -43,8 +43,8 @@ struct hot_row {
     int64_t event_time_us;
     uint16_t features_count;
     uint16_t entity_size;
-    bool is_found;
-    bool is_wide;         /* cells of 8 bytes */
+    bool is_found : 1;
+    bool is_wide : 1;      /* cells of 8 bytes */
     _Atomic bool is_used;  /* read since the hand of the clock came by */
     _Atomic bool is_stale; /* an event came since: it holds no more */
     char packed[];         /* cells, entity, texts */
