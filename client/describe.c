@@ -65,6 +65,20 @@ static void print_source(const struct run *run, yajl_val source)
     table_destroy(&table);
 }
 
+/* A column a name of a feature's members. */
+static void print_feature_table(const struct run *run, yajl_val view,
+                                const struct table_column *columns, const char *const *names,
+                                size_t count)
+{
+    struct table *table = table_create(columns, count);
+    for (size_t i = 0; i < tree_count(view, "features"); i++)
+        for (size_t j = 0; j < count; j++)
+            table_add_text(table, tree_text(tree_item(view, "features", i), names[j]));
+    putchar('\n');
+    output_table(run, table, 2);
+    table_destroy(&table);
+}
+
 static void print_features(const struct run *run, yajl_val view)
 {
     static const struct table_column columns[] = {
@@ -72,13 +86,13 @@ static void print_features(const struct run *run, yajl_val view)
         {"WHERE", false},   {"TYPE", false},        {"DEFAULT", false},  {"DESCRIPTION", false}};
     static const char *const names[] = {"name",  "aggregation", "argument", "over",
                                         "where", "type",        "default",  "description"};
-    struct table *table = table_create(columns, COUNT_OF(columns));
-    for (size_t i = 0; i < tree_count(view, "features"); i++)
-        for (size_t j = 0; j < COUNT_OF(names); j++)
-            table_add_text(table, tree_text(tree_item(view, "features", i), names[j]));
-    putchar('\n');
-    output_table(run, table, 2);
-    table_destroy(&table);
+    static const struct table_column written_columns[] = {
+        {"FEATURE", false}, {"TYPE", false}, {"DEFAULT", false}, {"DESCRIPTION", false}};
+    static const char *const written_names[] = {"name", "type", "default", "description"};
+    if (strcmp(tree_text(view, "kind"), "batch") == 0)
+        print_feature_table(run, view, written_columns, written_names, COUNT_OF(written_names));
+    else
+        print_feature_table(run, view, columns, names, COUNT_OF(names));
 }
 
 static void print_versions(const struct run *run, yajl_val view, yajl_val fills)
@@ -106,8 +120,8 @@ static void print_switches(const struct run *run, yajl_val view)
 
 static void print_view(const struct run *run, yajl_val view, yajl_val fills)
 {
-    static const char *const names[] = {"source", "entity"};
-    static const char *const more_names[] = {"where", "history"};
+    static const char *const names[] = {"kind", "source", "entity"};
+    static const char *const more_names[] = {"where", "history", "ttl"};
     print_members(run, view, names, COUNT_OF(names));
     print_keys(run, view);
     print_members(run, view, more_names, COUNT_OF(more_names));
