@@ -51,6 +51,7 @@ struct stream {
     uint64_t fold_accepted_total;  /* events that were accepted before the last piece */
     int64_t fill_retry_mono_us;    /* after a failed step: not before this */
     struct fill_omissions fill_omissions;
+    int64_t letters_mono_us;       /* when old dead letters are looked for next */
     int64_t expiry_mono_us;        /* when old producers are looked for next */
     struct intake *intake;         /* owned; NULL: Kafka is not read */
     uint64_t generation;           /* of the storage that the states were read from */
