@@ -212,7 +212,7 @@ include loadtest/bench.mk
 
 format: ## lay out the C code by .clang-format
 	clang-format -i server/*.c server/*/*.[ch] migrations/*.[ch] client/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c \
-		tests/cost/*.c loadtest/*.c
+		tests/cost/*.c tests/system/*.c loadtest/*.c
 
 install: all ## install below PREFIX (and DESTDIR): binaries, man pages, examples, a systemd unit
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \

@@ -1,6 +1,6 @@
-/* Reads of now, by rows and edges, answer what the store's events say: random events (late, again, the same id
- * with other values, NULL, of the future), random features, evictions, folding, restarts. Who asks for the past
- * gets no row and no edges. */
+/* Reads of now, by rows and edges, answer what the store's events say: random events (late, again,
+ * the same id with other values, NULL, of the future), random features, evictions, folding,
+ * restarts. Who asks for the past gets no row and no edges. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,10 +53,11 @@ static void apply(struct world *world, const struct kind *kind)
     char text[1024];
     struct error err;
     struct registry_plan plan;
-    int size = snprintf(text, sizeof(text), definitions, kind->clock, kind->history, kind->features);
+    int size =
+        snprintf(text, sizeof(text), definitions, kind->clock, kind->history, kind->features);
     const struct definition_file file = {.name = bytes_of_text("v.yaml"),
                                          .text = bytes_of(text, (size_t)size)};
-    if (stream_apply(world->server.stream, &file, 1, world->arena, &plan, &err) != STATUS_OK)
+    if (stream_apply(world->server.stream, &file, 1, true, world->arena, &plan, &err) != STATUS_OK)
         fail_msg("%s", err.text);
 }
 
@@ -69,7 +70,8 @@ static void push_some(struct world *world)
     struct error err;
     struct random *random = &world->random;
     size_t count = 1 + random_below(random, PUSH_MAX);
-    world->t_us = world->is_wall ? clock_now_us() : world->t_us + (int64_t)random_below(random, 15000);
+    world->t_us =
+        world->is_wall ? clock_now_us() : world->t_us + (int64_t)random_below(random, 15000);
     for (size_t i = 0; i < count; i++) {
         static const char *const numbers[] = {"null", "1", "4", "7", "-3"};
         int64_t late_us = random_below(random, 4) == 0 ? (int64_t)random_below(random, 60000) : 0;
@@ -81,8 +83,8 @@ static void push_some(struct world *world)
                             (long long)(world->t_us - late_us) / 1000 * 1000,
                             (unsigned)random_below(random, ENTITIES),
                             numbers[random_below(random, 5)], (unsigned)random_below(random, 9));
-        events[i] = (struct push_event){.format = EVENT_JSON,
-                                        .text = bytes_of(texts[i], (size_t)size)};
+        events[i] =
+            (struct push_event){.format = EVENT_JSON, .text = bytes_of(texts[i], (size_t)size)};
     }
     const struct push push = {
         .source = bytes_of_text("s"), .events = events, .events_count = count};
@@ -126,8 +128,8 @@ static void read_some(struct world *world)
     struct moment moment = {.is_now = true, .is_exclusive = random_below(&world->random, 5) == 0};
     arena_reset(world->arena);
     query_begin(world->server.query);
-    struct bytes key = arena_format(world->arena, "v:k%u",
-                                    (unsigned)random_below(&world->random, ENTITIES));
+    struct bytes key =
+        arena_format(world->arena, "v:k%u", (unsigned)random_below(&world->random, ENTITIES));
     if (query_find(world->server.query, key, world->arena, &target, &err) != STATUS_OK)
         fail_msg("%s", err.text);
     size_t count = 1 + random_below(&world->random, target.view->features_count);
@@ -150,7 +152,8 @@ static void restart(struct world *world, const struct storage_options *options)
     stream_close(&server->stream);
     storage_close(&server->storage);
     if (storage_open(server->directory, options, &server->storage, &err) != STATUS_OK ||
-        stream_open(server->storage, door_world_changed, server, &server->stream, &err) != STATUS_OK)
+        stream_open(server->storage, door_world_changed, server, &server->stream, &err) !=
+            STATUS_OK)
         fail_msg("%s", err.text);
     server->writer = writer_create(server->storage, server->stream);
     server->query = query_create(&(struct query_options){
@@ -191,7 +194,8 @@ static uint64_t run(const struct kind *kind, const char *name)
 static void reads_by_an_event_clock_are_those_of_the_store(void **state)
 {
     (void)state;
-    const struct kind kind = {.clock = "event", .history = "", .features = OVER_ALL, .hot_bytes = 1 << 20};
+    const struct kind kind = {
+        .clock = "event", .history = "", .features = OVER_ALL, .hot_bytes = 1 << 20};
     assert_true(run(&kind, __func__) > TURNS / 10);
 }
 
@@ -205,7 +209,8 @@ static void reads_by_the_wall_clock_are_those_of_the_store(void **state)
 static void reads_while_memory_is_short_are_those_of_the_store(void **state)
 {
     (void)state;
-    const struct kind kind = {.clock = "event", .history = "", .features = OVER_ALL, .hot_bytes = 3000};
+    const struct kind kind = {
+        .clock = "event", .history = "", .features = OVER_ALL, .hot_bytes = 3000};
     assert_true(run(&kind, __func__) > 0);
 }
 
