@@ -1,3 +1,5 @@
+#include "base/map.h"
+#include "registry/derived.h"
 #include "registry/difference.h"
 #include "registry/files.h"
 #include "registry/meaning.h"
@@ -11,6 +13,7 @@ struct planner {
     struct definition_set set;
     bool *sources_changed;  /* for each of set.sources: in meaning */
     bool *entities_changed; /* for each of set.entities */
+    struct map *planned;    /* owned: views of the files by name, as they will be: view_definition */
     struct change *changes;
     size_t changes_count;
     struct registry_row *rows;
@@ -224,12 +227,20 @@ static void view_describe(struct planner *planner, const struct view_version *ve
     add_row(planner, version_to_row(&after, planner->parse.arena));
 }
 
+static const char *view_noun(const struct view_definition *view)
+{
+    return view->kind == VIEW_SERVICE ? "service" : "view";
+}
+
+/* A derived one has nothing to be filled with. */
 static void view_add_version(struct planner *planner, struct view_definition *definition,
                              uint32_t number)
 {
     definition->version = number;
     struct view_version version = {
-        .table_id = planner->next_id++, .state = VERSION_FILLING, .definition = definition};
+        .table_id = planner->next_id++,
+        .state = view_kind_is_derived(definition->kind) ? VERSION_LIVE : VERSION_FILLING,
+        .definition = definition};
     add_row(planner, version_to_row(&version, planner->parse.arena));
 }
 
@@ -240,7 +251,7 @@ static void view_plan_existing(struct planner *planner, const struct view *view,
     enum change_kind kind = view_compare(newest->definition, after);
     if (kind == CHANGE_UNCHANGED && !is_in_files)
         return;
-    struct change *change = add_change(planner, kind, "view", after->name);
+    struct change *change = add_change(planner, kind, view_noun(after), after->name);
     change->version = newest->definition->version;
     if (kind == CHANGE_DESCRIBED)
         view_describe(planner, newest, after);
@@ -253,8 +264,9 @@ static void view_plan_existing(struct planner *planner, const struct view *view,
 
 static void view_plan_new(struct planner *planner, struct view_definition *definition)
 {
-    add_change(planner, CHANGE_NEW, "view", definition->name)->version = 1;
-    add_row(planner, view_to_row(definition->name, 0, planner->parse.arena));
+    uint32_t active = view_kind_is_derived(definition->kind) ? 1 : 0;
+    add_change(planner, CHANGE_NEW, view_noun(definition), definition->name)->version = 1;
+    add_row(planner, view_to_row(definition->name, active, planner->parse.arena));
     view_add_version(planner, definition, 1);
 }
 
@@ -270,6 +282,26 @@ static void say_what_lacks(struct planner *planner, const struct source_definiti
                                   BYTES_ARGS(change->detail), change->detail.size > 0 ? "; " : "");
 }
 
+/* Plans what was resolved, as new or against what is registered of that name. */
+static enum status view_plan_resolved(struct planner *planner, const struct view_draft *draft,
+                                      struct view_definition *definition, bool is_in_files)
+{
+    const struct view *view = registry_find_view(planner->registry, draft->name);
+    const struct view_version *newest =
+        view == NULL ? NULL : &view->versions[view->versions_count - 1];
+    if (view != NULL && (newest->definition->kind == VIEW_SERVICE) != (draft->kind == VIEW_SERVICE))
+        return mistake(&planner->parse, draft->name_node,
+                       "%s is the name of a %s; a view and a service are read by the same keys, so "
+                       "give this another name",
+                       quoted(planner->parse.arena, draft->name), view_noun(newest->definition));
+    map_put(planner->planned, draft->name, definition);
+    if (view == NULL)
+        view_plan_new(planner, definition);
+    else
+        view_plan_existing(planner, view, definition, is_in_files);
+    return STATUS_OK;
+}
+
 static enum status view_plan(struct planner *planner, const struct parse *parse,
                              const struct view_draft *draft, bool is_in_files)
 {
@@ -281,16 +313,11 @@ static enum status view_plan(struct planner *planner, const struct parse *parse,
         status = entity_of(planner, parse, draft->entity, &entity);
     if (status == STATUS_OK)
         status = view_resolve(parse, draft, source, entity, definition);
-    if (status != STATUS_OK)
-        return status;
-    const struct view *view = registry_find_view(planner->registry, draft->name);
-    if (view == NULL)
-        view_plan_new(planner, definition);
-    else
-        view_plan_existing(planner, view, definition, is_in_files);
-    if (planner->changes_count > 0)
+    if (status == STATUS_OK)
+        status = view_plan_resolved(planner, draft, definition, is_in_files);
+    if (status == STATUS_OK && planner->changes_count > 0)
         say_what_lacks(planner, source);
-    return STATUS_OK;
+    return status;
 }
 
 /* --- registered views whose source or entity changed --------------------------------------- */
@@ -351,11 +378,92 @@ static enum status views_plan(struct planner *planner)
                bytes_compare(registry->views[next].name, set->views[i].name) < 0;
              next++)
             status = view_plan_again(planner, &registry->views[next]);
-        if (status == STATUS_OK)
+        if (status == STATUS_OK && !view_kind_is_derived(set->views[i].kind))
             status = view_plan(planner, &planner->parse, &set->views[i], true);
     }
     for (; next < registry->views_count && status == STATUS_OK; next++)
         status = view_plan_again(planner, &registry->views[next]);
+    return status;
+}
+
+/* --- derived views ------------------------------------------------------------------------- */
+
+/* As they will be: of the files, or registered. */
+static const struct view_definition *derived_find_view(const void *context, struct bytes name,
+                                                       uint32_t version)
+{
+    const struct planner *planner = context;
+    const struct view_definition *planned = map_get(planner->planned, name);
+    const struct view *view = registry_find_view(planner->registry, name);
+    if (planned != NULL && (version == 0 || version == planned->version))
+        return planned;
+    if (view == NULL)
+        return NULL;
+    if (version == 0)
+        return view->versions[view->versions_count - 1].definition;
+    const struct view_version *found = view_find_version(view, version);
+    return found == NULL ? NULL : found->definition;
+}
+
+static const struct bytes *derived_list_views(const void *context, struct arena *arena,
+                                              size_t *count)
+{
+    const struct planner *planner = context;
+    const struct definition_set *set = &planner->set;
+    const struct registry *registry = planner->registry;
+    struct bytes *names =
+        ARENA_NEW_ARRAY(arena, set->views_count + registry->views_count + 1, struct bytes);
+    *count = 0;
+    for (size_t i = 0; i < set->views_count; i++)
+        if (set->views[i].kind != VIEW_SERVICE)
+            names[(*count)++] = set->views[i].name;
+    for (size_t i = 0; i < registry->views_count; i++)
+        if (set_find_view(set, registry->views[i].name) == NULL)
+            names[(*count)++] = registry->views[i].name;
+    return names;
+}
+
+/* So that a view that reads one of them finds out what it is, whichever is planned first. */
+static void derived_announce(struct planner *planner)
+{
+    const struct definition_set *set = &planner->set;
+    for (size_t i = 0; i < set->views_count; i++) {
+        struct view_definition *definition =
+            ARENA_NEW(planner->parse.arena, struct view_definition);
+        definition->name = set->views[i].name;
+        definition->kind = set->views[i].kind;
+        if (view_kind_is_derived(definition->kind))
+            map_put(planner->planned, definition->name, definition);
+    }
+}
+
+static enum status derived_plan(struct planner *planner, const struct view_draft *draft)
+{
+    const struct derived_lookup lookup = {
+        .find_view = derived_find_view, .list_views = derived_list_views, .context = planner};
+    const struct entity_definition *entity = NULL;
+    struct view_definition *definition = map_get(planner->planned, draft->name);
+    enum status status = STATUS_OK;
+    if (draft->kind == VIEW_ON_DEMAND)
+        status = entity_of(planner, &planner->parse, draft->entity, &entity);
+    if (status == STATUS_OK)
+        status = derived_resolve(&planner->parse, draft, &lookup, definition);
+    if (status == STATUS_OK)
+        status = view_plan_resolved(planner, draft, definition, true);
+    return status;
+}
+
+/* On-demand views behind the views that they read, and services last. */
+static enum status derived_plan_all(struct planner *planner)
+{
+    static const enum view_kind kinds[] = {VIEW_ON_DEMAND, VIEW_SERVICE};
+    const struct definition_set *set = &planner->set;
+    enum status status = STATUS_OK;
+    derived_announce(planner);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        for (size_t j = 0; j < set->views_count && status == STATUS_OK; j++)
+            if (set->views[j].kind == kinds[i])
+                status = derived_plan(planner, &set->views[j]);
     return status;
 }
 
@@ -392,7 +500,11 @@ enum status registry_plan(const struct registry *registry, const struct definiti
         source_plan(&planner, i);
     for (size_t i = 0; i < planner.set.entities_count; i++)
         entity_plan(&planner, i);
+    planner.planned = map_create();
     status = views_plan(&planner);
+    if (status == STATUS_OK)
+        status = derived_plan_all(&planner);
+    map_destroy(&planner.planned);
     if (status != STATUS_OK)
         return status;
     plan->changes = planner.changes;

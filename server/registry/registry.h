@@ -10,6 +10,7 @@
  *     entity/NAME        {"definition": {...}}
  *     view/NAME          {"active": 2}                             0: none yet
  *     view/NAME@2        {"table": 17, "state": "filling", "definition": {...}, "resolved": {...}}
+ * A service is kept as a view of that kind: the two share names, versions and what is active.
  *
  * Thread: a snapshot, any number of readers; the functions, any. No IO. */
 #ifndef ASOF_REGISTRY_REGISTRY_H
@@ -33,6 +34,7 @@ struct view_version {
     uint32_t table_id; /* of its timeline in storage; never used again */
     enum version_state state;
     const struct view_definition *definition; /* resolved */
+    struct bytes lack; /* of a derived one: why it can't be read in this snapshot; empty: it can */
 };
 
 struct view {
@@ -73,14 +75,14 @@ enum change_kind { CHANGE_NEW, CHANGE_CHANGED, CHANGE_DESCRIBED, CHANGE_UNCHANGE
 /* What applying the files means for one definition. DESCRIBED: only annotations differ. */
 struct change {
     enum change_kind kind;
-    const char *noun; /* "source", "entity", "view" */
+    const char *noun; /* "source", "entity", "view", "service" */
     struct bytes name;
     uint32_t version;    /* of a view: the one that it then has; else 0 */
     struct bytes detail; /* one line for people: "window of payments_5m: 5m -> 10m"; may be empty */
 };
 
 struct registry_plan {
-    const struct change *changes; /* sources, entities, views; by name */
+    const struct change *changes; /* sources, entities, views, on-demand views, services; by name */
     size_t changes_count;
     const struct registry_row *rows; /* to write, in one batch */
     size_t rows_count;
@@ -116,6 +118,11 @@ const struct view *registry_find_view(const struct registry *registry, struct by
 
 /* Version number of the view, 0 for the active one; NULL where there is none. */
 const struct view_version *view_find_version(const struct view *view, uint32_t number);
+
+/* The version that an input of a derived view stands for now: the active one, or the one that it
+ * names. NULL: there is none that can be read. */
+const struct view_version *registry_find_input(const struct registry *registry,
+                                               const struct feature_reference *input);
 
 /* Appends JSON for programs and for `asof`: everything in short, or one definition by name (of a
  * source, an entity or a view, "view@2" too) in full. NOT_FOUND: err lists near names. */

@@ -45,8 +45,8 @@ static enum status field_type_parse(const struct parse *parse, const struct node
                    hint_names(parse->arena, text, "types", names, COUNT_OF(names)));
 }
 
-static enum status field_parse(const struct parse *parse, const struct node *name,
-                               const struct node *type, struct field_definition *out)
+enum status field_definition_parse(const struct parse *parse, const struct node *name,
+                                   const struct node *type, struct field_definition *out)
 {
     enum status status = name_read(parse, name, "field", &out->name);
     if (status != STATUS_OK)
@@ -75,7 +75,7 @@ static enum status fields_parse(const struct parse *parse, const struct node *no
     struct field_definition *fields = ARENA_NEW_ARRAY(parse->arena, count, struct field_definition);
     for (size_t i = 0; i < count; i++) {
         enum status status =
-            field_parse(parse, node->items[2 * i], node->items[2 * i + 1], &fields[i]);
+            field_definition_parse(parse, node->items[2 * i], node->items[2 * i + 1], &fields[i]);
         if (status != STATUS_OK)
             return status;
     }
