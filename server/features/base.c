@@ -6,6 +6,7 @@
 #include "base/endian.h"
 #include "base/time_text.h"
 #include "base/varint.h"
+#include "features/batch_row.h"
 
 enum { NEWEST_SIZE = 8, LAYOUT_SIZE = 4 };
 
@@ -206,6 +207,8 @@ enum status features_fold(const struct view_plan *plan, timeline_back_fn back, v
 {
     struct folding folding = {.arena = arena};
     struct event_reader reader;
+    if (plan->view->kind == VIEW_BATCH)
+        return batch_fold(back, timeline, arena, base, err);
     base_init(&folding.base, plan, arena);
     event_reader_init(&reader, plan, back, timeline, arena);
     enum status status = fold_events(&folding, &reader, err);

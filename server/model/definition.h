@@ -63,8 +63,14 @@ struct kafka_definition {
     size_t properties_count;
 };
 
+/* What each write of a batch view brings along, besides its keys and features: its time, and, where
+ * true, that all features it does not name are emptied. */
+#define WRITES_TIME_FIELD "event_timestamp"
+#define WRITES_DELETED_FIELD "event_deleted"
+
 struct source_definition {
     struct bytes name;
+    bool is_writes; /* the writes of the batch view of that name; nobody typed it */
     struct annotations annotations;
     const struct field_definition *fields; /* in the order of the file */
     size_t fields_count;
@@ -191,6 +197,12 @@ struct definition_checks {
     /* Checks a property that is passed to Kafka's client; INVALID: err has a sentence. */
     enum status (*check_kafka_property)(struct bytes name, struct bytes value, struct error *err);
 };
+
+/* Whether what writes the view is a source of its own, which has its name. */
+static inline bool view_has_writes(const struct view_definition *view)
+{
+    return view->kind == VIEW_BATCH && bytes_equal(view->source, view->name);
+}
 
 /* "stream", "batch", "on_demand", as it is typed; "service". */
 const char *view_kind_name(enum view_kind kind);

@@ -8,6 +8,7 @@
 #include "base/number.h"
 #include "features/features.h"
 #include "model/entity.h"
+#include "query/batch_read.h"
 #include "query/query_room.h"
 
 enum {
@@ -266,9 +267,9 @@ static struct timeline *open_timeline(struct query *query, const struct target *
 }
 
 /* next_us, where asked for: the time of the next event behind T. */
-static enum status evaluate(struct query *query, const struct target *target,
-                            const struct question *question, struct arena *arena,
-                            struct answer *answer, int64_t *next_us, struct error *err)
+static enum status walk(struct query *query, const struct target *target,
+                        const struct question *question, struct arena *arena,
+                        struct answer *answer, int64_t *next_us, struct error *err)
 {
     struct walk_report report;
     struct timeline *timeline = open_timeline(query, target, question);
@@ -280,6 +281,19 @@ static enum status evaluate(struct query *query, const struct target *target,
     if (status == STATUS_OK && next_us != NULL)
         status = timeline_next_us(timeline, next_us, err);
     timeline_close(&timeline);
+    return status;
+}
+
+/* The same, of a view of any kind. */
+static enum status evaluate(struct query *query, const struct target *target,
+                            const struct question *question, struct arena *arena,
+                            struct answer *answer, int64_t *next_us, struct error *err)
+{
+    enum status status =
+        target->view->kind == VIEW_BATCH
+            ? batch_read(query->storage, &query->reading, target, question, arena, answer, next_us,
+                         err)
+            : walk(query, target, question, arena, answer, next_us, err);
     if (!is_out_of_history(target, question))
         return status;
     answer_out_of_history(question, arena, answer);

@@ -101,7 +101,8 @@ void registry_list_json(const struct registry *registry, struct buffer *out)
 {
     buffer_append_text(out, "{\"sources\": [");
     for (size_t i = 0; i < registry->sources_count; i++)
-        list_source(out, registry->sources[i].definition);
+        if (!registry->sources[i].definition->is_writes)
+            list_source(out, registry->sources[i].definition);
     buffer_append_text(out, "],\"entities\": [");
     for (size_t i = 0; i < registry->entities_count; i++)
         list_entity(out, &registry->entities[i]);

@@ -25,7 +25,7 @@ struct view_draft {
     const struct node *name_node;
     struct annotations annotations;
     enum view_kind kind;
-    const struct node *source; /* or NULL: not a stream view */
+    const struct node *source; /* or NULL: of a batch view, its own writes */
     const struct node *entity;
     const struct node *where;   /* or NULL, as below */
     const struct node *history;
@@ -74,7 +74,27 @@ MUST_USE enum status kafka_parse(const struct parse *parse, const struct kafka_n
 MUST_USE enum status keys_parse(const struct parse *parse, const struct node *node,
                                 struct entity_definition *out);
 
-/* Resolves; version is left 0. draft->source and draft->entity name the given ones. Where
+/* Parses a feature of a batch view. */
+MUST_USE enum status batch_feature_draft_parse(const struct parse *parse, const struct node *name,
+                                               const struct node *body, struct feature_draft *out);
+
+/* Resolves features and TTL of a batch view; sets used[i] for each field of the source that it
+ * needs. */
+MUST_USE enum status batch_features_resolve(const struct parse *parse,
+                                            const struct view_draft *draft,
+                                            const struct source_definition *source, bool *used,
+                                            struct view_definition *out);
+
+/* Makes the source of a batch view that names none: its writes. */
+MUST_USE enum status writes_source_make(const struct parse *parse, const struct view_draft *draft,
+                                        const struct entity_definition *entity,
+                                        struct source_definition *out);
+
+/* Parses the type of a field; the name is left. */
+MUST_USE enum status field_type_parse(const struct parse *parse, const struct node *node,
+                                      struct field_definition *out);
+
+/* Resolves; version is left 0. draft->source (or the view itself) and draft->entity name the given ones. Where
  * parse->is_stored, expressions are not checked again and every field of the source counts as used.
  */
 MUST_USE enum status view_resolve(const struct parse *parse, const struct view_draft *draft,

@@ -173,6 +173,8 @@ void source_append_definition(const struct source_definition *source, enum annot
     json_member_text(out, "event_time", source->fields[source->event_time_field].name);
     if (source->event_id_field >= 0)
         json_member_text(out, "event_id", source->fields[source->event_id_field].name);
+    if (source->is_writes)
+        json_member_text(out, "writes", bytes_of_text("true"));
     json_member_text(out, "clock", bytes_of_text(clock_name(source->clock)));
     json_member_text(out, "durability", bytes_of_text(durability_name(source->durability)));
     if (source->retention_us != DURATION_NONE)
@@ -205,6 +207,28 @@ static bool type_is_double(struct type type)
     return type_equal(type, (struct type){.kind = VALUE_DOUBLE});
 }
 
+static void append_default(const struct feature_definition *feature, struct buffer *out)
+{
+    if (feature->default_value.kind == VALUE_NULL)
+        return;
+    json_name(out, "default");
+    default_append(&feature->default_value, out);
+}
+
+/* A feature of a batch view, in the source's own spelling of its type. */
+static void append_batch_feature(const struct view_definition *view,
+                                 const struct feature_definition *feature, struct buffer *out)
+{
+    char type[TYPE_TEXT_SIZE];
+    ssize_t field = field_find(view->fields, view->fields_count, feature->name);
+    json_name_bytes(out, feature->name);
+    buffer_append_byte(out, '{');
+    annotations_append(&feature->annotations, out);
+    json_member_text(out, "type", bytes_of_text(field_type_name(&view->fields[field], type)));
+    append_default(feature, out);
+    buffer_append_byte(out, '}');
+}
+
 static void append_feature_definition(const struct feature_definition *feature, struct buffer *out)
 {
     json_name_bytes(out, feature->name);
@@ -215,10 +239,7 @@ static void append_feature_definition(const struct feature_definition *feature, 
     append_window(&feature->window, out);
     if (feature->where.size > 0)
         json_member_text(out, "where", feature->where);
-    if (feature->default_value.kind != VALUE_NULL) {
-        json_name(out, "default");
-        default_append(&feature->default_value, out);
-    }
+    append_default(feature, out);
     if (feature->argument_kind == ARGUMENT_EXPRESSION && !type_is_double(feature->argument_type))
         append_type("type", feature->argument_type, out);
     buffer_append_byte(out, '}');
@@ -229,7 +250,8 @@ static void append_view_keys(const struct view_definition *view, struct buffer *
 {
     if (view->kind != VIEW_STREAM)
         json_member_text(out, "kind", bytes_of_text(view_kind_name(view->kind)));
-    json_member_text(out, "source", view->source);
+    if (!view_has_writes(view))
+        json_member_text(out, "source", view->source);
     json_member_text(out, "entity", view->entity);
     if (view->where.size > 0)
         json_member_text(out, "where", view->where);
@@ -251,7 +273,10 @@ void view_append_definition(const struct view_definition *view, struct buffer *o
     json_name(out, "features");
     buffer_append_byte(out, '{');
     for (size_t i = 0; i < view->features_count; i++)
-        append_feature_definition(&view->features[i], out);
+        if (view->kind == VIEW_BATCH)
+            append_batch_feature(view, &view->features[i], out);
+        else
+            append_feature_definition(&view->features[i], out);
     buffer_append_text(out, "}}");
 }
 
@@ -320,10 +345,7 @@ static void append_feature_meaning(const struct feature_definition *feature, str
         append_type("argument_type", feature->argument_type, out);
     json_member_text(out, "where", feature->where);
     append_window(&feature->window, out);
-    if (feature->default_value.kind != VALUE_NULL) {
-        json_name(out, "default");
-        default_append(&feature->default_value, out);
-    }
+    append_default(feature, out);
     append_type("type", feature->type, out);
     buffer_append_byte(out, '}');
 }

@@ -59,6 +59,19 @@ static enum change_kind source_compare(const struct planner *planner,
     return CHANGE_UNCHANGED;
 }
 
+/* A name that a batch view's writes have is taken. */
+static enum status source_name_check(const struct planner *planner, size_t index)
+{
+    const struct source_in_file *source = &planner->set.sources[index];
+    const struct source *before =
+        registry_find_source(planner->registry, source->definition.name);
+    if (before == NULL || !before->definition->is_writes)
+        return STATUS_OK;
+    return mistake(&planner->parse, source->name_node,
+                   "the writes of batch view %s have this name; give the source another one",
+                   quoted(planner->parse.arena, source->definition.name));
+}
+
 static void source_plan(struct planner *planner, size_t index)
 {
     const struct source_definition *definition = &planner->set.sources[index].definition;
@@ -181,6 +194,27 @@ static enum status entity_of(const struct planner *planner, const struct parse *
     return STATUS_OK;
 }
 
+/* The source that the draft names, or that of its own writes. */
+static enum status source_of_view(const struct planner *planner, const struct parse *parse,
+                                  const struct view_draft *draft,
+                                  const struct entity_definition *entity,
+                                  const struct source_definition **out)
+{
+    if (draft->source != NULL)
+        return source_of(planner, parse, draft->source, out);
+    const struct source *registered = registry_find_source(planner->registry, draft->name);
+    if (set_find_source(&planner->set, draft->name) != NULL ||
+        (registered != NULL && !registered->definition->is_writes))
+        return mistake(parse, draft->name_node,
+                       "there is a source of the name %s, under which this batch view would take "
+                       "its writes; add source: %.*s if its events are the writes, else give the "
+                       "view another name",
+                       quoted(parse->arena, draft->name), BYTES_ARGS(draft->name));
+    struct source_definition *writes = ARENA_NEW(parse->arena, struct source_definition);
+    *out = writes;
+    return writes_source_make(parse, draft, entity, writes);
+}
+
 /* --- views --------------------------------------------------------------------------------- */
 
 typedef void append_view_fn(const struct view_definition *view, struct buffer *out);
@@ -270,6 +304,15 @@ static void view_plan_new(struct planner *planner, struct view_definition *defin
     view_add_version(planner, definition, 1);
 }
 
+/* The writes of a new version of a batch view are those of its older versions, too. */
+static void add_writes(struct planner *planner, const struct source_definition *writes)
+{
+    const struct source *before = registry_find_source(planner->registry, writes->name);
+    const struct source after = {.id = before == NULL ? planner->next_id++ : before->id,
+                                 .definition = writes};
+    add_row(planner, source_to_row(&after, planner->parse.arena));
+}
+
 /* The log of the source is Kafka, which a new version does not read again. */
 static void say_what_lacks(struct planner *planner, const struct source_definition *source)
 {
@@ -308,13 +351,15 @@ static enum status view_plan(struct planner *planner, const struct parse *parse,
     const struct source_definition *source = NULL;
     const struct entity_definition *entity = NULL;
     struct view_definition *definition = ARENA_NEW(parse->arena, struct view_definition);
-    enum status status = source_of(planner, parse, draft->source, &source);
+    enum status status = entity_of(planner, parse, draft->entity, &entity);
     if (status == STATUS_OK)
-        status = entity_of(planner, parse, draft->entity, &entity);
+        status = source_of_view(planner, parse, draft, entity, &source);
     if (status == STATUS_OK)
         status = view_resolve(parse, draft, source, entity, definition);
     if (status == STATUS_OK)
         status = view_plan_resolved(planner, draft, definition, is_in_files);
+    if (status == STATUS_OK && source->is_writes && definition->version != 0)
+        add_writes(planner, source);
     if (status == STATUS_OK && planner->changes_count > 0)
         say_what_lacks(planner, source);
     return status;
@@ -478,7 +523,7 @@ static void planner_start(struct planner *planner)
     planner->sources_changed = ARENA_NEW_ARRAY(arena, set->sources_count + 1, bool);
     planner->entities_changed = ARENA_NEW_ARRAY(arena, set->entities_count + 1, bool);
     planner->changes = ARENA_NEW_ARRAY(arena, definitions + 1, struct change);
-    planner->rows = ARENA_NEW_ARRAY(arena, definitions + views + 1, struct registry_row);
+    planner->rows = ARENA_NEW_ARRAY(arena, definitions + 2 * views + 1, struct registry_row);
     planner->next_id = planner->registry->next_id;
 }
 
@@ -496,8 +541,12 @@ enum status registry_plan(const struct registry *registry, const struct definiti
     if (status != STATUS_OK)
         return status;
     planner_start(&planner);
-    for (size_t i = 0; i < planner.set.sources_count; i++)
+    for (size_t i = 0; i < planner.set.sources_count && status == STATUS_OK; i++) {
+        status = source_name_check(&planner, i);
         source_plan(&planner, i);
+    }
+    if (status != STATUS_OK)
+        return status;
     for (size_t i = 0; i < planner.set.entities_count; i++)
         entity_plan(&planner, i);
     planner.planned = map_create();

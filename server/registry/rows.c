@@ -251,7 +251,8 @@ static enum status resolved_read(const struct parse *parse, const struct node *n
         mapping_read(parse, node, "what a view is resolved to", slots, COUNT_OF(slots));
     if (status == STATUS_OK && (keys == NULL || out->types == NULL))
         status = mistake(parse, node, "there are no keys or no types");
-    if (status == STATUS_OK)
+    out->source.name = draft->name;
+    if (status == STATUS_OK && draft->source != NULL)
         status = name_read(parse, draft->source, "source", &out->source.name);
     if (status == STATUS_OK)
         status = name_read(parse, draft->entity, "entity", &out->entity.name);

@@ -23,8 +23,8 @@ static bool timestamp_parse(struct bytes text, struct field_definition *out)
     return false;
 }
 
-static enum status field_type_parse(const struct parse *parse, const struct node *node,
-                                    struct field_definition *out)
+enum status field_type_parse(const struct parse *parse, const struct node *node,
+                             struct field_definition *out)
 {
     static const struct bytes names[] = {
         {"bool", 4},          {"int", 3},          {"double", 6},       {"decimal(2)", 10},
@@ -148,13 +148,16 @@ struct source_nodes {
     const struct node *kafka;
     const struct node *start;
     const struct node *on_gap;
+    const struct node *writes;
 };
 
 static enum status source_read_keys(const struct parse *parse, const struct node *body,
                                     struct source_nodes *nodes)
 {
+    const char *not_typed = "asof itself says so of the writes of a batch view; leave it out";
     const struct key_slot slots[] = {
         ANNOTATION_SLOTS(&nodes->annotations),
+        {"writes", &nodes->writes, parse->is_stored ? NULL : not_typed},
         {"format", &nodes->format, NULL},
         {"fields", &nodes->event.fields, NULL},
         {"event_time", &nodes->event.event_time, NULL},
@@ -235,6 +238,7 @@ enum status source_parse(const struct parse *parse, const struct node *name,
         status = source_parse_options(parse, &nodes, out);
     if (status == STATUS_OK)
         status = source_parse_kafka(parse, &nodes, out);
+    out->is_writes = nodes.writes != NULL;
     return status;
 }
 

@@ -122,8 +122,11 @@ static enum status features_parse(const struct parse *parse, const struct node *
                              VIEW_FEATURES_MAX);
     struct feature_draft *features = ARENA_NEW_ARRAY(parse->arena, count, struct feature_draft);
     for (size_t i = 0; i < count; i++) {
+        const struct node *name = node->items[2 * i];
+        const struct node *body = node->items[2 * i + 1];
         enum status status =
-            feature_draft_parse(parse, node->items[2 * i], node->items[2 * i + 1], &features[i]);
+            out->kind == VIEW_BATCH ? batch_feature_draft_parse(parse, name, body, &features[i])
+                                    : feature_draft_parse(parse, name, body, &features[i]);
         if (status != STATUS_OK)
             return status;
     }
@@ -144,12 +147,9 @@ static enum status kind_parse(const struct parse *parse, const struct node *body
     const struct node *node = node_get(body, "kind");
     enum status status = word_read(parse, node, "kind", kinds, COUNT_OF(kinds), &kind);
     *out = (enum view_kind)kind;
-    if (status == STATUS_OK && *out != VIEW_STREAM)
-        return mistake(
-            parse, node,
-            "found a view of kind %s; this version has stream views only, without 'kind' "
-            "or with kind: stream",
-            quoted(parse->arena, kinds[kind]));
+    if (status == STATUS_OK && *out == VIEW_ON_DEMAND)
+        return mistake(parse, node,
+                       "found a view of kind 'on_demand'; this version has stream and batch views");
     return status;
 }
 
@@ -158,10 +158,11 @@ static enum status view_check_complete(const struct parse *parse, const struct v
 {
     const char *missing = NULL;
     if (features == NULL)
-        missing = "features: {NAME: {count: '*', over: 5m}}";
+        missing = draft->kind == VIEW_BATCH ? "features: {NAME: TYPE}"
+                                            : "features: {NAME: {count: '*', over: 5m}}";
     if (draft->entity == NULL)
         missing = "entity: NAME";
-    if (draft->source == NULL)
+    if (draft->source == NULL && draft->kind == VIEW_STREAM)
         missing = "source: NAME";
     if (missing == NULL)
         return STATUS_OK;
@@ -172,26 +173,28 @@ static enum status view_check_complete(const struct parse *parse, const struct v
 enum status view_draft_parse(const struct parse *parse, const struct node *name,
                              const struct node *body, struct view_draft *out)
 {
-    static const char *const batch =
-        "only batch views have it, which this version does not have yet";
-    static const char *const on_demand =
-        "only on_demand views have it, which this version does not have yet";
     struct annotation_nodes annotations = {0};
     const struct node *features = NULL;
     const struct node *kind = NULL;
-    const struct key_slot slots[] = {
-        ANNOTATION_SLOTS(&annotations), {"kind", &kind, NULL},
-        {"source", &out->source, NULL}, {"entity", &out->entity, NULL},
-        {"where", &out->where, NULL},   {"history", &out->history, NULL},
-        {"features", &features, NULL},  {"ttl", NULL, batch},
-        {"request", NULL, on_demand},
-    };
     out->name_node = name;
     enum status status = name_read(parse, name, "view", &out->name);
     if (status == STATUS_OK)
         status = kind_parse(parse, body, &out->kind);
-    if (status == STATUS_OK)
-        status = mapping_read(parse, body, "a view", slots, COUNT_OF(slots));
+    if (status != STATUS_OK)
+        return status;
+    bool is_batch = out->kind == VIEW_BATCH;
+    const struct key_slot slots[] = {
+        ANNOTATION_SLOTS(&annotations),
+        {"kind", &kind, NULL},
+        {"source", &out->source, NULL},
+        {"entity", &out->entity, NULL},
+        {"where", &out->where, is_batch ? "a batch view keeps every write; leave it out" : NULL},
+        {"history", &out->history, NULL},
+        {"features", &features, NULL},
+        {"ttl", &out->ttl, is_batch ? NULL : "only batch views have it; add kind: batch"},
+        {"request", NULL, "only on_demand views have it, which this version does not have yet"},
+    };
+    status = mapping_read(parse, body, "a view", slots, COUNT_OF(slots));
     if (status == STATUS_OK)
         status = view_check_complete(parse, out, features);
     if (status == STATUS_OK)

@@ -286,7 +286,8 @@ static void fields_resolve(const struct resolver *resolver, size_t *keys,
     out->fields = fields;
     out->fields_count = count;
     out->event_time_field = places[source->event_time_field];
-    out->event_id_field = source->event_id_field < 0 ? -1 : (ssize_t)places[source->event_id_field];
+    bool has_event_id = source->event_id_field >= 0 && resolver->draft->kind != VIEW_BATCH;
+    out->event_id_field = has_event_id ? (ssize_t)places[source->event_id_field] : -1;
     out->key_fields = keys;
     out->keys_count = resolver->entity->keys_count;
 }
@@ -302,14 +303,15 @@ enum status view_resolve(const struct parse *parse, const struct view_draft *dra
                                     .kind = draft->kind,
                                     .annotations = draft->annotations,
                                     .ttl_us = DURATION_NONE};
-    out->source = draft->source->text;
+    out->source = draft->source == NULL ? draft->name : draft->source->text;
     out->entity = draft->entity->text;
     out->history_us = DURATION_NONE;
 
     for (size_t i = 0; i < source->fields_count; i++)
         resolver.used[i] = parse->is_stored;
     resolver.used[source->event_time_field] = true;
-    if (source->event_id_field >= 0)
+    bool has_event_id = source->event_id_field >= 0 && draft->kind != VIEW_BATCH;
+    if (has_event_id)
         resolver.used[source->event_id_field] = true;
 
     enum status status = keys_resolve(&resolver, keys);
@@ -318,7 +320,9 @@ enum status view_resolve(const struct parse *parse, const struct view_draft *dra
     if (status == STATUS_OK)
         status = duration_read(parse, draft->history, "history", "everything", &out->history_us);
     if (status == STATUS_OK)
-        status = features_resolve(&resolver, out);
+        status = draft->kind == VIEW_BATCH
+                     ? batch_features_resolve(parse, draft, source, resolver.used, out)
+                     : features_resolve(&resolver, out);
     if (status == STATUS_OK)
         fields_resolve(&resolver, keys, out);
     return status;

@@ -6,6 +6,7 @@
 #define ASOF_STORAGE_RANGE_H
 
 #include "base/buffer.h"
+#include "base/endian.h"
 #include "storage/storage.h"
 
 enum {
@@ -14,6 +15,7 @@ enum {
     KIND_EVENT = 0x00,
     KIND_PARTIAL = 0x01,
     KIND_BASE = 0x02,
+    KIND_ROW = 0x03,
     KIND_END = 0xff,   /* above all kinds */
     TIME_SIZE = 8,
     LEVEL_SIZE = 1,    /* behind the end of a partial's chunk */
@@ -22,10 +24,21 @@ enum {
 enum family { FAMILY_ROWS, FAMILY_EVENTS, FAMILY_LOG, FAMILIES_COUNT };
 
 /* Appends [table][entity][kind]. */
-void key_append_prefix(struct buffer *key, uint32_t table_id, struct bytes entity, unsigned kind);
+static inline void key_append_prefix(struct buffer *key, uint32_t table_id, struct bytes entity,
+                                     unsigned kind)
+{
+    be32_write(buffer_reserve(key, TABLE_SIZE), table_id);
+    buffer_added(key, TABLE_SIZE);
+    buffer_append(key, entity);
+    buffer_append_byte(key, (char)kind);
+}
 
 /* Appends the time of an event, or the end of a chunk. */
-void key_append_time(struct buffer *key, int64_t time_us);
+static inline void key_append_time(struct buffer *key, int64_t time_us)
+{
+    be64_write_signed(buffer_reserve(key, TIME_SIZE), time_us);
+    buffer_added(key, TIME_SIZE);
+}
 
 /* Puts or deletes a row of the family. */
 void batch_put(struct batch *batch, struct storage *storage, enum family family, struct bytes key,
@@ -37,11 +50,13 @@ void batch_delete(struct batch *batch, struct storage *storage, enum family fami
 void batch_put_partial_row(struct batch *batch, struct storage *storage, uint32_t table_id,
                            struct bytes entity, const struct timeline_chunk *chunk);
 
-/* Appends the base of the entity to base. NOT_FOUND: it has none. UNAVAILABLE: the database is closed.
- * AGAIN: it would have to wait and was told not to. IO, CORRUPT: err. */
-MUST_USE enum status storage_get_base(struct storage *storage,
+/* Appends the value under the entity's one key of that kind to out. NOT_FOUND: there is none.
+ * UNAVAILABLE: the database is closed. AGAIN: it would have to wait and was told not to. IO, CORRUPT:
+ * err. */
+MUST_USE enum status storage_get_kind(struct storage *storage,
                                       const struct storage_reading *reading, uint32_t table_id,
-                                      struct bytes entity, struct buffer *base, struct error *err);
+                                      struct bytes entity, unsigned kind, struct buffer *out,
+                                      struct error *err);
 
 struct rocksdb_readoptions_t;
 struct rocksdb_iterator_t;

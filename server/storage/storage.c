@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/endian.h"
 #include "base/log.h"
+#include "storage/batch_rows.h"
 #include "storage/directory.h"
 #include "storage/disk.h"
 #include "storage/partials.h"
@@ -236,22 +237,6 @@ void storage_close(struct storage **storage)
     *storage = NULL;
 }
 
-/* ---- keys ---- */
-
-void key_append_prefix(struct buffer *key, uint32_t table_id, struct bytes entity, unsigned kind)
-{
-    be32_write(buffer_reserve(key, TABLE_SIZE), table_id);
-    buffer_added(key, TABLE_SIZE);
-    buffer_append(key, entity);
-    buffer_append_byte(key, (char)kind);
-}
-
-void key_append_time(struct buffer *key, int64_t time_us)
-{
-    be64_write_signed(buffer_reserve(key, TIME_SIZE), time_us);
-    buffer_added(key, TIME_SIZE);
-}
-
 static const struct storage_reading read_newest;
 
 /* ---- writing ---- */
@@ -260,6 +245,7 @@ struct batch {
     rocksdb_writebatch_t *writes; /* owned: all puts but those of events */
     struct sorted_puts events;    /* they join the writes when the batch is written */
     struct buffer key;            /* owned: of the partial at hand */
+    struct written_tables written; /* tables of batch views that it has writes of */
 };
 
 struct batch *batch_create(void)
@@ -276,6 +262,7 @@ void batch_destroy(struct batch **batch)
         return;
     rocksdb_writebatch_destroy((*batch)->writes);
     sorted_puts_fini(&(*batch)->events);
+    written_tables_fini(&(*batch)->written);
     buffer_fini(&(*batch)->key);
     free(*batch);
     *batch = NULL;
@@ -285,6 +272,7 @@ void batch_clear(struct batch *batch)
 {
     rocksdb_writebatch_clear(batch->writes);
     sorted_puts_reset(&batch->events, EVENTS_KEPT_BYTES);
+    batch->written.count = 0;
 }
 
 size_t batch_size_bytes(const struct batch *batch)
@@ -394,13 +382,24 @@ void batch_put_event(struct batch *batch, struct storage *storage, uint32_t tabl
     sorted_puts_end(&batch->events, TABLE_SIZE + entity.size, row);
 }
 
-/* Puts the events behind what the batch writes otherwise. */
-static void batch_add_events(struct batch *batch, struct storage *storage)
+void batch_put_write(struct batch *batch, struct storage *storage, uint32_t table_id,
+                     struct bytes entity, int64_t time_us, struct bytes identity,
+                     struct bytes write)
+{
+    written_tables_add(&batch->written, table_id);
+    batch_put_event(batch, storage, table_id, entity, time_us, identity, write);
+}
+
+/* Puts the events behind what the batch writes otherwise, and the rows that change with them. */
+static enum status batch_add_events(struct batch *batch, struct storage *storage,
+                                    struct error *err)
 {
     sorted_puts_sort(&batch->events);
+    enum status status = batch_rows_update(batch, storage, &batch->written, &batch->events, err);
     for (size_t i = 0; i < batch->events.count; i++)
         batch_put(batch, storage, FAMILY_EVENTS, sorted_puts_key(&batch->events, i),
                   sorted_puts_value(&batch->events, i));
+    return status;
 }
 
 void batch_put_partial_row(struct batch *batch, struct storage *storage, uint32_t table_id,
@@ -443,25 +442,6 @@ void batch_delete_event(struct batch *batch, struct storage *storage, uint32_t t
     key_append_time(&batch->key, time_us);
     buffer_append(&batch->key, identity);
     batch_delete(batch, storage, FAMILY_EVENTS, buffer_bytes(&batch->key));
-}
-
-static struct bytes base_key_write(struct buffer *key, uint32_t table_id, struct bytes entity)
-{
-    key->start = key->size = 0;
-    key_append_prefix(key, table_id, entity, KIND_BASE);
-    return buffer_bytes(key);
-}
-
-void batch_put_base(struct batch *batch, struct storage *storage, uint32_t table_id,
-                    struct bytes entity, struct bytes base)
-{
-    batch_put(batch, storage, FAMILY_EVENTS, base_key_write(&batch->key, table_id, entity), base);
-}
-
-void batch_delete_base(struct batch *batch, struct storage *storage, uint32_t table_id,
-                       struct bytes entity)
-{
-    batch_delete(batch, storage, FAMILY_EVENTS, base_key_write(&batch->key, table_id, entity));
 }
 
 /* ---- a disk that is full or fails ----
@@ -536,7 +516,9 @@ enum status storage_write(struct storage *storage, struct batch *batch, bool syn
     enum status status = storage_can_write(storage, batch_size_bytes(batch), err);
     if (status != STATUS_OK)
         return status;
-    batch_add_events(batch, storage);
+    status = batch_add_events(batch, storage, err);
+    if (status != STATUS_OK)
+        return status;
     atomic_fetch_add(&storage->changes, 1);
     rocksdb_write(storage->database, sync ? storage->write_synced : storage->write_unsynced,
                   batch->writes, &failure);
@@ -685,31 +667,42 @@ enum status range_status(const struct range *range, struct error *err)
                            : storage_failed("read from the database", failure, err);
 }
 
-enum status storage_get_base(struct storage *storage, const struct storage_reading *reading,
-                             uint32_t table_id, struct bytes entity, struct buffer *base,
-                             struct error *err)
+/* Finds the value, which the caller frees with rocksdb_free. NOT_FOUND: there is none. */
+static enum status family_get(struct storage *storage, const rocksdb_readoptions_t *options,
+                              enum family family, struct bytes key, char **found, size_t *size,
+                              struct error *err)
 {
     char *failure = NULL;
-    char *found = NULL;
-    size_t size = 0;
-    struct buffer key = {0};
-    struct bytes name = base_key_write(&key, table_id, entity);
-    rocksdb_readoptions_t *options = reading_options(reading);
+    *found = NULL;
     lock_share(storage);
     bool is_closed = storage->database == NULL;
     if (!is_closed)
-        found = rocksdb_get_cf(storage->database, options, storage->families[FAMILY_EVENTS],
-                               name.data, name.size, &size, &failure);
+        *found = rocksdb_get_cf(storage->database, options, storage->families[family], key.data,
+                                key.size, size, &failure);
     lock_unshare(storage);
-    rocksdb_readoptions_destroy(options);
-    buffer_fini(&key);
     if (is_closed)
         return database_is_closed(err);
     if (failure != NULL)
         return storage_failed("read from the database", failure, err);
-    if (found == NULL)
-        return STATUS_NOT_FOUND;
-    buffer_append(base, bytes_of(found, size));
+    return *found == NULL ? STATUS_NOT_FOUND : STATUS_OK;
+}
+
+enum status storage_get_kind(struct storage *storage, const struct storage_reading *reading,
+                             uint32_t table_id, struct bytes entity, unsigned kind,
+                             struct buffer *out, struct error *err)
+{
+    char *found;
+    size_t size;
+    struct buffer key = {0};
+    key_append_prefix(&key, table_id, entity, kind);
+    rocksdb_readoptions_t *options = reading_options(reading);
+    enum status status = family_get(storage, options, FAMILY_EVENTS, buffer_bytes(&key), &found,
+                                    &size, err);
+    rocksdb_readoptions_destroy(options);
+    buffer_fini(&key);
+    if (status != STATUS_OK)
+        return status;
+    buffer_append(out, bytes_of(found, size));
     rocksdb_free(found);
     return STATUS_OK;
 }
@@ -719,21 +712,12 @@ enum status storage_get_base(struct storage *storage, const struct storage_readi
 enum status storage_get_row(struct storage *storage, struct bytes key, struct arena *arena,
                             struct bytes *value, struct error *err)
 {
-    char *failure = NULL;
-    char *found = NULL;
-    size_t size = 0;
-    lock_share(storage);
-    bool is_closed = storage->database == NULL;
-    if (!is_closed)
-        found = rocksdb_get_cf(storage->database, storage->read_options,
-                               storage->families[FAMILY_ROWS], key.data, key.size, &size, &failure);
-    lock_unshare(storage);
-    if (is_closed)
-        return database_is_closed(err);
-    if (failure != NULL)
-        return storage_failed("read from the database", failure, err);
-    if (found == NULL)
-        return STATUS_NOT_FOUND;
+    char *found;
+    size_t size;
+    enum status status =
+        family_get(storage, storage->read_options, FAMILY_ROWS, key, &found, &size, err);
+    if (status != STATUS_OK)
+        return status;
     *value = arena_copy(arena, bytes_of(found, size));
     rocksdb_free(found);
     return STATUS_OK;

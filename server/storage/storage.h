@@ -9,6 +9,9 @@
  *                     [table u32 BE][entity][02]                   base, see features/base.h: begins
  *                                                                  with the time of the newest
  *                                                                  folded event
+ *                     [table u32 BE][entity][03]                   of a batch view: the row of
+ *                                                                  all writes of the entity, see
+ *                                                                  features/batch_row.h
  *     log             [source u32 BE][first sequence u64 BE]           a block of raw events
  *
  * [identity] is what orders and tells apart events of equal time; [00] tells events from what is kept
@@ -88,6 +91,12 @@ void batch_delete_row(struct batch *batch, struct storage *storage, struct bytes
 void batch_put_event(struct batch *batch, struct storage *storage, uint32_t table_id,
                      struct bytes entity, int64_t time_us, struct bytes identity, struct bytes row);
 
+/* The same for a batch view: row is a write of features/batch_row.h. What each entity has as its
+ * newest row follows when the batch is written. */
+void batch_put_write(struct batch *batch, struct storage *storage, uint32_t table_id,
+                     struct bytes entity, int64_t time_us, struct bytes identity,
+                     struct bytes write);
+
 /* Puts the partial of a chunk, built from all events of it that are stored. There must be no other batch
  * with events of the table that is still to be written. */
 void batch_put_partial(struct batch *batch, struct storage *storage, uint32_t table_id,
@@ -156,6 +165,17 @@ typedef enum status (*storage_row_fn)(void *context, struct bytes key, struct by
 /* Calls take for each row whose key begins with prefix, in order; stops when it does not say OK. */
 MUST_USE enum status storage_scan_rows(struct storage *storage, struct bytes prefix,
                                        storage_row_fn take, void *context, struct error *err);
+
+/* ---- batch rows ---- */
+
+struct storage_reading;
+
+/* Appends the row of all writes of an entity of a batch view. NOT_FOUND: there are none. AGAIN: it
+ * would have to wait for the disk. UNAVAILABLE, IO, CORRUPT: err. */
+MUST_USE enum status storage_get_batch_row(struct storage *storage,
+                                           const struct storage_reading *reading,
+                                           uint32_t table_id, struct bytes entity,
+                                           struct buffer *row, struct error *err);
 
 /* ---- timelines ---- */
 

@@ -67,8 +67,8 @@ static void read_base(struct timeline *timeline, struct storage *storage,
                       struct bytes entity)
 {
     struct error err;
-    enum status status = storage_get_base(storage, reading, table_id, entity, &timeline->base,
-                                          &err);
+    enum status status = storage_get_kind(storage, reading, table_id, entity, KIND_BASE,
+                                          &timeline->base, &err);
     if (status == STATUS_OK && timeline->base.size < TIME_SIZE)
         status = error_set(&err, STATUS_CORRUPT, "what was folded of an entity is too short");
     if (status == STATUS_OK || status == STATUS_NOT_FOUND)

@@ -104,6 +104,14 @@ enum status decoder_slot(struct decoder *decoder, const struct field_definition 
     return STATUS_OK;
 }
 
+/* Only the first slot of a name is stamped. */
+bool decoder_has_named(const struct decoder *decoder, size_t slot)
+{
+    CHECK(slot < decoder->slots_count);
+    const struct slot *first = map_get(decoder->names, decoder->slots[slot].field->name);
+    return first->stamp == decoder->stamp;
+}
+
 /* Makes the event empty; none of its keys was seen. */
 static void decoding_begin(struct decoding *decoding)
 {

@@ -34,6 +34,9 @@ void decoder_destroy(struct decoder **decoder);
 MUST_USE enum status decoder_slot(struct decoder *decoder, const struct field_definition *field,
                                   size_t *out, struct error *err);
 
+/* Whether the event that was decoded last names the slot's field, be it with null. */
+bool decoder_has_named(const struct decoder *decoder, size_t slot);
+
 /* Lets yajl alone decode JSON, for tests that compare: what flat_json.h takes must come out the
  * same. */
 void decoder_go_plain(struct decoder *decoder);

@@ -219,9 +219,7 @@ static void fill_event(struct stream *stream, const struct found *found,
                                             bytes_of(place, sizeof(place)), scratch, &time_us, NULL);
     switch (result) {
     case INPUT_TAKEN:
-        batch_put_event(stream->fill_batch, stream->storage, found->input->version->table_id,
-                        buffer_bytes(&scratch->entity), time_us,
-                        buffer_bytes(&scratch->identity), buffer_bytes(&scratch->row));
+        input_put(found->input, stream->fill_batch, stream->storage, scratch, time_us);
         break;
     case INPUT_LATE: /* a version has no horizon before it is live */
         CHECK(false);

@@ -138,9 +138,7 @@ static enum status put_for_views(struct stream *stream, struct source_runtime *s
         int64_t time_us = 0;
         switch (input_reduce(input, event, place, scratch, &time_us, err)) {
         case INPUT_TAKEN:
-            batch_put_event(stream->batch, stream->storage, input->version->table_id,
-                            buffer_bytes(&scratch->entity), time_us,
-                            buffer_bytes(&scratch->identity), buffer_bytes(&scratch->row));
+            input_put(input, stream->batch, stream->storage, scratch, time_us);
             break;
         case INPUT_LATE:
             late_count++;

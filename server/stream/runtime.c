@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/endian.h"
 #include "base/map.h"
+#include "features/batch_row.h"
 #include "model/entity.h"
 
 enum {
@@ -10,6 +11,29 @@ enum {
     EVENT_ID_SIZE_MAX = 1024,
     DIGEST_SIZE = 8,   /* behind an event id: events that the view can tell apart are all kept */
 };
+
+static struct write_input *write_input_create(const struct view_definition *view,
+                                              const struct decoder *decoder, struct arena *arena)
+{
+    struct write_input *write = ARENA_NEW(arena, struct write_input);
+    size_t *features = ARENA_NEW_ARRAY(arena, view->features_count, size_t);
+    for (size_t i = 0; i < view->features_count; i++) {
+        ssize_t field = field_find(view->fields, view->fields_count, view->features[i].name);
+        CHECK(field >= 0);
+        features[i] = (size_t)field;
+    }
+    *write = (struct write_input){
+        .decoder = decoder,
+        .features = features,
+        .deleted_field = -1,
+        .values = ARENA_NEW_ARRAY(arena, view->features_count, struct value),
+        .is_named = ARENA_NEW_ARRAY(arena, view->features_count, bool),
+    };
+    if (view_has_writes(view))
+        write->deleted_field = field_find(view->fields, view->fields_count,
+                                          bytes_of_text(WRITES_DELETED_FIELD));
+    return write;
+}
 
 static enum status input_init(struct view_input *input, struct source_runtime *runtime,
                               const struct view_version *version, struct arena *arena,
@@ -23,6 +47,8 @@ static enum status input_init(struct view_input *input, struct source_runtime *r
         .slots = ARENA_NEW_ARRAY(arena, view->fields_count, size_t),
         .fields = ARENA_NEW_ARRAY(arena, view->fields_count, struct value),
     };
+    if (view->kind == VIEW_BATCH)
+        input->write = write_input_create(view, runtime->decoder, arena);
     enum status status = STATUS_OK;
     for (size_t i = 0; i < view->fields_count && status == STATUS_OK; i++)
         status = decoder_slot(runtime->decoder, &view->fields[i], &input->slots[i], err);
@@ -162,11 +188,36 @@ static enum status take_identity(struct view_input *input, struct bytes place, u
     return STATUS_OK;
 }
 
+/* Appends the write that the event is for a batch view, whose fields are taken. false: it names no
+ * feature. */
+static bool take_write(const struct view_input *input, struct buffer *out)
+{
+    const struct write_input *write = input->write;
+    const struct value *deleted =
+        write->deleted_field < 0 ? NULL : &input->fields[write->deleted_field];
+    bool is_whole = deleted != NULL && deleted->kind == VALUE_BOOL && deleted->integer != 0;
+    for (size_t i = 0; i < input->view->features_count; i++) {
+        size_t field = write->features[i];
+        write->values[i] = input->fields[field];
+        write->is_named[i] =
+            is_whole || decoder_has_named(write->decoder, input->slots[field]);
+    }
+    return batch_write_encode(input->view, write->values, write->is_named, out);
+}
+
+/* What the view keeps of the event, whose fields are taken. false: it is none of its events. */
+static bool take_row(struct view_input *input, struct buffer *row, uint64_t *digest)
+{
+    row->start = row->size = 0;
+    return input->write != NULL ? take_write(input, row)
+                                : reducer_reduce(input->reducer, input->fields, row, digest);
+}
+
 enum input_result input_reduce(struct view_input *input, const struct decoded_event *event,
                                struct bytes place, struct input_scratch *scratch, int64_t *time_us,
                                struct error *err)
 {
-    uint64_t digest;
+    uint64_t digest = 0;
     if (!take_fields(input, event))
         return INPUT_MISMATCHED;
     bool has_id = input->view->event_id_field < 0 ||
@@ -178,8 +229,7 @@ enum input_result input_reduce(struct view_input *input, const struct decoded_ev
         return INPUT_LATE;
     if (!take_entity(input, &scratch->entity))
         return INPUT_NULL_KEY;
-    scratch->row.start = scratch->row.size = 0;
-    if (!reducer_reduce(input->reducer, input->fields, &scratch->row, &digest))
+    if (!take_row(input, &scratch->row, &digest))
         return INPUT_FILTERED;
     if (scratch->entity.size > ENTITY_SIZE_MAX) {
         error_set(err, STATUS_LIMIT, "the keys of entity '%.*s' have at most %d bytes",
@@ -189,4 +239,16 @@ enum input_result input_reduce(struct view_input *input, const struct decoded_ev
     if (take_identity(input, place, digest, &scratch->identity, err) != STATUS_OK)
         return INPUT_REFUSED;
     return INPUT_TAKEN;
+}
+
+void input_put(const struct view_input *input, struct batch *batch, struct storage *storage,
+               const struct input_scratch *scratch, int64_t time_us)
+{
+    struct bytes entity = buffer_bytes(&scratch->entity);
+    struct bytes identity = buffer_bytes(&scratch->identity);
+    struct bytes row = buffer_bytes(&scratch->row);
+    if (input->write != NULL)
+        batch_put_write(batch, storage, input->version->table_id, entity, time_us, identity, row);
+    else
+        batch_put_event(batch, storage, input->version->table_id, entity, time_us, identity, row);
 }

@@ -39,6 +39,15 @@ static inline void state_set_committed(struct source_state *state, struct source
     source_time_move(&state->time, marks.newest_us);
 }
 
+/* How a batch view makes a write of an event. All are in the arena, one a feature. */
+struct write_input {
+    const struct decoder *decoder; /* borrowed: it knows which fields an event names */
+    const size_t *features;        /* indexes into the view's fields */
+    ssize_t deleted_field;         /* the same, of WRITES_DELETED_FIELD, or -1 */
+    struct value *values;          /* scratch */
+    bool *is_named;                /* scratch */
+};
+
 /* One view version that takes events of a source. */
 struct view_input {
     const struct view_version *version; /* borrowed from the snapshot */
@@ -48,6 +57,7 @@ struct view_input {
     size_t *slots;                      /* of the decoder, one a field of the view; in the arena */
     struct fold *fold;                  /* borrowed from the stream; NULL: nothing is ever late */
     struct value *fields;               /* scratch, one a field of the view; in the arena */
+    struct write_input *write;          /* of a batch view, else NULL; in the arena */
 };
 
 struct source_runtime {
@@ -104,5 +114,9 @@ struct source_runtime *runtime_find(const struct runtime *runtime, struct bytes 
 enum input_result input_reduce(struct view_input *input, const struct decoded_event *event,
                                struct bytes place, struct input_scratch *scratch, int64_t *time_us,
                                struct error *err);
+
+/* Puts what input_reduce left in scratch, TAKEN, into the batch. */
+void input_put(const struct view_input *input, struct batch *batch, struct storage *storage,
+               const struct input_scratch *scratch, int64_t time_us);
 
 #endif
