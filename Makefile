@@ -32,6 +32,7 @@ CLIENT_SOURCES = $(filter-out client/main.c,$(wildcard client/*.c))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c))
 FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_SECONDS ?= 10
+JOBS ?= $(shell nproc)
 
 Q = $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@echo "  $(1)")
@@ -137,22 +138,31 @@ $(FLIGHTS)/arrivals.ndjson: tools/flights.py | $(VENV)/.done
 	@touch $@
 
 demo: setup ## load a year of New York flights and read their features, live and as of the past
-	@$(MAKE) --no-print-directory all $(FLIGHTS)/arrivals.ndjson
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(FLIGHTS)/arrivals.ndjson
 	@tools/demo.sh $(BUILD)
 
 demo-kafka: setup ## a real broker, the flights produced while you watch: lag and features, live
-	@$(MAKE) --no-print-directory all $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
 	@$(VENV)/bin/python tools/demo_kafka.py $(BUILD)
 
 # ---- tests ----
 
-PYTEST = $(VENV)/bin/python -m pytest -q -p no:cacheprovider
+PYTEST = $(VENV)/bin/python -m pytest -q -p no:cacheprovider --durations=10 -n $(JOBS) --dist loadfile
 PYTEST_FLAGS ?=
 
 test: setup ## set up, build, and run the tests
 	@$(MAKE) --no-print-directory check
 
-check: all check-house check-unit check-cost check-fuzz check-system check-sanitized check-threads ## the tests, without set-up
+# Compiles for all of them side by side; then they run one after the other, as they measure and wait.
+check: ## the tests, without set-up
+	@$(MAKE) --no-print-directory -j$(JOBS) checks-built
+	@$(MAKE) --no-print-directory check-house check-unit check-cost check-fuzz check-system check-sanitized check-threads
+
+checks-built: all $(UNIT_TESTS) $(FUZZERS) $(BUILD)/tests/cost $(BUILD)/replay
+	@$(MAKE) --no-print-directory SAN=address,undefined all unit-tests
+	@$(MAKE) --no-print-directory SAN=thread all thread-tests
+
+unit-tests: $(UNIT_TESTS)
 
 check-house:
 	@tests/check_house.sh
@@ -169,7 +179,7 @@ record-cost: $(BUILD)/tests/cost ## record what an operation costs now, for chec
 	@$(COST) --record
 
 check-fuzz: $(FUZZERS)
-	@tests/run_fuzzers.sh $(FUZZ_SECONDS) $(FUZZERS)
+	@tests/run_fuzzers.sh $(JOBS) $(FUZZ_SECONDS) $(FUZZERS)
 
 check-system: all $(BUILD)/replay $(PROMTOOL) $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
 	@PROMTOOL=$(abspath $(PROMTOOL)) ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) \
@@ -184,9 +194,10 @@ check-sanitized: $(VENV)/.done
 
 # What threads share, under the thread sanitizer.
 THREAD_TESTS = epoch_test hot_test network_test storage_heal_test
+thread-tests: $(patsubst %,$(BUILD)/tests/%,$(THREAD_TESTS))
+
 check-threads: $(VENV)/.done
-	@$(MAKE) --no-print-directory SAN=thread all \
-		$(patsubst %,$(BUILD)/san-thread/tests/%,$(THREAD_TESTS))
+	@$(MAKE) --no-print-directory SAN=thread all thread-tests
 	@tests/run_unit.sh $(patsubst %,$(BUILD)/san-thread/tests/%,$(THREAD_TESTS))
 	@TSAN_OPTIONS=suppressions=$(abspath tests/thread_suppressions.txt) \
 		ASOFD=$(abspath $(BUILD)/san-thread/asofd) ASOF=$(abspath $(BUILD)/san-thread/asof) \
@@ -217,5 +228,5 @@ install: all ## install below PREFIX (and DESTDIR): binaries, man pages, example
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
-.PHONY: all help setup kafka-jars demo demo-kafka test check check-house check-unit check-cost record-cost check-fuzz \
-	check-system check-sanitized test-all format install clean
+.PHONY: all help setup kafka-jars demo demo-kafka test check checks-built unit-tests thread-tests check-house check-unit \
+	check-cost record-cost check-fuzz check-system check-sanitized check-threads test-all format install clean

@@ -22,11 +22,25 @@ static void add_partitions(struct table *table, yajl_val source)
     }
 }
 
-static void print_errors(yajl_val list)
+/* Of a source with a freshness_slo: whether it is kept. */
+static void print_freshness(yajl_val source)
+{
+    const char *slo = tree_text(source, "freshness_slo");
+    if (slo[0] == '\0')
+        return;
+    if (strcmp(tree_text(source, "is_fresh"), "true") == 0)
+        printf("%s: fresh (freshness_slo %s)\n", tree_text(source, "source"), slo);
+    else
+        printf("%s: not fresh: something may have waited for %s s (freshness_slo %s)\n",
+               tree_text(source, "source"), tree_text(source, "waiting_seconds"), slo);
+}
+
+static void print_remarks(yajl_val list)
 {
     for (size_t i = 0; i < list->u.array.len; i++) {
         yajl_val source = list->u.array.values[i];
         const char *error = tree_text(source, "error");
+        print_freshness(source);
         if (error[0] != '\0')
             printf("%s: %s\n", tree_text(source, "source"), error);
         else if (tree_count(source, "partitions") == 0)
@@ -44,7 +58,7 @@ static void print_lag(const struct run *run, yajl_val list)
         add_partitions(table, list->u.array.values[i]);
     output_table(run, table, 0);
     table_destroy(&table);
-    print_errors(list);
+    print_remarks(list);
 }
 
 static enum status lag_once(const struct run *run, struct remote *remote, struct error *err)

@@ -30,15 +30,28 @@ void exposition_head(struct buffer *out, const char *name, enum metric_kind kind
     buffer_format(out, "\n# TYPE %s %s\n", name, metric_kind_name(kind));
 }
 
+/* "name{label="value"} ", with the bound of a bucket (or NULL) behind the label. */
+static void append_bucket_name(struct buffer *out, const char *name, const char *suffix,
+                               const struct metric_label *label, const char *bound)
+{
+    buffer_format(out, "%s%s", name, suffix);
+    if (label != NULL || bound != NULL)
+        buffer_append_byte(out, '{');
+    if (label != NULL) {
+        buffer_format(out, "%s=\"", label->name);
+        append_escaped(out, label->value, true);
+        buffer_append_text(out, bound != NULL ? "\"," : "\"");
+    }
+    if (bound != NULL)
+        buffer_format(out, "le=\"%s\"", bound);
+    if (label != NULL || bound != NULL)
+        buffer_append_byte(out, '}');
+    buffer_append_byte(out, ' ');
+}
+
 static void append_name(struct buffer *out, const char *name, const struct metric_label *label)
 {
-    buffer_append_text(out, name);
-    if (label != NULL) {
-        buffer_format(out, "{%s=\"", label->name);
-        append_escaped(out, label->value, true);
-        buffer_append_text(out, "\"}");
-    }
-    buffer_append_byte(out, ' ');
+    append_bucket_name(out, name, "", label, NULL);
 }
 
 void exposition_integer(struct buffer *out, const char *name, const struct metric_label *label,
@@ -63,7 +76,8 @@ void exposition_double(struct buffer *out, const char *name, const struct metric
     append_double(out, value);
 }
 
-void exposition_histogram(struct buffer *out, const char *name, const struct histogram *histogram)
+void exposition_histogram(struct buffer *out, const char *name, const struct metric_label *label,
+                          const struct histogram *histogram)
 {
     const struct histogram_scale *scale = histogram->scale;
     const struct histogram_reading reading = histogram_read(histogram);
@@ -71,11 +85,11 @@ void exposition_histogram(struct buffer *out, const char *name, const struct his
         char bound[NUMBER_TEXT_SIZE] = "+Inf";
         if (i < scale->bounds_count)
             number_format_double((double)scale->bounds[i] / scale->unit, bound);
-        buffer_format(out, "%s_bucket{le=\"%s\"} %llu\n", name, bound,
-                      (unsigned long long)reading.at_most[i]);
+        append_bucket_name(out, name, "_bucket", label, bound);
+        buffer_format(out, "%llu\n", (unsigned long long)reading.at_most[i]);
     }
-    buffer_format(out, "%s_sum ", name);
+    append_bucket_name(out, name, "_sum", label, NULL);
     append_double(out, (double)reading.sum / scale->unit);
-    buffer_format(out, "%s_count %llu\n", name,
-                  (unsigned long long)reading.at_most[scale->bounds_count]);
+    append_bucket_name(out, name, "_count", label, NULL);
+    buffer_format(out, "%llu\n", (unsigned long long)reading.at_most[scale->bounds_count]);
 }

@@ -25,6 +25,7 @@ void exposition_integer(struct buffer *out, const char *name, const struct metri
                         uint64_t value);
 void exposition_double(struct buffer *out, const char *name, const struct metric_label *label,
                        double value);
-void exposition_histogram(struct buffer *out, const char *name, const struct histogram *histogram);
+void exposition_histogram(struct buffer *out, const char *name, const struct metric_label *label,
+                          const struct histogram *histogram);
 
 #endif

@@ -42,17 +42,17 @@ static void write_uptime(const struct figures *figures, const char *name, struct
 
 static void write_commit_time(const struct figures *figures, const char *name, struct buffer *out)
 {
-    exposition_histogram(out, name, &figures->histograms->commit_time);
+    exposition_histogram(out, name, NULL, &figures->histograms->commit_time);
 }
 
 static void write_commit_events(const struct figures *figures, const char *name, struct buffer *out)
 {
-    exposition_histogram(out, name, &figures->histograms->commit_events);
+    exposition_histogram(out, name, NULL, &figures->histograms->commit_events);
 }
 
 static void write_push_time(const struct figures *figures, const char *name, struct buffer *out)
 {
-    exposition_histogram(out, name, &figures->histograms->push_time);
+    exposition_histogram(out, name, NULL, &figures->histograms->push_time);
 }
 
 static struct metric_label label_of(const struct source_figures *source)
@@ -97,6 +97,73 @@ static void write_source_idle(const struct figures *figures, const char *name, s
         if (source->accepted_us != 0)
             exposition_double(out, name, &label, seconds_of(figures->now_us - source->accepted_us));
     }
+}
+
+static void write_source_waiting(const struct figures *figures, const char *name,
+                                 struct buffer *out)
+{
+    for (size_t i = 0; i < figures->sources; i++) {
+        const struct metric_label label = label_of(&figures->source_list[i]);
+        exposition_double(out, name, &label,
+                          seconds_of(figures->source_list[i].fresh.waiting_us));
+    }
+}
+
+static void write_source_slo(const struct figures *figures, const char *name, struct buffer *out)
+{
+    for (size_t i = 0; i < figures->sources; i++) {
+        const struct source_figures *source = &figures->source_list[i];
+        const struct metric_label label = label_of(source);
+        if (source->slo_us != DURATION_NONE)
+            exposition_double(out, name, &label, seconds_of(source->slo_us));
+    }
+}
+
+static void write_source_breach(const struct figures *figures, const char *name,
+                                struct buffer *out)
+{
+    for (size_t i = 0; i < figures->sources; i++) {
+        const struct source_figures *source = &figures->source_list[i];
+        const struct metric_label label = label_of(source);
+        if (source->slo_us != DURATION_NONE)
+            exposition_integer(out, name, &label, source->fresh.is_breached);
+    }
+}
+
+static void write_source_missed(const struct figures *figures, const char *name,
+                                struct buffer *out)
+{
+    for (size_t i = 0; i < figures->sources; i++) {
+        const struct source_figures *source = &figures->source_list[i];
+        const struct metric_label label = label_of(source);
+        if (source->slo_us != DURATION_NONE)
+            exposition_integer(out, name, &label, source->missed_total);
+    }
+}
+
+/* A histogram of each view that is written to, out of those that hold one of it at offset. */
+static void write_freshness(const struct figures *figures, const char *name, size_t offset,
+                            struct buffer *out)
+{
+    for (size_t i = 0; i < figures->views; i++) {
+        const struct view_figures *view = &figures->view_list[i];
+        const struct metric_label label = {.name = "view", .value = view->name};
+        if (view->freshness != NULL)
+            exposition_histogram(out, name, &label,
+                                 (const void *)((const char *)view->freshness + offset));
+    }
+}
+
+static void write_event_freshness(const struct figures *figures, const char *name,
+                                  struct buffer *out)
+{
+    write_freshness(figures, name, offsetof(struct freshness, since_event), out);
+}
+
+static void write_append_freshness(const struct figures *figures, const char *name,
+                                   struct buffer *out)
+{
+    write_freshness(figures, name, offsetof(struct freshness, since_append), out);
 }
 
 static void write_cpu(const struct figures *figures, const char *name, struct buffer *out)
@@ -162,6 +229,19 @@ static void write_descriptors_max(const struct figures *figures, const char *nam
       "Now minus the newest event time; only of sources with clock wall.")                         \
     X("asof_source_idle_seconds", GAUGE, write_source_idle,                                        \
       "Since the source accepted an event; not there before the first since the start.")           \
+    X("asof_source_waiting_seconds", GAUGE, write_source_waiting,                                  \
+      "How long something may have waited to be read from Kafka; 0 where nothing does, as of an "  \
+      "idle source.")                                                                              \
+    X("asof_source_freshness_slo_seconds", GAUGE, write_source_slo,                                \
+      "freshness_slo of a source that has one.")                                                   \
+    X("asof_source_freshness_breached", GAUGE, write_source_breach,                                \
+      "1 where something may have waited for longer than freshness_slo.")                          \
+    X("asof_source_freshness_missed_total", COUNTER, write_source_missed,                          \
+      "Events that could be read later behind their append than freshness_slo says.")              \
+    X("asof_view_event_freshness_seconds", HISTOGRAM, write_event_freshness,                       \
+      "From the time of an event until it could be read; only of sources with clock wall.")        \
+    X("asof_view_append_freshness_seconds", HISTOGRAM, write_append_freshness,                     \
+      "From the append of an event to Kafka, or its push, until it could be read.")                \
     X("process_cpu_seconds_total", COUNTER, write_cpu, "CPU time, of user and system.")            \
     X("process_resident_memory_bytes", GAUGE, write_resident, "Memory in use.")                    \
     X("process_start_time_seconds", GAUGE, write_start, "When it started, in Unix time.")          \

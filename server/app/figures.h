@@ -17,6 +17,15 @@ struct source_figures {
     uint64_t events_total;
     int64_t newest_us;   /* TIME_MIN_US before the first event */
     int64_t accepted_us; /* wall time of the last commit; 0: none since the start */
+    int64_t slo_us;      /* freshness_slo, or DURATION_NONE */
+    struct source_fresh fresh;
+    uint64_t missed_total;
+};
+
+/* What is told of each view. */
+struct view_figures {
+    struct bytes name;                 /* borrowed */
+    const struct freshness *freshness; /* borrowed; NULL: no stream writes to it */
 };
 
 /* All at a moment. */
@@ -40,6 +49,7 @@ struct figures {
     struct process_figures process;
     const struct writer_histograms *histograms; /* borrowed */
     const struct source_figures *source_list;   /* borrowed; as many as sources says */
+    const struct view_figures *view_list;       /* borrowed; as many as views says */
 };
 
 /* Lines "name:value\r\n". */

@@ -17,6 +17,7 @@ enum { NAMES_CHUNK_SIZE = 4096 };
 struct monitored_source {
     struct bytes name; /* in the arena */
     enum source_clock clock;
+    int64_t slo_us;
     const struct source_time *time; /* borrowed from the stream */
 };
 
@@ -30,6 +31,7 @@ struct monitor {
     struct arena *arena;              /* owned: of names */
     struct monitored_source *sources; /* owned */
     size_t sources_count;
+    struct view_figures *views; /* owned; names are in the arena */
     size_t views_count;
     size_t fills_count;
 };
@@ -58,9 +60,17 @@ void monitor_note_definitions(struct monitor *monitor, struct stream *stream,
         monitor->sources[i] =
             (struct monitored_source){.name = arena_copy(monitor->arena, source->name),
                                       .clock = source->clock,
+                                      .slo_us = source->freshness_slo_us,
                                       .time = stream_find_time(stream, source->name)};
     }
     monitor->sources_count = registry->sources_count;
+    monitor->views =
+        realloc(monitor->views, (registry->views_count + 1) * sizeof(*monitor->views));
+    CHECK(monitor->views != NULL);
+    for (size_t i = 0; i < registry->views_count; i++)
+        monitor->views[i] = (struct view_figures){
+            .name = arena_copy(monitor->arena, registry->views[i].name),
+            .freshness = stream_find_freshness(stream, registry->views[i].name)};
     monitor->views_count = registry->views_count;
     monitor->fills_count = count_fills(registry);
     pthread_mutex_unlock(&monitor->mutex);
@@ -99,9 +109,10 @@ void monitor_append_info(void *context, struct buffer *out)
     figures_append_info(&figures, out);
 }
 
-/* Copies the list of sources, with where they are, into the arena. */
-static void read_sources(struct monitor *monitor, struct arena *arena, struct figures *figures)
+/* Copies the lists of sources, with where they are, and of views into the arena. */
+static void read_lists(struct monitor *monitor, struct arena *arena, struct figures *figures)
 {
+    int64_t now_us = clock_now_us();
     pthread_mutex_lock(&monitor->mutex);
     struct source_figures *list =
         ARENA_NEW_ARRAY(arena, monitor->sources_count + 1, struct source_figures);
@@ -113,10 +124,20 @@ static void read_sources(struct monitor *monitor, struct arena *arena, struct fi
             .newest_us = atomic_load_explicit(&source->time->newest_us, memory_order_relaxed),
             .events_total = atomic_load_explicit(&source->time->events_total, memory_order_relaxed),
             .accepted_us = atomic_load_explicit(&source->time->accepted_us, memory_order_relaxed),
+            .slo_us = source->slo_us,
+            .fresh = source_fresh_at(source->time, source->slo_us, now_us),
+            .missed_total = atomic_load_explicit(&source->time->missed_total, memory_order_relaxed),
         };
     }
     figures->source_list = list;
     figures->sources = monitor->sources_count;
+    struct view_figures *views =
+        ARENA_NEW_ARRAY(arena, monitor->views_count + 1, struct view_figures);
+    for (size_t i = 0; i < monitor->views_count; i++)
+        views[i] = (struct view_figures){.name = arena_copy(arena, monitor->views[i].name),
+                                         .freshness = monitor->views[i].freshness};
+    figures->view_list = views;
+    figures->views = monitor->views_count;
     pthread_mutex_unlock(&monitor->mutex);
 }
 
@@ -149,7 +170,7 @@ static unsigned write_metrics(void *context, struct bytes query, struct buffer *
     int64_t now_mono_us = clock_mono_us();
     (void)query;
     read_numbers(monitor, &figures);
-    read_sources(monitor, arena, &figures);
+    read_lists(monitor, arena, &figures);
     figures.is_ready = health_ask(monitor->health, HEALTH_READY, now_mono_us, false, &reasons);
     figures.is_disk_refusing = writer_check_disk(monitor->rooms.writer, &refusal) != STATUS_OK;
     figures.now_us = clock_now_us();
@@ -193,6 +214,7 @@ void monitor_destroy(struct monitor **out)
     health_destroy(&monitor->health);
     arena_destroy(&monitor->arena);
     free(monitor->sources);
+    free(monitor->views);
     pthread_mutex_destroy(&monitor->mutex);
     free(monitor);
     *out = NULL;

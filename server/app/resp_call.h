@@ -284,6 +284,12 @@ void resp_multi_multi(struct resp_call *call);
 void resp_push_push(struct resp_call *call);
 void resp_push_xadd(struct resp_call *call);
 
+/* resp_write_rows.c */
+void resp_write_del(struct resp_call *call);
+void resp_write_hdel(struct resp_call *call);
+void resp_write_hset(struct resp_call *call);
+void resp_write_set_at(struct resp_call *call);
+
 /* resp_asof.c */
 void resp_asof_apply(struct resp_call *call);
 void resp_asof_at(struct resp_call *call);

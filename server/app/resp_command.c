@@ -38,11 +38,14 @@ static const struct resp_command commands[] = {
      "What ASOF.APPLY would do, without doing it."},
     {"asof.push", -3, P, resp_push_push, 0, NULL, "asof",
      "Pushes events, all or none: source [PRODUCER name sequence] json [json ...]."},
+    {"asof.set", -6, P, resp_write_set_at, 1, NULL, "asof",
+     "Writes of a batch view at a time: key AT T feature value [feature value ...]."},
     {"auth", -2, F | I, resp_client_auth, 0, NULL, "connection", "No password is configured."},
     {"client", -2, 0, NULL, 0, resp_client_subcommands, "connection", "About connections."},
     {"command", -1, 0, resp_command_all, 0, resp_command_subcommands, "server",
      "This table of commands."},
     {"config", -2, 0, NULL, 0, resp_config_subcommands, "server", "Settings that tools ask for."},
+    {"del", -2, P, resp_write_del, -1, NULL, "generic", "Empties all features of a batch view's keys."},
     {"discard", 1, F | I, resp_multi_discard, 0, NULL, "transactions", "Forgets what MULTI queued."},
     {"echo", 2, F, resp_client_echo, 0, NULL, "connection", "Its argument."},
     {"exec", 1, I, resp_multi_exec, 0, NULL, "transactions", "Runs what MULTI queued."},
@@ -50,13 +53,17 @@ static const struct resp_command commands[] = {
     {"get", 2, R, resp_read_get, 1, NULL, "generic", "There are no strings: nil, or WRONGTYPE."},
     {"hello", -1, F | I, resp_client_hello, 0, NULL, "connection",
      "Chooses RESP 2 or 3: [version [SETNAME name]]."},
+    {"hdel", -3, P | F, resp_write_hdel, 1, NULL, "hash", "Empties features of a batch view."},
     {"hexists", 3, R | F, resp_read_hexists, 1, NULL, "hash", "Whether a feature has a value."},
     {"hget", 3, R | F, resp_read_hget, 1, NULL, "hash", "The value of a feature."},
     {"hgetall", 2, R, resp_read_hgetall, 1, NULL, "hash", "All features that have a value."},
     {"hkeys", 2, R, resp_read_hgetall, 1, NULL, "hash", "The names of features that have a value."},
     {"hlen", 2, R | F, resp_read_hlen, 1, NULL, "hash", "How many features have a value."},
     {"hmget", -3, R | F, resp_read_hmget, 1, NULL, "hash", "The values of several features."},
+    {"hmset", -4, P | F, resp_write_hset, 1, NULL, "hash", "As HSET; answers OK."},
     {"hscan", -3, R, resp_scan_hscan, 1, NULL, "hash", "As HGETALL: cursor [MATCH p] [COUNT n]."},
+    {"hset", -4, P | F, resp_write_hset, 1, NULL, "hash",
+     "Writes of a batch view, as of now: key feature value [feature value ...]."},
     {"hstrlen", 3, R | F, resp_read_hstrlen, 1, NULL, "hash", "The size of a feature's text."},
     {"hvals", 2, R, resp_read_hgetall, 1, NULL, "hash", "The values that are there."},
     {"info", -1, 0, resp_server_info, 0, NULL, "server", "About the server: [section ...]."},
@@ -68,7 +75,7 @@ static const struct resp_command commands[] = {
      "Queues the reads that follow, until EXEC."},
     {"object", -2, 0, NULL, 0, resp_object_subcommands, "generic", "About keys."},
     {"ping", -1, F, resp_client_ping, 0, NULL, "connection", "PONG, or its argument."},
-    {"pttl", 2, R | F, resp_read_ttl, 1, NULL, "generic", "-1, or -2 where the key is not found."},
+    {"pttl", 2, R | F, resp_read_ttl, 1, NULL, "generic", "Until a batch view's row expires; -1: never, -2: not found."},
     {"quit", -1, F | I, resp_client_quit, 0, NULL, "connection", "Closes the connection."},
     {"reset", 1, F | I, resp_client_reset, 0, NULL, "connection", "As if just connected."},
     {"role", 1, F, resp_server_role, 0, NULL, "server", "master, without replicas."},
@@ -77,8 +84,9 @@ static const struct resp_command commands[] = {
     {"select", 2, F, resp_client_select, 0, NULL, "connection", "There is database 0 only."},
     {"slowlog", -2, 0, NULL, 0, resp_slowlog_subcommands, "server", "Nothing is recorded."},
     {"time", 1, F, resp_server_time, 0, NULL, "server", "Seconds and microseconds."},
-    {"ttl", 2, R | F, resp_read_ttl, 1, NULL, "generic", "-1, or -2 where the key is not found."},
+    {"ttl", 2, R | F, resp_read_ttl, 1, NULL, "generic", "Until a batch view's row expires; -1: never, -2: not found."},
     {"type", 2, R | F, resp_read_type, 1, NULL, "generic", "hash or none."},
+    {"unlink", -2, P, resp_write_del, -1, NULL, "generic", "As DEL."},
     {"xadd", -5, P | F, resp_push_xadd, 0, NULL, "stream",
      "Pushes one event: source * field value [field value ...]."},
 };
@@ -92,8 +100,12 @@ static const struct resp_command commands[] = {
 enum { COMMANDS_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
 #define COMPUTED                                                                                   \
-    "ERR '%s' is not offered: the features of a stream view are computed from events; send those " \
-    "by XADD or ASOF.PUSH"
+    "ERR '%s' is not offered: stream views are computed from events, which XADD and ASOF.PUSH take, " \
+    "and batch views are written by HSET"
+#define WRITTEN                                                                                    \
+    "ERR '%s' is not offered: a write says what a value is from its time on, whatever was before; "  \
+    "use HSET"
+#define LIVES "ERR '%s' is not offered: how long a batch view's values hold is its `ttl`"
 #define HASHES "WRONGTYPE '%s' does not fit a view, which is a hash; use HGET, HMGET or HGETALL"
 
 /* Commands of Redis that someone will try, and why they are not here. */
@@ -101,18 +113,13 @@ static const struct refusal {
     const char *name;
     const char *format; /* takes the name */
 } refusals[] = {
-    {"hset", COMPUTED},
-    {"hmset", COMPUTED},
-    {"hsetnx", COMPUTED},
-    {"hincrby", COMPUTED},
-    {"hincrbyfloat", COMPUTED},
-    {"hdel", COMPUTED},
-    {"del", COMPUTED},
-    {"unlink", COMPUTED},
+    {"hsetnx", WRITTEN},
+    {"hincrby", WRITTEN},
+    {"hincrbyfloat", WRITTEN},
     {"set", COMPUTED},
-    {"expire", COMPUTED},
-    {"pexpire", COMPUTED},
-    {"persist", COMPUTED},
+    {"expire", LIVES},
+    {"pexpire", LIVES},
+    {"persist", LIVES},
     {"rename", COMPUTED},
     {"flushdb", COMPUTED},
     {"flushall", COMPUTED},

@@ -292,11 +292,40 @@ void resp_read_mget(struct resp_call *call)
         resp_write_null(call->reply);
 }
 
-/* TTL and PTTL: a timeline has none, its windows empty themselves. */
+/* When the last value of a batch view's row expires; INT64_MAX: never, as with a timeline, whose
+ * windows empty themselves. false: replied. */
+static bool read_found_until(struct resp_call *call, struct answer *answer)
+{
+    struct target target;
+    struct error err = {0};
+    *answer = (struct answer){.found_until_us = INT64_MAX};
+    enum status status = resp_read_find(call, resp_call_argument(call, 1), &target);
+    if (status != STATUS_OK || target.view->kind != VIEW_BATCH)
+        return status == STATUS_OK || status == STATUS_NOT_FOUND;
+    status = query_read(call->query, &target, NULL, 0, call->moment, call->arena, answer, &err);
+    if (status != STATUS_OK)
+        resp_call_failed(call, status, &err);
+    return status == STATUS_OK;
+}
+
 void resp_read_ttl(struct resp_call *call)
 {
-    enum { TTL_NONE = -1, TTL_NO_KEY = -2 };
+    enum { TTL_NONE = -1, TTL_NO_KEY = -2, US_IN_MS = 1000, MS_IN_SECOND = 1000 };
+    bool is_ms = bytes_equal_nocase(resp_call_argument(call, 0), "pttl");
+    struct answer answer;
     bool is_found;
-    if (read_is_found(call, resp_call_argument(call, 1), &is_found))
-        resp_write_integer(call->reply, is_found ? TTL_NONE : TTL_NO_KEY);
+    if (!read_is_found(call, resp_call_argument(call, 1), &is_found))
+        return;
+    if (!is_found) {
+        resp_write_integer(call->reply, TTL_NO_KEY);
+        return;
+    }
+    if (!read_found_until(call, &answer))
+        return;
+    int64_t left_ms = (answer.found_until_us - answer.t_us) / US_IN_MS;
+    if (answer.found_until_us == INT64_MAX)
+        resp_write_integer(call->reply, TTL_NONE);
+    else
+        resp_write_integer(call->reply, is_ms ? left_ms
+                                              : (left_ms + MS_IN_SECOND / 2) / MS_IN_SECOND);
 }

@@ -23,6 +23,9 @@ struct histogram_scale {
 /* Microseconds, shown as seconds: 100 us to 30 s. */
 extern const struct histogram_scale histogram_durations;
 
+/* The same, of what may have waited long: 1 ms to a day. */
+extern const struct histogram_scale histogram_ages;
+
 /* Plain numbers: 1 to 100,000. */
 extern const struct histogram_scale histogram_sizes;
 

@@ -127,6 +127,11 @@ bool batch_row_take(struct batch_row *row, struct bytes bytes)
     return bytes.size == 0;
 }
 
+int64_t batch_row_newest_us(struct bytes row)
+{
+    return row.size < TIME_SIZE ? INT64_MIN : be64_read_signed(row.data);
+}
+
 /* ---- encoding ---- */
 
 static void append_sized(struct buffer *out, struct bytes bytes)
@@ -327,11 +332,15 @@ static enum status see_all(const struct cut *cut, const struct question *questio
     int64_t t_us = question->t_us - question->is_exclusive;
     answer->valid_until_us = INT64_MAX;
     answer->event_time_us = INT64_MIN;
+    answer->found_until_us = INT64_MIN;
     for (size_t i = 0; i < view->features_count; i++) {
         const struct batch_cell *cell = i < cut->row.count ? &cut->row.cells[i] : NULL;
         if (!see(cell, &view->features[i], view->ttl_us, t_us, &seen[i]))
             return corrupt(view, err);
-        answer->is_found |= seen[i].value.kind != VALUE_NULL;
+        bool has_value = seen[i].value.kind != VALUE_NULL;
+        answer->is_found |= has_value;
+        if (has_value && seen[i].until_us > answer->found_until_us)
+            answer->found_until_us = seen[i].until_us;
         if (seen[i].until_us < answer->valid_until_us)
             answer->valid_until_us = seen[i].until_us;
         if (cell != NULL && cell->is_written && cell->stamp.time_us > answer->event_time_us)

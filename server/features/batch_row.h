@@ -50,6 +50,9 @@ MUST_USE bool batch_row_take_write(struct batch_row *row, const struct batch_sta
 /* Appends the row, which has a written cell; equal rows as equal bytes. */
 void batch_row_encode(const struct batch_row *row, struct buffer *out);
 
+/* The time of the newest write in the bytes of a row; INT64_MIN: it is none. */
+int64_t batch_row_newest_us(struct bytes row);
+
 /* Appends a write of the features for which is_named: values are those of view->features. false:
  * none is named, nothing was appended. */
 MUST_USE bool batch_write_encode(const struct view_definition *view, const struct value *values,

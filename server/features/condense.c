@@ -277,6 +277,7 @@ static enum status take_chunks(struct piece *piece, unsigned level, size_t from,
 {
     while (from < to) {
         size_t next = count_from(piece, chunk_start_us(piece_time_us(piece, from), level));
+        next = next < to ? next : to; /* what lies before the piece is of the next one */
         enum status status = take_chunk(piece, level, from, next, into, err);
         if (status != STATUS_OK)
             return status;

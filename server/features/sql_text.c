@@ -115,7 +115,9 @@ static enum status take_field(struct translation *translation, struct bytes word
         put(translation, bytes_of_text("NULL"));
         return translation->take(translation->context, name, translation->at, translation->err);
     }
-    ssize_t field = field_find(translation->fields, translation->fields_count, name);
+    ssize_t field = field_find(translation->fields, translation->fields_count, word);
+    if (field < 0)
+        field = field_find(translation->fields, translation->fields_count, name);
     if (field < 0)
         return refuse_field(translation, word);
     translation->used[field] = true;

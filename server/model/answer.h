@@ -44,6 +44,8 @@ struct answer {
     /* As long as the entity has the same events, the answer is the same for every T that counts up
      * to here (without it); relative features (features.h) aside. */
     int64_t valid_until_us;
+    int64_t found_until_us; /* of a batch view, where found: the first T at which it will not be, if
+                             * nothing is written meanwhile; INT64_MAX: never */
     const struct value *values;          /* as many as were asked; defaults stand in */
     const enum feature_status *statuses; /* the same */
     /* The same: what the seconds of relative features (features.h) are counted from, as

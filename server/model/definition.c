@@ -220,6 +220,47 @@ bool name_is_valid(struct bytes name)
     return true;
 }
 
+enum record_part record_part_of(struct bytes field, struct bytes *header)
+{
+    const struct bytes prefix = bytes_of_text("_header.");
+    *header = (struct bytes){0};
+    if (bytes_equal_text(field, "_key"))
+        return RECORD_KEY;
+    if (bytes_equal_text(field, "_timestamp"))
+        return RECORD_TIMESTAMP;
+    if (!bytes_start_with(field, prefix))
+        return RECORD_MEMBER;
+    *header = bytes_after(field, prefix.size);
+    return RECORD_HEADER;
+}
+
+static bool header_name_is_valid(struct bytes name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        char letter = name.data[i];
+        bool is_letter = (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+                         (letter >= '0' && letter <= '9');
+        if (!is_letter && letter != '_' && letter != '-' && letter != '.')
+            return false;
+    }
+    return name.size > 0;
+}
+
+bool field_name_is_valid(struct bytes name)
+{
+    struct bytes header;
+    switch (record_part_of(name, &header)) {
+    case RECORD_MEMBER:
+        return name_is_valid(name);
+    case RECORD_KEY:
+    case RECORD_TIMESTAMP:
+        return true;
+    case RECORD_HEADER:
+        return name.size <= NAME_SIZE_MAX && header_name_is_valid(header);
+    }
+    return false;
+}
+
 const char *field_type_name(const struct field_definition *field, char text[TYPE_TEXT_SIZE])
 {
     if (field->type.kind != VALUE_TIMESTAMP)

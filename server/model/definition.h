@@ -32,6 +32,10 @@ struct field_definition {
     enum time_unit unit; /* of a timestamp */
 };
 
+/* What of a record of Kafka a field holds, by its name: "_key", "_timestamp" (of the broker),
+ * "_header.NAME", or (any other name) a member of the value. */
+enum record_part { RECORD_MEMBER, RECORD_KEY, RECORD_TIMESTAMP, RECORD_HEADER };
+
 /* description, owner and tags: they mean nothing to a value and make no new version. */
 struct annotations {
     struct bytes description; /* empty: none */
@@ -80,7 +84,10 @@ struct source_definition {
     enum durability durability;
     int64_t retention_us; /* of raw events, or DURATION_NONE: forever */
     int64_t ahead_max_us; /* or DURATION_NONE */
+    int64_t freshness_slo_us; /* an event is to be readable so soon after it was appended, or DURATION_NONE */
     const struct kafka_definition *kafka; /* NULL: events are pushed, into the embedded log */
+    struct bytes letters_topic;   /* dead letters are produced to it, too; empty: to none */
+    int64_t letters_retention_us; /* of dead letters, or DURATION_NONE: as long as there is room */
 };
 
 struct entity_definition {
@@ -216,6 +223,12 @@ MUST_USE enum status window_parse(struct bytes text, struct window *out, struct 
 
 /* "[a-z][a-z0-9_]*", at most NAME_SIZE_MAX bytes. */
 bool name_is_valid(struct bytes name);
+
+/* The part that a field of that name holds; *header is the name of a header. */
+enum record_part record_part_of(struct bytes field, struct bytes *header);
+
+/* A name as above, or one of a part of a record: that of a header has letters, digits, '_', '-', '.'. */
+bool field_name_is_valid(struct bytes name);
 
 /* The name of a field's type as it is typed: "decimal(2)", "timestamp_ms". */
 const char *field_type_name(const struct field_definition *field, char text[TYPE_TEXT_SIZE]);

@@ -139,6 +139,20 @@ enum status entity_parse(const struct view_definition *view, struct bytes text, 
     return status;
 }
 
+void entity_split(const struct view_definition *view, struct bytes text, struct arena *arena,
+                  struct bytes *keys)
+{
+    struct buffer part = {0};
+    for (size_t i = 0; i < view->keys_count; i++) {
+        entity_take_part(&text, view->keys_count == 1, &part);
+        keys[i] = arena_copy(arena, buffer_bytes(&part));
+        if (i + 1 < view->keys_count)
+            text = bytes_after(text, 1);
+    }
+    CHECK(text.size == 0);
+    buffer_fini(&part);
+}
+
 /* The size of the string key at the start of bytes with its end, 0 where there is none. */
 static size_t entity_string_size(struct bytes bytes)
 {
@@ -174,7 +188,7 @@ size_t entity_encoded_size(const struct view_definition *view, struct bytes byte
     return total;
 }
 
-bool entity_split(const struct view_definition *view, struct bytes encoded,
+bool entity_parts(const struct view_definition *view, struct bytes encoded,
                   struct bytes parts[ENTITY_KEYS_MAX])
 {
     for (size_t i = 0; i < view->keys_count; i++) {

@@ -28,13 +28,17 @@ void entity_append_string(struct bytes text, struct buffer *out);
 MUST_USE enum status entity_parse(const struct view_definition *view, struct bytes text,
                                   struct arena *arena, struct bytes *out, struct error *err);
 
+/* The texts of its keys, view->keys_count of them, of a text that entity_parse takes; in the arena. */
+void entity_split(const struct view_definition *view, struct bytes text, struct arena *arena,
+                  struct bytes *keys);
+
 /* Appends what a person would type for the encoding. CORRUPT: it is none of this view. */
 MUST_USE enum status entity_append_text(const struct view_definition *view, struct bytes encoded,
                                         struct buffer *out);
 
 /* The encodings of the keys, one by one, borrowed from it: view->keys_count of them. false: it is none
  * of this view. */
-MUST_USE bool entity_split(const struct view_definition *view, struct bytes encoded,
+MUST_USE bool entity_parts(const struct view_definition *view, struct bytes encoded,
                            struct bytes parts[ENTITY_KEYS_MAX]);
 
 /* The size of the encoding at the start of bytes; 0 where there is none of this view. */

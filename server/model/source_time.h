@@ -16,6 +16,8 @@ struct source_time {
     _Atomic int64_t floor_us; /* `now` was here once already, by a clock that was set back since */
     _Atomic uint64_t events_total; /* ever accepted */
     _Atomic int64_t accepted_us;   /* wall time of the last commit with events; 0: none since the start */
+    _Atomic int64_t waiting_us;    /* wall time since which something may wait to be read; 0: nothing does */
+    _Atomic uint64_t missed_total; /* events since the start that came to be readable behind freshness_slo */
 };
 
 static inline void source_time_move(struct source_time *time, int64_t newest_us)
@@ -45,6 +47,23 @@ static inline int64_t source_time_at_us(const struct source_time *time, enum sou
 static inline int64_t source_time_now_us(const struct source_time *time, enum source_clock clock)
 {
     return source_time_at_us(time, clock, clock == CLOCK_WALL ? clock_now_us() : 0);
+}
+
+/* What is told of a source's freshness. */
+struct source_fresh {
+    int64_t waiting_us; /* how long something may have waited to be read; 0: nothing does */
+    bool is_breached;   /* longer than freshness_slo */
+};
+
+static inline struct source_fresh source_fresh_at(const struct source_time *time, int64_t slo_us,
+                                                  int64_t now_us)
+{
+    int64_t since_us = atomic_load_explicit(&time->waiting_us, memory_order_relaxed);
+    int64_t waiting_us = since_us == 0 || now_us < since_us ? 0 : now_us - since_us;
+    return (struct source_fresh){
+        .waiting_us = waiting_us,
+        .is_breached = slo_us != DURATION_NONE && waiting_us > slo_us,
+    };
 }
 
 #endif

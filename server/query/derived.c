@@ -152,7 +152,7 @@ static enum status base_entity(const struct derived *derived, const struct compo
         *out = derived->target->entity;
         return STATUS_OK;
     }
-    if (!entity_split(view, derived->target->entity, parts))
+    if (!entity_parts(view, derived->target->entity, parts))
         return error_set(err, STATUS_CORRUPT, "an entity of '%.*s' is not one",
                          BYTES_ARGS(view->name));
     struct buffer entity = {0};

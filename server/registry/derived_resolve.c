@@ -261,6 +261,10 @@ static enum status request_resolve(struct resolver *resolver)
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         status = field_definition_parse(parse, node->items[2 * i], node->items[2 * i + 1],
                                         &request[i]);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        if (!name_is_valid(request[i].name))
+            status = mistake(parse, node->items[2 * i], "%s cannot name a request value",
+                             quoted(parse->arena, request[i].name));
     if (status != STATUS_OK)
         return status;
     qsort(request, count, sizeof(request[0]), compare_fields);

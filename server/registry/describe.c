@@ -144,9 +144,11 @@ static void describe_source(struct buffer *out, const struct source_definition *
     json_member_text(out, "durability", bytes_of_text(durability_name(source->durability)));
     json_member_duration(out, "retention", source->retention_us);
     json_member_duration(out, "ahead_max", source->ahead_max_us);
+    json_member_duration(out, "freshness_slo", source->freshness_slo_us);
     if (source->kafka != NULL) {
         json_name(out, "kafka");
         kafka_append(source->kafka, WITHOUT_SECRETS, out);
+        letters_append(source, out);
     }
     buffer_append_byte(out, '}');
 }

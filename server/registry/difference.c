@@ -195,7 +195,14 @@ struct bytes source_difference(const struct source_definition *before,
                duration_text(&difference, after->retention_us));
     say_change(&difference, "ahead_max", duration_text(&difference, before->ahead_max_us),
                duration_text(&difference, after->ahead_max_us));
+    say_change(&difference, "freshness_slo", duration_text(&difference, before->freshness_slo_us),
+               duration_text(&difference, after->freshness_slo_us));
     say_kafka(&difference, before->kafka, after->kafka);
+    say_change_quoted(&difference, "topic of dead letters", before->letters_topic,
+                      after->letters_topic);
+    say_change(&difference, "retention of dead letters",
+               duration_text(&difference, before->letters_retention_us),
+               duration_text(&difference, after->letters_retention_us));
     return difference_end(&difference);
 }
 

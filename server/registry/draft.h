@@ -70,6 +70,10 @@ struct kafka_nodes {
 MUST_USE enum status kafka_parse(const struct parse *parse, const struct kafka_nodes *nodes,
                                  const struct kafka_definition **out);
 
+/* The name of a topic of Kafka. */
+MUST_USE enum status topic_read(const struct parse *parse, const struct node *node,
+                                struct bytes *out);
+
 /* A list of names of fields, as an entity has. */
 MUST_USE enum status keys_parse(const struct parse *parse, const struct node *node,
                                 struct entity_definition *out);

@@ -29,15 +29,21 @@ static bool topic_is_valid(struct bytes name)
     return true;
 }
 
+enum status topic_read(const struct parse *parse, const struct node *node, struct bytes *out)
+{
+    enum status status = text_read(parse, node, "topic", out);
+    if (status == STATUS_OK && !topic_is_valid(*out))
+        return mistake(parse, node, "%s is no name of a topic: letters, digits, '.', '_' and '-', "
+                       "at most %d", quoted(parse->arena, *out), KAFKA_TOPIC_SIZE_MAX);
+    return status;
+}
+
 static enum status topic_add(const struct parse *parse, const struct node *node,
                              struct bytes *topics, size_t *count)
 {
-    enum status status = text_read(parse, node, "topic", &topics[*count]);
+    enum status status = topic_read(parse, node, &topics[*count]);
     if (status != STATUS_OK)
         return status;
-    if (!topic_is_valid(topics[*count]))
-        return mistake(parse, node, "%s is no name of a topic: letters, digits, '.', '_' and '-', "
-                       "at most %d", quoted(parse->arena, topics[*count]), KAFKA_TOPIC_SIZE_MAX);
     for (size_t i = 0; i < *count; i++)
         if (bytes_equal(topics[i], topics[*count]))
             return mistake(parse, node, "the topic %s stands here twice; leave one out",
@@ -164,7 +170,7 @@ enum status kafka_parse(const struct parse *parse, const struct kafka_nodes *nod
         {"group", &group, NULL},
         {"properties", &properties, NULL},
         {"dead_letter_topic", NULL,
-         "this version produces dead letters to no topic yet; `asof dlq` lists and exports them"},
+         "it stands beside kafka:, as dead_letters: {topic: NAME}"},
     };
     enum status status = mapping_read(parse, nodes->body, "kafka", slots, COUNT_OF(slots));
     if (status == STATUS_OK && (brokers == NULL || topic == NULL))

@@ -162,6 +162,20 @@ void kafka_append(const struct kafka_definition *kafka, enum secret_choice choic
     buffer_append_byte(out, '}');
 }
 
+void letters_append(const struct source_definition *source, struct buffer *out)
+{
+    bool has_topic = source->letters_topic.size > 0;
+    if (!has_topic && source->letters_retention_us == DURATION_NONE)
+        return;
+    json_name(out, "dead_letters");
+    buffer_append_byte(out, '{');
+    if (has_topic)
+        json_member_text(out, "topic", source->letters_topic);
+    if (source->letters_retention_us != DURATION_NONE)
+        json_member_duration(out, "retention", source->letters_retention_us);
+    buffer_append_byte(out, '}');
+}
+
 void source_append_definition(const struct source_definition *source, enum annotation_choice choice,
                               struct buffer *out)
 {
@@ -183,9 +197,12 @@ void source_append_definition(const struct source_definition *source, enum annot
         json_member_text(out, "ahead_max", bytes_of_text("none"));
     else
         json_member_duration(out, "ahead_max", source->ahead_max_us);
+    if (source->freshness_slo_us != DURATION_NONE)
+        json_member_duration(out, "freshness_slo", source->freshness_slo_us);
     if (source->kafka != NULL) {
         json_name(out, "kafka");
         kafka_append(source->kafka, WITH_SECRETS, out);
+        letters_append(source, out);
     }
     buffer_append_byte(out, '}');
 }

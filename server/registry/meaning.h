@@ -48,6 +48,9 @@ void fields_append(const struct field_definition *fields, size_t fields_count, s
 void kafka_append(const struct kafka_definition *kafka, enum secret_choice choice,
                   struct buffer *out);
 
+/* Appends the member dead_letters of a source, where it has one. */
+void letters_append(const struct source_definition *source, struct buffer *out);
+
 /* "earliest", "latest", or a time that is written into text. */
 struct bytes start_text(const struct kafka_definition *kafka, char text[TIME_TEXT_SIZE]);
 

@@ -45,10 +45,24 @@ enum status field_type_parse(const struct parse *parse, const struct node *node,
                    hint_names(parse->arena, text, "types", names, COUNT_OF(names)));
 }
 
+/* The name of a member of events, or of a part of a record of Kafka. */
+static enum status field_name_read(const struct parse *parse, const struct node *node,
+                                   struct bytes *out)
+{
+    if (node->kind != NODE_TEXT || node->text.size == 0 || node->text.data[0] != '_')
+        return name_read(parse, node, "field", out);
+    *out = node->text;
+    if (field_name_is_valid(*out))
+        return STATUS_OK;
+    return mistake(parse, node, "%s cannot name this field; of a record of Kafka there are _key, "
+                   "_timestamp and _header.NAME (letters, digits, '_', '-' and '.', at most %d in "
+                   "all)", quoted(parse->arena, *out), NAME_SIZE_MAX);
+}
+
 enum status field_definition_parse(const struct parse *parse, const struct node *name,
                                    const struct node *type, struct field_definition *out)
 {
-    enum status status = name_read(parse, name, "field", &out->name);
+    enum status status = field_name_read(parse, name, &out->name);
     if (status != STATUS_OK)
         return status;
     bool is_word_of_sql = bytes_equal_text(out->name, "true") ||
@@ -145,7 +159,9 @@ struct source_nodes {
     const struct node *durability;
     const struct node *retention;
     const struct node *ahead_max;
+    const struct node *freshness_slo;
     const struct node *kafka;
+    const struct node *dead_letters;
     const struct node *start;
     const struct node *on_gap;
     const struct node *writes;
@@ -169,9 +185,8 @@ static enum status source_read_keys(const struct parse *parse, const struct node
         {"kafka", &nodes->kafka, NULL},
         {"start", &nodes->start, NULL},
         {"on_gap", &nodes->on_gap, NULL},
-        {"freshness_slo", NULL, "this version has no such goal yet; `asof lag` shows the time lag"},
-        {"dead_letters", NULL,
-         "this version produces them to no topic yet; `asof dlq` lists and exports them"},
+        {"freshness_slo", &nodes->freshness_slo, NULL},
+        {"dead_letters", &nodes->dead_letters, NULL},
     };
     return mapping_read(parse, body, "a source", slots, COUNT_OF(slots));
 }
@@ -202,6 +217,57 @@ static enum status source_parse_options(const struct parse *parse, const struct 
     out->ahead_max_us = out->clock == CLOCK_WALL ? US_PER_HOUR : DURATION_NONE;
     if (status == STATUS_OK)
         status = duration_read(parse, nodes->ahead_max, "ahead_max", "none", &out->ahead_max_us);
+    out->freshness_slo_us = DURATION_NONE;
+    if (status == STATUS_OK)
+        status = duration_read(parse, nodes->freshness_slo, "freshness_slo", "none",
+                               &out->freshness_slo_us);
+    return status;
+}
+
+/* ---- what is for Kafka only ---- */
+
+/* Nothing that is pushed has a key or headers, and the broker's time is in milliseconds. */
+static enum status record_fields_check(const struct parse *parse, const struct node *fields,
+                                       const struct source_definition *source)
+{
+    char type[TYPE_TEXT_SIZE];
+    for (size_t i = 0; i < source->fields_count; i++) {
+        const struct field_definition *field = &source->fields[i];
+        struct bytes header;
+        enum record_part part = record_part_of(field->name, &header);
+        bool is_milliseconds =
+            field->type.kind == VALUE_TIMESTAMP && field->unit == TIME_MILLISECONDS;
+        if (part != RECORD_MEMBER && source->kafka == NULL)
+            return mistake(parse, fields->items[2 * i], "%s is a part of a record of Kafka, and this "
+                           "source is pushed to; add kafka:", quoted(parse->arena, field->name));
+        if (part == RECORD_TIMESTAMP && !is_milliseconds)
+            return mistake(parse, fields->items[2 * i + 1], "_timestamp is a timestamp_ms, as brokers "
+                           "have it, found %s", field_type_name(field, type));
+    }
+    return STATUS_OK;
+}
+
+static enum status dead_letters_parse(const struct parse *parse, const struct node *node,
+                                      struct source_definition *out)
+{
+    const struct node *topic = NULL, *retention = NULL;
+    const struct key_slot slots[] = {{"topic", &topic, NULL}, {"retention", &retention, NULL}};
+    out->letters_retention_us = DURATION_NONE;
+    if (node == NULL)
+        return STATUS_OK;
+    if (out->kafka == NULL)
+        return mistake(parse, node, "dead_letters are for a source that reads Kafka; what is pushed "
+                       "and can't be taken is refused");
+    enum status status = mapping_read(parse, node, "dead_letters", slots, COUNT_OF(slots));
+    if (status == STATUS_OK && topic != NULL)
+        status = topic_read(parse, topic, &out->letters_topic);
+    for (size_t i = 0; i < out->kafka->topics_count && status == STATUS_OK; i++)
+        if (bytes_equal(out->kafka->topics[i], out->letters_topic))
+            status = mistake(parse, topic, "the source reads %s itself; dead letters need a topic of "
+                             "their own", quoted(parse->arena, out->letters_topic));
+    if (status == STATUS_OK)
+        status = duration_read(parse, retention, "retention", "forever",
+                               &out->letters_retention_us);
     return status;
 }
 
@@ -238,6 +304,10 @@ enum status source_parse(const struct parse *parse, const struct node *name,
         status = source_parse_options(parse, &nodes, out);
     if (status == STATUS_OK)
         status = source_parse_kafka(parse, &nodes, out);
+    if (status == STATUS_OK)
+        status = record_fields_check(parse, nodes.event.fields, out);
+    if (status == STATUS_OK)
+        status = dead_letters_parse(parse, nodes.dead_letters, out);
     out->is_writes = nodes.writes != NULL;
     return status;
 }
@@ -247,7 +317,7 @@ enum status source_parse(const struct parse *parse, const struct node *name,
 static enum status key_add(const struct parse *parse, const struct node *node, struct bytes *keys,
                            size_t *count)
 {
-    enum status status = name_read(parse, node, "field", &keys[*count]);
+    enum status status = field_name_read(parse, node, &keys[*count]);
     if (status != STATUS_OK)
         return status;
     for (size_t i = 0; i < *count; i++)

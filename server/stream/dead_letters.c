@@ -334,34 +334,44 @@ static enum status drop_letter(struct visit *visit, uint64_t sequence, struct by
     return STATUS_OK;
 }
 
+/* Whether the letter has all that the source's fields are taken from. */
+static bool letter_is_whole(const struct source_runtime *source, const struct dead_letter *letter)
+{
+    bool is_whole = letter->value.size == letter->value_size;
+    if (decoder_takes_record(source->decoder))
+        is_whole &= letter->key.size < LETTER_PART_SIZE_MAX;
+    if (decoder_takes_headers(source->decoder)) {
+        is_whole &= letter->headers_count < LETTER_HEADERS_MAX;
+        for (size_t i = 0; i < letter->headers_count; i++)
+            is_whole &= letter->headers[i].value.size < LETTER_PART_SIZE_MAX;
+    }
+    return is_whole;
+}
+
 /* Takes the event as if it came now, at the place that it had. */
 static enum status retry_letter(struct visit *visit, uint64_t sequence, struct bytes row,
                                 struct error *err)
 {
-    struct stream *stream = visit->stream;
-    const struct stream_counters counters = stream->counters;
     struct arena *arena = arena_create(STREAM_CHUNK_SIZE);
     struct dead_letter letter;
     char place[KAFKA_PLACE_SIZE];
     struct error refused = {0};
     enum refusal why;
-    int64_t time_us;
     enum status status = dead_letter_decode(row, arena, &letter, err);
     if (status == STATUS_OK) {
-        const struct push_event text = {.format = EVENT_JSON, .text = letter.value};
-        bool is_cut = letter.value.size != letter.value_size;
+        const struct event_record record = {.key = letter.key,
+                                            .timestamp_ms = letter.timestamp_ms,
+                                            .headers = letter.headers,
+                                            .headers_count = letter.headers_count};
+        const struct push_event text = {
+            .format = EVENT_JSON, .text = letter.value, .record = &record};
         kafka_place_write(letter.origin, letter.partition, letter.offset, place);
-        batch_mark(stream->batch);
-        if (!is_cut && ingest_event(stream, visit->source, &text, bytes_of(place, sizeof(place)),
-                                    &time_us, &why, &refused) == STATUS_OK) {
-            batch_forget_mark(stream->batch);
-            stream->counters.events_accepted_total++;
+        if (letter_is_whole(visit->source, &letter) &&
+            ingest_record(visit->stream, visit->source, &text, bytes_of(place, sizeof(place)), &why,
+                          &refused))
             delete_letter(visit, sequence, row.size);
-        } else {
-            batch_undo_to_mark(stream->batch);
-            stream->counters = counters;
+        else
             visit->result->failed_count++;
-        }
     }
     arena_destroy(&arena);
     return status;

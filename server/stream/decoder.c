@@ -8,6 +8,8 @@
 
 #include "base/check.h"
 #include "base/map.h"
+#include "base/number.h"
+#include "stream/kafka.h"
 #include "stream/flat_json.h"
 
 enum {
@@ -20,6 +22,8 @@ struct slot {
     const struct field_definition *field; /* borrowed */
     struct slot *next;                    /* of the same name with another type, or NULL */
     size_t index;
+    enum record_part part;
+    struct bytes header; /* of a header its name */
     uint64_t stamp; /* of the last event that had the name; see seen_key */
 };
 
@@ -34,6 +38,9 @@ struct decoder {
     size_t slots_count;
     size_t own_count;  /* the first ones: the source's own fields */
     struct map *names; /* owned: name -> first slot of that name */
+    struct slot *parts[SLOTS_MAX]; /* first slots of what is no member: parts_count of them */
+    size_t parts_count;
+    bool takes_headers;
     struct seen_key seen[SEEN_CAPACITY];
     uint64_t stamp;
     struct slot *guesses[GUESSES_MAX]; /* the slot of the n-th key of the last event that had one */
@@ -57,7 +64,17 @@ static struct slot *decoder_add(struct decoder *decoder, const struct field_defi
     CHECK(decoder->slots_count < SLOTS_MAX);
     struct slot *slot = &decoder->slots[decoder->slots_count];
     *slot = (struct slot){.field = field, .index = decoder->slots_count++};
+    slot->part = record_part_of(field->name, &slot->header);
+    decoder->takes_headers |= slot->part == RECORD_HEADER;
     return slot;
+}
+
+/* The slot is the first one of its name. */
+static void name_slot(struct decoder *decoder, struct slot *slot)
+{
+    CHECK(map_put(decoder->names, slot->field->name, slot));
+    if (slot->part != RECORD_MEMBER)
+        decoder->parts[decoder->parts_count++] = slot;
 }
 
 struct decoder *decoder_create(const struct field_definition *fields, size_t fields_count)
@@ -66,7 +83,7 @@ struct decoder *decoder_create(const struct field_definition *fields, size_t fie
     CHECK(decoder != NULL);
     decoder->names = map_create();
     for (size_t i = 0; i < fields_count; i++)
-        CHECK(map_put(decoder->names, fields[i].name, decoder_add(decoder, &fields[i])));
+        name_slot(decoder, decoder_add(decoder, &fields[i]));
     decoder->own_count = fields_count;
     return decoder;
 }
@@ -99,7 +116,7 @@ enum status decoder_slot(struct decoder *decoder, const struct field_definition 
     if (last != NULL)
         last->next = added;
     else
-        CHECK(map_put(decoder->names, field->name, added));
+        name_slot(decoder, added);
     *out = added->index;
     return STATUS_OK;
 }
@@ -145,7 +162,7 @@ static bool key_is_first(struct decoder *decoder, struct bytes key)
     return true;
 }
 
-/* The first slot of that name, or NULL. position counts the event's keys. */
+/* The first slot of the member of that name, or NULL. position counts the event's keys. */
 static struct slot *find_slot(struct decoder *decoder, size_t position, struct bytes key)
 {
     bool is_guessed = position < GUESSES_MAX;
@@ -153,6 +170,8 @@ static struct slot *find_slot(struct decoder *decoder, size_t position, struct b
     if (guess != NULL && bytes_equal(guess->field->name, key))
         return guess;
     struct slot *found = map_get(decoder->names, key);
+    if (found != NULL && found->part != RECORD_MEMBER)
+        return NULL;
     if (is_guessed && found != NULL)
         decoder->guesses[position] = found;
     return found;
@@ -399,6 +418,57 @@ static enum status decode_pairs(struct decoding *decoding, const struct push_eve
     return STATUS_OK;
 }
 
+/* ---- records ---- */
+
+bool decoder_takes_record(const struct decoder *decoder)
+{
+    return decoder->parts_count > 0;
+}
+
+bool decoder_takes_headers(const struct decoder *decoder)
+{
+    return decoder->takes_headers;
+}
+
+/* The last header of that name, as Kafka's own clients have it. */
+static struct bytes find_header(const struct event_record *record, struct bytes name)
+{
+    for (size_t i = record->headers_count; i > 0; i--)
+        if (bytes_equal(record->headers[i - 1].name, name))
+            return record->headers[i - 1].value;
+    return (struct bytes){0};
+}
+
+static void take_part(struct decoding *decoding, struct slot *slot,
+                      const struct event_record *record)
+{
+    char time[NUMBER_TEXT_SIZE];
+    struct bytes part = {0};
+    switch (slot->part) {
+    case RECORD_KEY:
+        part = record->key;
+        break;
+    case RECORD_TIMESTAMP:
+        if (record->timestamp_ms >= 0)
+            part = bytes_of(time, number_format_int(record->timestamp_ms, time));
+        break;
+    case RECORD_HEADER:
+        part = find_header(record, slot->header);
+        break;
+    case RECORD_MEMBER:
+        return;
+    }
+    decoding->slot = slot;
+    take_value(decoding, (struct raw_value){.kind = part.data == NULL ? RAW_NULL : RAW_TEXT,
+                                            .text = part});
+}
+
+static void take_record(struct decoding *decoding, const struct event_record *record)
+{
+    for (size_t i = 0; i < decoding->decoder->parts_count; i++)
+        take_part(decoding, decoding->decoder->parts[i], record);
+}
+
 void decoder_go_plain(struct decoder *decoder)
 {
     decoder->is_plain = true;
@@ -413,5 +483,8 @@ enum status decoder_decode(struct decoder *decoder, const struct push_event *tex
         return decode_pairs(&decoding, text);
     if (text->text.size > EVENT_SIZE_MAX)
         return refuse_size(err, text->text.size);
-    return decode_json(&decoding, text->text);
+    enum status status = decode_json(&decoding, text->text);
+    if (status == STATUS_OK && text->record != NULL)
+        take_record(&decoding, text->record);
+    return status;
 }

@@ -8,6 +8,9 @@
  * 2. A value that its slot's type can't hold makes that slot mismatched, not the event; the caller
  *    decides what that means.
  *
+ * 3. What is not in the value (key, headers, broker's time) is taken from the record alone: no member of
+ *    the value can set it, and in what was pushed it is absent.
+ *
  * Thread: a decoder belongs to one. */
 #ifndef ASOF_STREAM_DECODER_H
 #define ASOF_STREAM_DECODER_H
@@ -33,6 +36,11 @@ void decoder_destroy(struct decoder **decoder);
  * LIMIT: there are too many. */
 MUST_USE enum status decoder_slot(struct decoder *decoder, const struct field_definition *field,
                                   size_t *out, struct error *err);
+
+/* Whether a slot holds a part of a record of Kafka that is no member of its value; and whether one holds a
+ * header. */
+bool decoder_takes_record(const struct decoder *decoder);
+bool decoder_takes_headers(const struct decoder *decoder);
 
 /* Whether the event that was decoded last names the slot's field, be it with null. */
 bool decoder_has_named(const struct decoder *decoder, size_t slot);

@@ -111,6 +111,7 @@ static void swap(struct stream *stream, struct prepared *prepared)
     struct prepared old = {.registry = stream->registry, .runtime = stream->runtime};
     stream->registry = prepared->registry;
     stream->runtime = prepared->runtime;
+    arrivals_bind(&stream->arrivals, stream->runtime);
     stream->changed(stream->changed_context, stream, prepared->registry);
     intake_reconcile(stream);
     runtime_destroy(&old.runtime);

@@ -10,6 +10,7 @@ struct push_start {
     struct source_marks marks;
     size_t block_size;
     uint32_t block_count;
+    size_t arrivals_count;
     struct stream_counters counters;
 };
 
@@ -126,19 +127,32 @@ static enum status refuse_late(const struct source_runtime *source, int64_t time
                      horizon);
 }
 
+/* A place in the log, and when the event was put there. */
+struct arrived {
+    struct bytes place;
+    int64_t appended_us;
+};
+
 static enum status put_for_views(struct stream *stream, struct source_runtime *source,
-                                 const struct decoded_event *event, struct bytes place,
+                                 const struct decoded_event *event, struct arrived arrived,
                                  int64_t event_us, enum refusal *why, struct error *err)
 {
     struct stream_counters *counters = &stream->counters;
     struct input_scratch *scratch = &stream->scratch;
+    bool is_replay = source->source->definition->clock == CLOCK_EVENT;
+    bool is_first = true;
     size_t late_count = 0;
     for (size_t i = 0; i < source->inputs_count; i++) {
         struct view_input *input = &source->inputs[i];
         int64_t time_us = 0;
-        switch (input_reduce(input, event, place, scratch, &time_us, err)) {
+        switch (input_reduce(input, event, arrived.place, scratch, &time_us, err)) {
         case INPUT_TAKEN:
             input_put(input, stream->batch, stream->storage, scratch, time_us);
+            if (input->freshness != NULL) {
+                arrivals_add(&stream->arrivals, source, is_first, input->freshness,
+                             is_replay ? TIME_MIN_US : time_us, arrived.appended_us);
+                is_first = false;
+            }
             break;
         case INPUT_LATE:
             late_count++;
@@ -169,16 +183,39 @@ enum status ingest_event(struct stream *stream, struct source_runtime *source,
                          enum refusal *why, struct error *err)
 {
     struct decoded_event event;
+    const struct event_record *record = text->record;
+    struct arrived arrived = {.place = place, .appended_us = stream->pushed_us};
+    if (record != NULL)
+        arrived.appended_us = record->timestamp_ms * US_PER_MS;
     arena_reset(stream->event_arena);
     *why = REFUSED_UNDECODABLE;
     enum status status = decoder_decode(source->decoder, text, stream->event_arena, &event, err);
     if (status == STATUS_OK)
         status = check_event(source, &event, time_us, why, err);
     if (status == STATUS_OK)
-        status = put_for_views(stream, source, &event, place, *time_us, why, err);
+        status = put_for_views(stream, source, &event, arrived, *time_us, why, err);
     if (status == STATUS_OK && *time_us > source->state->pending.newest_us)
         source->state->pending.newest_us = *time_us;
     return status;
+}
+
+bool ingest_record(struct stream *stream, struct source_runtime *source,
+                   const struct push_event *text, struct bytes place, enum refusal *why,
+                   struct error *err)
+{
+    const struct stream_counters counters = stream->counters;
+    size_t arrivals_count = stream->arrivals.count;
+    int64_t time_us;
+    batch_mark(stream->batch);
+    if (ingest_event(stream, source, text, place, &time_us, why, err) == STATUS_OK) {
+        batch_forget_mark(stream->batch);
+        stream->counters.events_accepted_total++;
+        return true;
+    }
+    batch_undo_to_mark(stream->batch);
+    stream->counters = counters;
+    stream->arrivals.count = arrivals_count;
+    return false;
 }
 
 static enum status push_event(struct stream *stream, struct source_runtime *source,
@@ -214,17 +251,19 @@ static void push_undo(struct stream *stream, struct source_state *state,
     state->pending = start->marks;
     log_block_undo(&state->block, start->block_size, start->block_count);
     stream->counters = start->counters;
+    stream->arrivals.count = start->arrivals_count;
     stream->counters.events_refused_total++;
 }
 
-static enum status push_events(struct stream *stream, struct source_runtime *source,
-                               const struct push *push, struct push_result *result,
-                               struct error *err)
+enum status ingest_push(struct stream *stream, struct source_runtime *source,
+                        const struct push *push, struct push_result *result, struct error *err)
 {
     struct push_start start = {.marks = source->state->pending,
                                .block_size = source->state->block.events.size,
                                .block_count = source->state->block.count,
+                               .arrivals_count = stream->arrivals.count,
                                .counters = stream->counters};
+    stream->pushed_us = clock_now_us();
     fold_move_horizons(source);
     batch_mark(stream->batch);
     for (size_t i = 0; i < push->events_count; i++) {
@@ -250,8 +289,7 @@ static enum status check_push(const struct push *push, struct error *err)
     return STATUS_OK;
 }
 
-/* Whether the open batch must be committed before the push can join it. */
-static bool batch_is_full(const struct stream *stream)
+bool ingest_is_full(const struct stream *stream)
 {
     size_t size = batch_size_bytes(stream->batch);
     for (size_t i = 0; i < stream->states_count; i++)
@@ -278,7 +316,7 @@ enum status stream_push(struct stream *stream, const struct push *push, struct p
     status = check_push(push, err);
     if (status != STATUS_OK)
         return status;
-    if (stream_is_dirty(stream) && batch_is_full(stream))
+    if (stream_is_dirty(stream) && ingest_is_full(stream))
         return STATUS_AGAIN;
     status = producer_is_repeated(stream, source->source->id, push, &is_repeated, err);
     if (status != STATUS_OK)
@@ -287,7 +325,7 @@ enum status stream_push(struct stream *stream, const struct push *push, struct p
         stream->counters.pushes_repeated_total++;
         return STATUS_OK;
     }
-    status = push_events(stream, source, push, result, err);
+    status = ingest_push(stream, source, push, result, err);
     if (status == STATUS_OK && push->producer.size > 0)
         producer_put(stream, source->source->id, push);
     return status;

@@ -136,8 +136,10 @@ void intake_reconcile(struct stream *stream)
     retire_changed(intake, registry);
     for (size_t i = 0; i < registry->sources_count; i++) {
         const struct source *source = &registry->sources[i];
-        runtime_find(stream->runtime, source->definition->name)->state->is_catching_up =
-            source->definition->kafka != NULL;
+        struct source_state *state = runtime_find(stream->runtime, source->definition->name)->state;
+        state->is_catching_up = source->definition->kafka != NULL;
+        if (source->definition->kafka == NULL)
+            atomic_store_explicit(&state->time.waiting_us, 0, memory_order_relaxed);
         if (source->definition->kafka == NULL || is_read(intake, source->id))
             continue;
         if (intake->sources_count == INTAKE_SOURCES_MAX) {
@@ -244,6 +246,8 @@ static void look_around(struct stream *stream)
         struct source_runtime *runtime = runtime_find(stream->runtime, source->name);
         CHECK(runtime != NULL);
         runtime->state->is_catching_up = !kafka_source_is_caught_up(source);
+        atomic_store_explicit(&runtime->state->time.waiting_us, kafka_source_waits_since(source),
+                              memory_order_relaxed);
         if (source->consumer != NULL)
             kafka_source_mirror(source);
     }
@@ -310,7 +314,22 @@ static void append_partition(struct kafka_source *source, uint32_t index, uint32
     buffer_append_byte(out, '}');
 }
 
-static void append_source(struct kafka_source *source, struct buffer *out)
+static void append_freshness(const struct source_runtime *runtime, struct buffer *out)
+{
+    const struct source_time *time = &runtime->state->time;
+    struct source_fresh fresh = source_fresh_at(time, runtime->source->definition->freshness_slo_us,
+                                                clock_now_us());
+    json_name(out, "waiting_seconds");
+    buffer_format(out, "%.3f", (double)fresh.waiting_us / US_PER_SECOND);
+    json_member_duration(out, "freshness_slo", runtime->source->definition->freshness_slo_us);
+    json_name(out, "is_fresh");
+    buffer_append_text(out, fresh.is_breached ? "false" : "true");
+    member_signed(out, "missed", (int64_t)atomic_load_explicit(&time->missed_total,
+                                                              memory_order_relaxed));
+}
+
+static void append_source(const struct stream *stream, struct kafka_source *source,
+                          struct buffer *out)
 {
     char error[ERROR_TEXT_SIZE] = "";
     json_comma(out);
@@ -321,6 +340,7 @@ static void append_source(struct kafka_source *source, struct buffer *out)
     json_member_text_or_null(out, "error",
                              bytes_of_text(source->failure.text[0] != '\0' ? source->failure.text
                                                                            : error));
+    append_freshness(runtime_find(stream->runtime, source->name), out);
     json_name(out, "partitions");
     buffer_append_byte(out, '[');
     for (uint32_t i = 0; i < source->topics_count; i++)
@@ -338,7 +358,7 @@ enum status stream_append_lag(struct stream *stream, struct bytes name, struct b
     for (size_t i = 0; intake != NULL && i < intake->sources_count; i++) {
         if (name.size > 0 && !bytes_equal(name, intake->sources[i]->name))
             continue;
-        append_source(intake->sources[i], out);
+        append_source(stream, intake->sources[i], out);
         found_count++;
     }
     buffer_append_byte(out, ']');

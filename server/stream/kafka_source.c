@@ -23,6 +23,7 @@ struct kafka_source *kafka_source_create(const struct source *source)
     struct kafka_source *it = calloc(1, sizeof(*it));
     CHECK(it != NULL);
     it->source_id = source->id;
+    it->created_us = clock_now_us();
     kafka_append(source->definition->kafka, WITH_SECRETS, &it->text);
     it->topics_count = source->definition->kafka->topics_count;
     kafka_source_bind(it, source);
@@ -503,25 +504,18 @@ static void take_message(const struct at *at, struct source_runtime *runtime,
 {
     struct stream *stream = at->stream;
     struct kafka_partition *partition = at->partition;
-    const struct stream_counters counters = stream->counters;
+    struct event_record record = {.key = item->key, .timestamp_ms = item->timestamp_ms};
     struct error err = {0};
     char place[KAFKA_PLACE_SIZE];
     enum refusal why;
-    int64_t time_us;
     if (!passes_check(at, item) || item->offset < partition->position.next)
         return;
+    if (decoder_takes_headers(runtime->decoder))
+        record.headers_count = kafka_item_headers(item, stream->batch_arena, &record.headers);
     kafka_place_write(partition->position.origin, at->number, item->offset, place);
-    const struct push_event text = {.format = EVENT_JSON, .text = item->value};
-    batch_mark(stream->batch);
-    if (ingest_event(stream, runtime, &text, bytes_of(place, sizeof(place)), &time_us, &why,
-                     &err) == STATUS_OK) {
-        batch_forget_mark(stream->batch);
-        stream->counters.events_accepted_total++;
-    } else {
-        batch_undo_to_mark(stream->batch);
-        stream->counters = counters;
+    const struct push_event text = {.format = EVENT_JSON, .text = item->value, .record = &record};
+    if (!ingest_record(stream, runtime, &text, bytes_of(place, sizeof(place)), &why, &err))
         bury(at, runtime->state, item, why, &err);
-    }
     partition->position.next = item->offset + 1;
     partition->last_item = item;
     partition->is_moved = true;
@@ -595,6 +589,49 @@ bool kafka_source_is_caught_up(const struct kafka_source *source)
         is_known = source->topics[i].is_known;
     }
     return is_known;
+}
+
+/* Since when a record of the partition may wait to be read; 0: none does. A record that waits is
+ * younger than the last one that was read, and than the moment when there was none. */
+static int64_t partition_waits_since(struct kafka_source *source, uint32_t topic, uint32_t number,
+                                     bool is_in_touch)
+{
+    struct kafka_partition *partition = &source->topics[topic].partitions[number];
+    const struct position *position = &partition->position;
+    int64_t now_us = clock_now_us();
+    bool is_level = partition->state == PARTITION_GONE ||
+                    (partition->state == PARTITION_READING && is_in_touch &&
+                     partition->check == CHECK_NOTHING && partition->ended_mono_us > 0 &&
+                     kafka_consumer_high(source->consumer, topic, number) <= position->next);
+    if (is_level)
+        partition->level_us = now_us;
+    if (is_level)
+        return 0;
+    int64_t read_us = position->last.offset >= 0 ? position->last.timestamp_ms * US_PER_MS : 0;
+    int64_t since_us = read_us > partition->level_us ? read_us : partition->level_us;
+    if (since_us <= 0)
+        since_us = source->created_us;
+    return since_us < now_us ? since_us : now_us;
+}
+
+int64_t kafka_source_waits_since(struct kafka_source *source)
+{
+    char error[2] = "";
+    int64_t since_us = 0;
+    if (source->consumer != NULL)
+        kafka_consumer_error(source->consumer, error, sizeof(error));
+    bool is_in_touch = source->consumer != NULL && error[0] == '\0';
+    for (uint32_t i = 0; i < source->topics_count; i++) {
+        const struct kafka_topic *topic = &source->topics[i];
+        if (!topic->is_known && !topic->is_missing && since_us == 0)
+            since_us = source->created_us;
+        for (uint32_t j = 0; j < topic->partitions_count; j++) {
+            int64_t one_us = partition_waits_since(source, i, j, is_in_touch);
+            if (one_us != 0 && (since_us == 0 || one_us < since_us))
+                since_us = one_us;
+        }
+    }
+    return since_us;
 }
 
 void kafka_source_mirror(struct kafka_source *source)

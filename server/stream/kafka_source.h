@@ -33,6 +33,7 @@ struct kafka_partition {
     int64_t resume;             /* where to go on behind a gap, while the first record is checked */
     const struct kafka_item *last_item; /* of this turn, borrowed until its end */
     int64_t ended_mono_us;      /* when its end was seen last; 0: not yet */
+    int64_t level_us;           /* wall time when nothing waited to be read; 0: never yet */
 };
 
 struct kafka_topic {
@@ -48,6 +49,7 @@ struct kafka_topic {
 
 struct kafka_source {
     uint32_t source_id;
+    int64_t created_us;                        /* wall time */
     struct bytes name;                         /* borrowed from the snapshot in force */
     const struct kafka_definition *definition; /* the same */
     struct buffer text;                        /* owned: the definition's, to be compared */
@@ -83,6 +85,10 @@ void kafka_source_put_positions(struct stream *stream, struct kafka_source *sour
 
 /* Whether every partition was at its end of late: its events are not older than what it has to offer. */
 bool kafka_source_is_caught_up(const struct kafka_source *source);
+
+/* Wall time since which a record may wait to be read, looked at now; 0: none does. An idle source has
+ * none; one whose broker can't be asked may. */
+int64_t kafka_source_waits_since(struct kafka_source *source);
 
 /* Tells brokers how far it is, where a group is named, now and then. */
 void kafka_source_mirror(struct kafka_source *source);

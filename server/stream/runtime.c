@@ -74,6 +74,9 @@ static enum status add_inputs(struct source_runtime *source, const struct regist
     source->inputs = ARENA_NEW_ARRAY(arena, count_versions(registry), struct view_input);
     for (size_t i = 0; i < registry->views_count; i++) {
         const struct view *view = &registry->views[i];
+        const struct view_version *shown = view_find_version(view, 0);
+        if (shown == NULL)
+            shown = &view->versions[view->versions_count - 1];
         for (size_t j = 0; j < view->versions_count; j++) {
             if (!bytes_equal(view->versions[j].definition->source, name))
                 continue;
@@ -81,6 +84,7 @@ static enum status add_inputs(struct source_runtime *source, const struct regist
                                             &view->versions[j], arena, err);
             if (status != STATUS_OK)
                 return status;
+            source->inputs[source->inputs_count - 1].is_shown = &view->versions[j] == shown;
         }
     }
     return STATUS_OK;

@@ -23,6 +23,7 @@ struct source_state {
     struct source_marks committed;
     struct source_marks pending; /* with the open batch; equal to committed when it is empty */
     struct source_time time;     /* committed.newest_us, for readers */
+    uint64_t row_writes_count;   /* events of the open batch that row_write.c made */
     struct log_block block;      /* owned: raw events of the open batch */
     bool is_moved;               /* the open batch has something else of it */
     bool is_catching_up;         /* it has old events to offer: horizons stand still */
@@ -56,6 +57,8 @@ struct view_input {
     struct reducer *reducer;            /* owned */
     size_t *slots;                      /* of the decoder, one a field of the view; in the arena */
     struct fold *fold;                  /* borrowed from the stream; NULL: nothing is ever late */
+    bool is_shown;                      /* it is what the view's bare name reads, or will read first */
+    struct freshness *freshness;        /* borrowed from the stream; NULL: another version tells */
     struct value *fields;               /* scratch, one a field of the view; in the arena */
     struct write_input *write;          /* of a batch view, else NULL; in the arena */
 };

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/endian.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/time_text.h"
 #include "stream/dead_letters.h"
 #include "stream/intake.h"
@@ -123,6 +124,11 @@ const struct source_time *stream_find_time(void *context, struct bytes source)
     return &runtime->state->time;
 }
 
+const struct freshness *stream_find_freshness(struct stream *stream, struct bytes view)
+{
+    return arrivals_find_view(&stream->arrivals, view);
+}
+
 /* ---- opening ---- */
 
 /* Rows to delete, while they are looked for. */
@@ -173,7 +179,9 @@ enum status stream_open(struct storage *storage, registry_changed_fn changed, vo
     stream->changed_context = context;
     stream->states = calloc(SOURCES_MAX, sizeof(*stream->states));
     CHECK(stream->states != NULL);
+    arrivals_init(&stream->arrivals);
     stream->batch = batch_create();
+    stream->written_rows = map_create();
     stream->fill_batch = batch_create();
     stream->condensing = condensing_create();
     stream->batch_arena = arena_create(STREAM_CHUNK_SIZE);
@@ -200,8 +208,10 @@ void stream_close(struct stream **stream)
     for (size_t i = 0; i < it->states_count; i++)
         log_block_fini(&it->states[i].block);
     free(it->states);
+    arrivals_fini(&it->arrivals);
     fold_destroy_all(it);
     batch_destroy(&it->batch);
+    map_destroy(&it->written_rows);
     batch_destroy(&it->fill_batch);
     condensing_destroy(&it->condensing);
     arena_destroy(&it->batch_arena);
@@ -267,6 +277,9 @@ static void put_source(struct stream *stream, const struct source_runtime *sourc
 static void forget_batch(struct stream *stream, bool is_written)
 {
     const size_t block_kept_max = 1024 * 1024;
+    if (is_written)
+        arrivals_observe(&stream->arrivals, clock_now_us());
+    stream->arrivals.count = 0;
     for (size_t i = 0; i < stream->states_count; i++) {
         struct source_state *state = &stream->states[i];
         if (is_written && state_is_dirty(state))
@@ -278,11 +291,16 @@ static void forget_batch(struct stream *stream, bool is_written)
         state->pending = state->committed;
         state->letters = state->letters_committed;
         state->is_moved = false;
+        state->row_writes_count = 0;
         log_block_reset(&state->block, block_kept_max);
     }
     batch_clear(stream->batch);
     arena_reset(stream->batch_arena);
     stream->producers_count = 0;
+    if (map_count(stream->written_rows) > 0) {
+        map_destroy(&stream->written_rows);
+        stream->written_rows = map_create();
+    }
 }
 
 enum status stream_commit(struct stream *stream, struct error *err)

@@ -13,6 +13,8 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "model/answer.h"
+#include "model/freshness.h"
 #include "model/source_time.h"
 #include "registry/registry.h"
 #include "storage/storage.h"
@@ -46,12 +48,26 @@ const struct registry *stream_registry(const struct stream *stream);
 /* Where the time of a source of the snapshot in force is; good for the stream's life. */
 const struct source_time *stream_find_time(void *stream, struct bytes source);
 
+/* The freshness of a view; good for the stream's life. */
+const struct freshness *stream_find_freshness(struct stream *stream, struct bytes view);
+
 enum event_format {
     EVENT_JSON,  /* text is a JSON object */
     EVENT_PAIRS, /* pairs of field name and text, as XADD brings them */
 };
 
+struct kafka_header;
+
+/* What a record of Kafka has beside its value. */
+struct event_record {
+    struct bytes key;     /* data is NULL where there is none */
+    int64_t timestamp_ms; /* -1: there is none */
+    const struct kafka_header *headers; /* headers_count of them */
+    size_t headers_count;
+};
+
 struct push_event {
+    const struct event_record *record; /* NULL: it was pushed */
     enum event_format format;
     struct bytes text;         /* EVENT_JSON */
     const struct bytes *pairs; /* EVENT_PAIRS: pairs_count times name and text */
@@ -80,6 +96,37 @@ struct push_result {
  * LIMIT: too many or too long. AGAIN: commit first, then push again. */
 MUST_USE enum status stream_push(struct stream *stream, const struct push *push,
                                  struct push_result *result, struct error *err);
+
+/* ---- batch views ---- */
+
+enum row_change {
+    ROW_SET,         /* these features get these values */
+    ROW_EMPTY,       /* these features are emptied */
+    ROW_DELETE,      /* all features are emptied */
+};
+
+/* A write of one entity of a batch view, by its key. */
+struct row_write {
+    struct bytes key; /* "view:entity" */
+    enum row_change change;
+    const struct bytes *fields; /* fields_count names of features; ROW_SET: each with a text behind */
+    size_t fields_count;
+    struct moment moment; /* when it happens: now, or at a T */
+};
+
+/* The batch view of a key, and the key's entity as a text. NOT_FOUND: outside all views. INVALID: no
+ * batch view, or one that takes its writes elsewhere, or no entity of it; err says what to do. */
+MUST_USE enum status stream_find_batch_view(const struct stream *stream, struct bytes key,
+                                            const struct view_definition **view,
+                                            struct bytes *entity, struct error *err);
+
+/* Adds the writes to the open batch, as stream_push. changed_count: features that ROW_SET gave a
+ * value that had none, or that ROW_EMPTY took one from; entities that ROW_DELETE found. Keys outside
+ * all views are passed over. LIMIT, INVALID: nothing is taken of a call with one write. AGAIN: commit
+ * first, nothing is taken. IO, CORRUPT: what is stored can't be read. */
+MUST_USE enum status stream_write_rows(struct stream *stream, const struct row_write *writes,
+                                       size_t count, struct arena *arena, size_t *changed_count,
+                                       struct error *err);
 
 /* Whether there is something to commit. */
 bool stream_is_dirty(const struct stream *stream);
@@ -171,6 +218,7 @@ MUST_USE enum status stream_retry_letters(struct stream *stream, struct bytes so
     X(events_folded_total, "Events taken out of timelines because no history reaches them.")       \
     X(fold_passes_total, "Passes over a view's timelines that took them out.")                     \
     X(events_filtered_total, "Events that a view's where did not take.")                           \
+    X(row_writes_total, "Writes of one entity of a batch view: HSET, ASOF.SET, HDEL, DEL.")          \
     X(events_mismatched_total, "Events that an older version of a view can't decode.")             \
     X(batches_committed_total, "Write batches committed.")                                         \
     X(pushes_repeated_total, "Pushes acknowledged again for a producer that repeated them.")       \

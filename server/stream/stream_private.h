@@ -2,6 +2,7 @@
 #ifndef ASOF_STREAM_STREAM_PRIVATE_H
 #define ASOF_STREAM_STREAM_PRIVATE_H
 
+#include "stream/arrivals.h"
 #include "stream/runtime.h"
 
 enum {
@@ -37,6 +38,9 @@ struct stream {
     struct arena *event_arena;     /* owned: until the next event */
     struct pending_producer producers[PENDING_PRODUCERS_MAX];
     size_t producers_count;
+    struct arrivals arrivals;      /* owned: of the open batch */
+    int64_t pushed_us;             /* wall time of the push at hand */
+    struct map *written_rows;      /* owned: entities that row writes of the open batch wrote */
     struct input_scratch scratch;  /* owned */
     struct condensing *condensing; /* owned */
     struct batch *fill_batch;      /* owned: of the fill's or fold's step at hand */
@@ -64,6 +68,19 @@ MUST_USE enum status stream_find_state(void *stream, uint32_t source_id,
 MUST_USE enum status ingest_event(struct stream *stream, struct source_runtime *source,
                                   const struct push_event *text, struct bytes place,
                                   int64_t *time_us, enum refusal *why, struct error *err);
+
+/* The same of a record of Kafka, of which nothing is left in the batch when it is refused. false: it is. */
+MUST_USE bool ingest_record(struct stream *stream, struct source_runtime *source,
+                            const struct push_event *text, struct bytes place, enum refusal *why,
+                            struct error *err);
+
+/* stream_push, but for what makes it say AGAIN, of a source that is known. */
+MUST_USE enum status ingest_push(struct stream *stream, struct source_runtime *source,
+                                 const struct push *push, struct push_result *result,
+                                 struct error *err);
+
+/* Whether the open batch must be committed before more can join it. */
+bool ingest_is_full(const struct stream *stream);
 
 /* Puts the marks of a source into the batch. */
 void stream_put_marks(struct stream *stream, struct batch *batch, uint32_t source_id,

@@ -1,6 +1,7 @@
 /* The decoder of events: any bytes as JSON, by the flat way and by yajl alone, and as pairs. */
 #include "base/check.h"
 #include "stream/decoder.h"
+#include "stream/kafka.h"
 
 static const struct field_definition fields[] = {
     {.name = {"s", 1}, .type = {.kind = VALUE_STRING}},
@@ -10,6 +11,8 @@ static const struct field_definition fields[] = {
     {.name = {"i", 1}, .type = {.kind = VALUE_INT}},
     {.name = {"x", 1}, .type = {.kind = VALUE_DOUBLE}},
     {.name = {"b", 1}, .type = {.kind = VALUE_BOOL}},
+    {.name = {"_key", 4}, .type = {.kind = VALUE_STRING}},
+    {.name = {"_header.h", 9}, .type = {.kind = VALUE_DECIMAL, .digits = 2}},
 };
 enum { FIELDS_COUNT = sizeof(fields) / sizeof(fields[0]) };
 
@@ -36,7 +39,9 @@ static void decode_json(struct bytes text, bool is_plain, struct buffer *out)
     struct arena *arena = arena_create(4096);
     struct decoded_event event;
     struct error err;
-    const struct push_event json = {.format = EVENT_JSON, .text = text};
+    const struct kafka_header header = {.name = bytes_of_text("h"), .value = text};
+    const struct event_record record = {.key = text, .headers = &header, .headers_count = 1};
+    const struct push_event json = {.format = EVENT_JSON, .text = text, .record = &record};
     if (is_plain)
         decoder_go_plain(decoder);
     if (decoder_decode(decoder, &json, arena, &event, &err) == STATUS_OK) {

@@ -13,7 +13,7 @@ import oracle
 import synthetic
 from resp import Error, Got
 from test_durability import Producer, run_until_killed
-from test_truth import ask, check, sample_moments
+from questions import ask, check, sample_moments
 
 SECOND_US = 10**6
 HISTORY_S = 30

@@ -16,9 +16,9 @@ import yaml
 
 import oracle
 import synthetic
-import test_truth as truth
 from conftest import EXAMPLES
 from kafka_world import COMPRESSIONS, Feeder, Kafka, Message, deliver, read_topics, send
+from questions import SEED, ask, check, sample_moments, sample_pairs
 
 IS_LONG = bool(os.environ.get("ASOF_LONG"))
 CATCH_UP_S = 60
@@ -96,7 +96,7 @@ def questions_of(judge, moments, draw):
     questions = {}
     for name, view in judge.views.items():
         questions[name] = [oracle.Pair(entity, *moment) for entity, _ in judge.entities(name)
-                           for moment in truth.sample_moments(view, judge.times(name, entity), moments, draw)]
+                           for moment in sample_moments(view, judge.times(name, entity), moments, draw)]
     return questions
 
 
@@ -111,11 +111,11 @@ def shuffled(lines, draw):
 
 @pytest.mark.parametrize("seed", range(3 if IS_LONG else 1))
 def test_partitions_and_order_of_production_change_no_bit(make_server, kafka, seed):
-    draw = random.Random(f"{truth.SEED} {seed}")
-    lines = synthetic.Stream(seed + truth.SEED, 300).lines()
+    draw = random.Random(f"{SEED} {seed}")
+    lines = synthetic.Stream(seed + SEED, 300).lines()
     judge = oracle.Oracle([synthetic.definitions()])
     judge.load("things", lines)
-    questions = {name: truth.sample_pairs(judge, view, 60, draw) for name, view in judge.views.items()}
+    questions = {name: sample_pairs(judge, view, 60, draw) for name, view in judge.views.items()}
     answers = {view: judge.answer(view, pairs) for view, pairs in questions.items()}
     first = None
     for partitions, is_shuffled in ((1, False), (4, False), (16, False), (4, True)):
@@ -127,9 +127,9 @@ def test_partitions_and_order_of_production_change_no_bit(make_server, kafka, se
                       compression_type=draw.choice(COMPRESSIONS))
         catch_up(server, kafka, {"things": topic})
 
-        replies = truth.ask(server, questions)
+        replies = ask(server, questions)
 
-        truth.check(replies, questions, answers)
+        check(replies, questions, answers)
         first = first or replies
         assert replies == first
         server.stop()
@@ -523,13 +523,13 @@ def test_every_event_counts_once_whatever_is_killed(make_server, kafka, flights,
     for source in topics:
         judge.load(source, (record.value.decode() for record in records[source]))
     questions = questions_of(judge, MOMENTS, draw)
-    replies = truth.ask(server, questions)
-    truth.check(replies, questions, {view: judge.answer(view, pairs) for view, pairs in questions.items()})
+    replies = ask(server, questions)
+    check(replies, questions, {view: judge.answer(view, pairs) for view, pairs in questions.items()})
     assert all(dead_letters(server, source) == [] for source in topics)
     server.restart()
-    assert truth.ask(server, questions) == replies
+    assert ask(server, questions) == replies
 
     calm = make_server("calm").start()
     calm.asof("apply", *(str(server.data.parent / f"{number}.yaml") for number in range(len(texts))))
     catch_up(calm, kafka, topics)
-    assert truth.ask(calm, questions) == replies
+    assert ask(calm, questions) == replies

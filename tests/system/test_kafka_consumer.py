@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from conftest import Server
-from kafka_world import Kafka, Message
+from kafka_world import Message
 
 DEFINITIONS = """\
 sources:
@@ -31,13 +31,6 @@ views:
 """
 
 T0 = 1_700_000_000_000
-
-
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory):
-    world = Kafka(tmp_path_factory.mktemp("kafka")).start()
-    yield world
-    world.stop()
 
 
 @pytest.fixture

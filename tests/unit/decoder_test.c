@@ -8,6 +8,7 @@
 
 #include "random.h"
 #include "stream/decoder.h"
+#include "stream/kafka.h"
 
 static const struct field_definition fields[] = {
     {.name = {"id", 2}, .type = {.kind = VALUE_STRING}},
@@ -173,6 +174,53 @@ static void what_is_too_deep_or_too_wide_is_refused(void **state)
     buffer_fini(&text);
 }
 
+/* What is not in the value is taken from the record alone: of headers of one name the last one, and
+ * nothing that was pushed has any. */
+static void parts_of_a_record_are_not_members(void **state)
+{
+    (void)state;
+    static const struct field_definition parts[] = {
+        {.name = {"_key", 4}, .type = {.kind = VALUE_INT}},
+        {.name = {"_header.A-b", 11}, .type = {.kind = VALUE_STRING}},
+        {.name = {"_timestamp", 10}, .type = {.kind = VALUE_TIMESTAMP}, .unit = TIME_MILLISECONDS},
+        {.name = {"n", 1}, .type = {.kind = VALUE_INT}},
+    };
+    const struct kafka_header headers[] = {
+        {.name = bytes_of_text("A-b"), .value = bytes_of_text("first")},
+        {.name = bytes_of_text("A-b"), .value = bytes_of_text("last")},
+        {.name = bytes_of_text("a-b"), .value = bytes_of_text("another")}};
+    const struct event_record record = {
+        .key = bytes_of_text("17"), .timestamp_ms = 5, .headers = headers, .headers_count = 3};
+    struct push_event push = {
+        .format = EVENT_JSON,
+        .text = bytes_of_text("{\"_key\":1,\"_header.A-b\":\"x\",\"_timestamp\":2,\"n\":3}"),
+        .record = &record};
+    struct decoder *of_parts = decoder_create(parts, 4);
+    struct decoded_event event;
+    struct error err;
+
+    assert_int_equal(decoder_decode(of_parts, &push, arena, &event, &err), STATUS_OK);
+    assert_int_equal(event.first_mismatch, -1);
+    assert_int_equal(event.values[0].integer, 17);
+    assert_true(bytes_equal_text(event.values[1].text, "last"));
+    assert_int_equal(event.values[2].integer, 5000);
+    assert_int_equal(event.values[3].integer, 3);
+
+    push.record = NULL;
+    assert_int_equal(decoder_decode(of_parts, &push, arena, &event, &err), STATUS_OK);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(event.values[i].kind, VALUE_NULL);
+
+    const struct event_record no_number = {.key = bytes_of_text("\xff"), .timestamp_ms = -1};
+    push.record = &no_number;
+    assert_int_equal(decoder_decode(of_parts, &push, arena, &event, &err), STATUS_OK);
+    assert_int_equal(event.first_mismatch, 0);
+    assert_int_equal(event.values[2].kind, VALUE_NULL);
+    assert_true(decoder_takes_headers(of_parts) && decoder_takes_record(of_parts));
+    assert_false(decoder_takes_headers(decoder) || decoder_takes_record(decoder));
+    decoder_destroy(&of_parts);
+}
+
 static void pairs_are_read_by_the_type_of_their_field(void **state)
 {
     (void)state;
@@ -298,6 +346,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_value_of_a_wrong_type_is_told_with_its_field, begin, end),
         cmocka_unit_test_setup_teardown(what_is_no_json_object_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(what_is_too_deep_or_too_wide_is_refused, begin, end),
+        cmocka_unit_test_setup_teardown(parts_of_a_record_are_not_members, begin, end),
         cmocka_unit_test_setup_teardown(pairs_are_read_by_the_type_of_their_field, begin, end),
         cmocka_unit_test_setup_teardown(a_field_of_two_types_fills_two_slots, begin, end),
         cmocka_unit_test_setup_teardown(flat_and_plain_decoding_are_the_same, begin, end),

@@ -54,7 +54,7 @@ static void a_histogram_is_shown_in_its_unit(void **state)
     histogram_observe(&histogram, 3000000);
 
     exposition_head(&out, "a_seconds", METRIC_HISTOGRAM, "How long.");
-    exposition_histogram(&out, "a_seconds", &histogram);
+    exposition_histogram(&out, "a_seconds", NULL, &histogram);
 
     assert_text(&out, "# HELP a_seconds How long.\n"
                       "# TYPE a_seconds histogram\n"

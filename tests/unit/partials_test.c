@@ -226,6 +226,32 @@ static void each_full_chunk_has_a_partial(void **state)
     world_end(&world);
 }
 
+/* Many events of one moment, as a source that tells seconds has them, where a piece of work ends. */
+static void bursts_have_partials(void **state)
+{
+    (void)state;
+    enum { BURST = 64, BURSTS = 100 };
+    const int64_t period_us = 50 * US_PER_MINUTE;
+    struct world world;
+    world_begin(&world);
+    for (size_t i = 0; i < BURSTS * BURST; i++) {
+        char id[24];
+        snprintf(id, sizeof(id), "%zu", i);
+        put_event(&world, (int64_t)(i / BURST) * period_us, id, (int64_t)i);
+    }
+    commit(&world);
+
+    condense(&world, CONDENSE_FROM_BEGINNING, BURSTS * period_us, BURSTS * period_us, SIZE_MAX);
+
+    for (int64_t i = 0; i < BURSTS; i++) {
+        uint64_t count = 0;
+        assert_true(find_partial(&world, chunk_end_us(i * period_us, 0), 0, &count));
+        assert_int_equal(count, BURST);
+    }
+    assert_in_range(compare_at(&world, BURSTS * period_us), 1, BURSTS);
+    world_end(&world);
+}
+
 static void a_late_event_deletes_what_covers_it(void **state)
 {
     (void)state;
@@ -384,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_STORAGE(reads_with_partials_are_plain),
         WITH_STORAGE(each_full_chunk_has_a_partial),
+        WITH_STORAGE(bursts_have_partials),
         WITH_STORAGE(a_late_event_deletes_what_covers_it),
         WITH_STORAGE(partials_of_deleted_events_go),
         WITH_STORAGE(partials_are_no_events_and_no_entities),

@@ -136,7 +136,8 @@ static void a_source_with_a_mistake_about_kafka(void **state)
          "a.yaml:5:12: kafka needs brokers and a topic, like {brokers: \"localhost:9092\", topic: "
          "payments}"},
         {KAFKA("    kafka: {brokers: b, topic: 'a b'}\n"),
-         "a.yaml:5:32: 'a b' is no name of a topic: letters, digits, '.', '_' and '-', at most 249"},
+         "a.yaml:5:32: 'a b' is no name of a topic: letters, digits, '.', '_' and '-', at most "
+         "249"},
         {KAFKA("    kafka: {brokers: b, topic: '..'}\n"),
          "a.yaml:5:32: '..' is no name of a topic: letters, digits, '.', '_' and '-', at most 249"},
         {KAFKA("    kafka: {brokers: b, topic: []}\n"), "a.yaml:5:32: found no topic; name one"},
@@ -160,6 +161,29 @@ static void a_source_with_a_mistake_about_kafka(void **state)
          "a.yaml:5:47: found a list; properties are a mapping like {security.protocol: ssl}"},
         {KAFKA("    kafka: {brokers: b, topic: t, properties: {enable.auto.commit: 'true'}}\n"),
          "a.yaml:5:48: not that one"},
+        {SOURCE("    fields: {ts: timestamp, _key: string}\n    event_time: ts\n"),
+         "a.yaml:3:29: '_key' is a part of a record of Kafka, and this source is pushed to; add "
+         "kafka:"},
+        {SOURCE("    fields: {ts: timestamp, _partition: int}\n    event_time: ts\n"),
+         "a.yaml:3:29: '_partition' cannot name this field; of a record of Kafka there are _key, "
+         "_timestamp and _header.NAME (letters, digits, '_', '-' and '.', at most 64 in all)"},
+        {SOURCE("    fields: {ts: timestamp, '_header.a b': int}\n    event_time: ts\n"),
+         "a.yaml:3:29: '_header.a b' cannot name this field; of a record of Kafka there are _key, "
+         "_timestamp and _header.NAME (letters, digits, '_', '-' and '.', at most 64 in all)"},
+        {SOURCE("    fields: {_timestamp: timestamp_us}\n    event_time: _timestamp\n"
+                "    kafka: {brokers: b, topic: t}\n"),
+         "a.yaml:3:26: _timestamp is a timestamp_ms, as brokers have it, found timestamp_us"},
+        {KAFKA("    freshness_slo: soon\n"),
+         "a.yaml:5:20: 'soon' is no duration; freshness_slo takes one like 30d, 1h30m or 250ms, or "
+         "none"},
+        {KAFKA("    dead_letters: {topic: dead}\n"),
+         "a.yaml:5:19: dead_letters are for a source that reads Kafka; what is pushed and can't be "
+         "taken is refused"},
+        {KAFKA("    kafka: {brokers: b, topic: t}\n    dead_letters: {topic: t}\n"),
+         "a.yaml:6:27: the source reads 't' itself; dead letters need a topic of their own"},
+        {KAFKA("    kafka: {brokers: b, topic: t}\n    dead_letters: {topic: 'a b'}\n"),
+         "a.yaml:6:27: 'a b' is no name of a topic: letters, digits, '.', '_' and '-', at most "
+         "249"},
     };
 #undef KAFKA
     CHECK_MISTAKES(cases);
@@ -188,12 +212,11 @@ static void a_view_with_a_mistake(void **state)
 #define VIEW(body) PAYMENTS CARD "views:\n  v:\n" body
     static const struct mistake_case cases[] = {
         {VIEW("    kind: batch\n    entity: card\n    ttl: 30d\n"),
-         "a.yaml:10:11: found a view of kind 'batch'; this version has stream views only, without "
-         "'kind' or with kind: stream"},
+         "a.yaml:9:3: view 'v' is not complete; add features: {NAME: TYPE}"},
         {VIEW("    kind: steam\n"),
          "a.yaml:10:11: kind does not know 'steam'; did you mean 'stream'?"},
-        {VIEW("    ttl: 30d\n"), "a.yaml:10:5: found 'ttl'; only batch views have it, which this "
-                                 "version does not have yet"},
+        {VIEW("    ttl: 30d\n"),
+         "a.yaml:10:5: found 'ttl'; only batch views have it; add kind: batch"},
         {VIEW("    sauce: payments\n"),
          "a.yaml:10:5: a view has no key 'sauce'; did you mean 'source'?"},
         {VIEW("    entity: card\n"), "a.yaml:9:3: view 'v' is not complete; add source: NAME"},
@@ -217,7 +240,7 @@ static void a_view_with_a_mistake(void **state)
          "a.yaml:12:12: where: there is no field 'stats'"},
         {"sources: {}\n" CARD "views: {v: {source: a, entity: b, features: {c: {count: '*', over: "
          "5m}}}}\n",
-         "a.yaml:3:21: there is no source 'a'; there are no sources yet"},
+         "a.yaml:3:32: there is no entity 'b'; the entities are card"},
         {PAYMENTS "entities: {shop: {keys: [merchant]}}\n"
                   "views: {v: {source: payments, entity: shop, features: {c: {count: '*', over: "
                   "5m}}}}\n",

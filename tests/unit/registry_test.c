@@ -630,7 +630,8 @@ static void a_description_is_complete(void **state)
          "\"\",\"tags\": "
          "{},\"fields\": [{\"name\": \"ts\",\"type\": \"timestamp_us\"},{\"name\": \"a\",\"type\": "
          "\"decimal(0)\"}],\"event_time\": \"ts\",\"event_id\": null,\"clock\": \"event\","
-         "\"durability\": \"fsync\",\"retention\": null,\"ahead_max\": null}"},
+         "\"durability\": \"fsync\",\"retention\": null,\"ahead_max\": null,"
+         "\"freshness_slo\": null}"},
         {"card", "{\"noun\": \"entity\",\"name\": \"card\",\"description\": \"\",\"owner\": \"me\","
                  "\"tags\": {\"team\": \"risk\"},\"keys\": [\"card\",\"country\"]}"},
         {"v",

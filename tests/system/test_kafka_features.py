@@ -1,0 +1,162 @@
+"""What a source that reads Kafka has beyond its events: parts of records as fields, freshness and its goal,
+dead letters that are produced to a topic."""
+
+import json
+import time
+
+import pytest
+
+import test_http as http
+from conftest import Server
+from kafka_world import Message
+
+SOURCE = """\
+sources:
+  things:
+    kafka: {{brokers: "{brokers}", topic: {topic}}}
+    fields: {fields}
+    event_time: {time}
+    {options}
+entities:
+  thing: {{keys: [{key}]}}
+views:
+  seen:
+    source: things
+    entity: thing
+    features: {features}
+"""
+
+
+class World:
+    def __init__(self, kafka, server):
+        self.kafka = kafka
+        self.server = server
+
+    def apply(self, topic, fields="{ts: timestamp_ms, who: string, n: int}", time="ts", key="who", options="clock: wall",
+              features="{n: {count: '*', over: forever}, total: {sum: n, over: forever}}"):
+        self.server.apply(SOURCE.format(brokers=self.kafka.address, topic=topic, fields=fields, time=time, key=key,
+                                        options=options, features=features))
+
+    def get(self, entity, *features):
+        return self.server.call("HMGET", f"seen:{entity}", *features)
+
+    def wait_for(self, entity, wanted, feature="n"):
+        self.server.wait_for(lambda: self.get(entity, feature) == [wanted], 30)
+
+    def lag(self):
+        (told,) = json.loads(self.server.call("ASOF.LAG", "things"))
+        return told
+
+    def letters(self, *options):
+        return json.loads(self.server.call("ASOF.DLQ", "LIST", "things", "FULL", *options))
+
+    def wait_for_letters(self, count):
+        self.server.wait_for(lambda: self.letters()["count"] == count, 30)
+
+
+@pytest.fixture
+def world(kafka, tmp_path):
+    server = Server(tmp_path).start("--http-port", "0")
+    yield World(kafka, server)
+    if server.is_alive():
+        server.stop()
+
+
+def now_ms():
+    return time.time_ns() // 1_000_000
+
+
+def event(who="a", at_ms=None, **fields):
+    return json.dumps({"ts": now_ms() if at_ms is None else at_ms, "who": who, "n": 1, **fields}).encode()
+
+
+# ---- parts of a record ----
+
+PARTS = '{_key: string, _timestamp: timestamp_ms, "_header.Region": string, "_header.retries": int, n: int}'
+PARTS_FEATURES = """{n: {count: '*', over: forever}, total: {sum: n, over: forever}, last_region: {last: "_header.Region", over: forever},
+               retries: {sum: "_header.retries", over: forever}, newest: {max: _timestamp, over: forever},
+               in_eu: {count: '*', over: forever, where: '"_header.Region" = ''eu'''}}"""
+
+
+def test_key_headers_and_the_time_of_a_record_are_fields(world):
+    topic = world.kafka.new_topic(partitions=1)
+    world.apply(topic, PARTS, "_timestamp", "_key", "clock: event", PARTS_FEATURES)
+    claims = b'{"n": 5, "_key": "forged", "_timestamp": 1, "_header.Region": "us"}'
+    world.kafka.produce(topic, [
+        Message(b'{"n": 1}', b"a", {"Region": b"eu", "retries": b"2"}, 1_700_000_000_001),
+        Message(claims, b"a", [("Region", b"us"), ("Region", b"eu")], 1_700_000_000_002),
+        Message(b'{"n": 7}', b"a", None, 1_700_000_000_003),
+        Message(b'{"n": 8}', None, {"Region": b"eu"}, 1_700_000_000_004),
+        Message(b'{"n": 9}', b"\xff", None, 1_700_000_000_005),
+        Message(b'{"n": 9}', b"a", {"retries": b"many"}, 1_700_000_000_006)])
+    world.wait_for_letters(2)
+
+    assert world.get("a", "n", "total", "last_region", "retries", "newest", "in_eu") == [
+        b"3", b"13", b"eu", b"2", b"1700000000003000", b"2"]
+    assert world.get("forged", "n") == [b"0"]
+    assert b"stream_events_null_key_total:1" in world.server.call("INFO", "asof")
+    assert [letter["reason"] for letter in world.letters()["letters"]] == ["wrong_type", "wrong_type"]
+    assert "'_header.retries'" in world.letters()["letters"][1]["error"]
+
+
+def test_letters_that_are_taken_again_have_their_key_and_headers(world):
+    topic = world.kafka.new_topic(partitions=1)
+    world.apply(topic, PARTS, "_timestamp", "_key", "clock: event", PARTS_FEATURES)
+    world.kafka.produce(topic, [Message(b'{"n": "x"}', b"a", {"Region": b"eu"}, 1_700_000_000_001)])
+    world.wait_for_letters(1)
+    world.apply(topic, PARTS.replace("n: int", "n: string"), "_timestamp", "_key", "clock: event",
+                PARTS_FEATURES.replace("sum: n", "last: n"))
+    assert json.loads(world.server.call("ASOF.DLQ", "RETRY", "things", "ALL"))["done"] == 1
+    world.wait_for("a", b"eu", "last_region")
+    assert world.get("a", "total", "newest") == [b"x", b"1700000000001000"]
+
+
+# ---- freshness ----
+
+def test_freshness_is_told_of_views_and_breaches_of_sources(world):
+    topic = world.kafka.new_topic(partitions=2)
+    world.apply(topic, options="{clock: wall, ahead_max: none}"[1:-1].replace(", ", "\n    ") + "\n    freshness_slo: 2s")
+    world.kafka.produce(topic, [Message(event(), partition=number % 2) for number in range(10)])
+    world.wait_for("a", b"10")
+    world.server.wait_for(lambda: world.lag()["waiting_seconds"] == 0, 30)
+
+    figures = http.metrics(world.server)
+    assert figures['asof_view_append_freshness_seconds_count{view="seen"}'] == 10
+    assert figures['asof_view_event_freshness_seconds_count{view="seen"}'] == 10
+    assert 0 < figures['asof_view_append_freshness_seconds_sum{view="seen"}'] < 10 * 30
+    assert figures['asof_view_append_freshness_seconds_bucket{view="seen",le="86400"}'] == 10
+    assert figures['asof_source_freshness_slo_seconds{source="things"}'] == 2
+    missed = figures['asof_source_freshness_missed_total{source="things"}']
+
+    time.sleep(2.5)  # idle for longer than the goal
+    figures = http.metrics(world.server)
+    assert figures['asof_source_freshness_breached{source="things"}'] == 0
+    assert figures['asof_source_waiting_seconds{source="things"}'] == 0
+    assert world.lag()["is_fresh"] and "things: fresh (freshness_slo 2s)" in world.server.asof("lag").stdout
+
+    late = now_ms() - 60_000
+    world.kafka.produce(topic, [Message(event(at_ms=late), timestamp_ms=late, partition=0) for _ in range(3)])
+    world.wait_for("a", b"13")
+    assert http.metrics(world.server)['asof_source_freshness_missed_total{source="things"}'] == missed + 3
+
+
+def test_what_can_not_be_read_is_a_breach_until_it_is(world):
+    topic = world.kafka.new_topic(partitions=1)
+    world.apply(topic, options="freshness_slo: 1s")
+    world.kafka.produce(topic, [event()])
+    world.wait_for("a", b"1")
+    world.server.stop()
+    world.kafka.produce(topic, [event(), event()])
+    world.kafka.delete_records(topic, {0: 2})
+    world.server.start("--http-port", "0")
+    world.server.wait_for(lambda: not world.lag()["is_fresh"], 30)
+    assert world.lag()["partitions"][0]["state"] == "gap"
+    figures = http.metrics(world.server)
+    assert figures['asof_source_freshness_breached{source="things"}'] == 1
+    assert figures['asof_source_waiting_seconds{source="things"}'] > 1
+    assert "things: not fresh" in world.server.asof("lag").stdout
+
+    world.apply(topic, options="freshness_slo: 1s\n    on_gap: skip")
+    world.wait_for("a", b"2")
+    world.server.wait_for(lambda: world.lag()["is_fresh"], 30)
+    assert http.metrics(world.server)['asof_source_freshness_breached{source="things"}'] == 0
