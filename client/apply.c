@@ -30,11 +30,13 @@ static enum status ask_changes(struct remote *remote, const char *request, const
     enum status status = definitions_read(run->words, run->words_count, arena, &definitions, err);
     if (status != STATUS_OK)
         return status;
-    size_t count = 1 + 2 * definitions.files_count;
-    struct bytes *words = ARENA_NEW_ARRAY(arena, count, struct bytes);
-    words[0] = bytes_of_text(request);
-    memcpy(words + 1, definitions.words, (count - 1) * sizeof(*words));
-    return remote_ask(remote, words, count, reply, err);
+    size_t count = 0;
+    struct bytes *words = ARENA_NEW_ARRAY(arena, 2 + 2 * definitions.files_count, struct bytes);
+    words[count++] = bytes_of_text(request);
+    if (run->options->is_promoting)
+        words[count++] = bytes_of_text("PROMOTE");
+    memcpy(words + count, definitions.words, 2 * definitions.files_count * sizeof(*words));
+    return remote_ask(remote, words, count + 2 * definitions.files_count, reply, err);
 }
 
 static enum style style_of(const char *change)
@@ -66,6 +68,50 @@ static void print_changes(const struct run *run, yajl_val changes)
     output_table(run, table, 0);
     buffer_fini(&name);
     table_destroy(&table);
+}
+
+/* "filled from 12,000 events (1,400,000 bytes) of payments, the oldest of 2026-...; ", where there are
+ * some. */
+static void append_backfill(struct buffer *out, yajl_val change)
+{
+    char events[TEXT_COUNT_SIZE], size[TEXT_COUNT_SIZE], from[TIME_TEXT_SIZE];
+    yajl_val backfill = tree_member(change, "backfill");
+    if (tree_number(backfill, "events") == 0)
+        return;
+    buffer_format(out, "filled from %s events (%s bytes) of %s",
+                  text_count((uint64_t)tree_number(backfill, "events"), events),
+                  text_count((uint64_t)tree_number(backfill, "bytes"), size),
+                  tree_text(backfill, "source"));
+    int64_t from_us = tree_number(backfill, "from_us");
+    if (tree_member(backfill, "from_us") != NULL && time_is_valid(from_us)) {
+        time_format(from_us, from);
+        buffer_format(out, ", the oldest of %s", from);
+    }
+    buffer_append_text(out, "; ");
+}
+
+/* What comes of each new version: what it is filled from, and how it becomes the active one. */
+static void print_new_versions(const struct run *run, yajl_val changes)
+{
+    struct buffer text = {0};
+    for (size_t i = 0; i < tree_count(changes, "changes"); i++) {
+        yajl_val change = tree_item(changes, "changes", i);
+        yajl_val is_first = tree_member(change, "is_first");
+        const char *name = tree_text(change, "name");
+        int64_t version = tree_number(change, "version");
+        bool is_active = YAJL_IS_TRUE(is_first) || run->options->is_promoting;
+        bool has_log = tree_number(tree_member(change, "backfill"), "events") > 0;
+        if (is_first == NULL || (is_active && !has_log))
+            continue;
+        buffer_format(&text, "%s@%" PRId64 ": ", name, version);
+        append_backfill(&text, change);
+        if (is_active)
+            buffer_append_text(&text, "then active by itself\n");
+        else
+            buffer_format(&text, "active after: asof promote %s@%" PRId64 "\n", name, version);
+    }
+    fwrite(buffer_bytes(&text).data, 1, text.size, stdout);
+    buffer_fini(&text);
 }
 
 /* Whether the version is one that these changes made. */
@@ -151,7 +197,7 @@ static enum exit_code wait_for_fills(const struct run *run, struct remote *remot
     if (fills.count > 0) {
         error_set(
             err, STATUS_CANCELLED,
-            "applied; the fill goes on in the server, and the new version is shown when it is "
+            "applied; the fill goes on in the server, and the new version can be read when it is "
             "done (`asof list`)");
         return EXIT_FAILED;
     }
@@ -180,6 +226,8 @@ static enum exit_code change(const struct run *run, const char *request, bool is
             output_line(buffer_bytes(&reply));
         else
             print_changes(run, changes);
+        if (!run->options->is_json)
+            print_new_versions(run, changes);
         fflush(stdout);
         if (is_waiting)
             code = wait_for_fills(run, remote, changes, err);

@@ -7,6 +7,8 @@
 #include "base/suggest.h"
 #include "pusher.h"
 
+enum { SAMPLE_PRESET = 1000, SAMPLE_MAX = 1000 * 1000 };
+
 enum { BATCH_EVENTS_PRESET = 1000, IN_FLIGHT_PRESET = 4, RETRY_S_PRESET = 60, RETRY_S_MAX = 86400 };
 
 #define FLAG(option_name, field, text)                                                             \
@@ -39,6 +41,21 @@ static const struct option common_options[] = {
 
 static const struct option apply_options[] = {
     FLAG("no-wait", is_no_wait, "don't wait until new versions are filled"),
+    FLAG("promote", is_promoting, "new versions become active by themselves when they are filled"),
+};
+
+static const struct option promote_options[] = {
+    FLAG("force", is_forced, "also one that is still being filled"),
+};
+
+static const struct option diff_options[] = {
+    NUMBER("sample", "N", sample, 1, SAMPLE_MAX, SAMPLE_PRESET, "entities to compare"),
+    TEXT("at", "T", at, "as of T: now, RFC 3339, or microseconds since 1970"),
+};
+
+static const struct option migrate_options[] = {
+    TEXT("data", "DIR", data, "the data directory of a server that is stopped"),
+    FLAG("dry-run", is_dry_run, "only say what would be done"),
 };
 
 static const struct option get_options[] = {
@@ -80,11 +97,13 @@ const struct command command_table[] = {
                 "directories, or from standard input (-), registers all of them or none, and says\n"
                 "what is new, changed, described (only texts differ) or unchanged. A changed view\n"
                 "gets a new version; then it waits until new versions are filled from the events\n"
-                "that the server has.\n",
+                "that the server has. The first version of a view becomes active by itself; a later\n"
+                "one is ready then, and `asof promote` makes it the active one.\n",
         .words_min = 1,
         .words_max = SIZE_MAX,
         .options = TABLE(apply_options),
         .examples = "  asof apply examples/flights\n"
+                    "  asof apply views.yaml --promote\n"
                     "  asof apply payments.yaml views.yaml\n"
                     "  generate-views | asof apply -\n",
         .run = command_apply,
@@ -93,12 +112,70 @@ const struct command command_table[] = {
         .name = "plan",
         .words = "FILE|DIR...",
         .summary = "Say what apply would do, without doing it",
-        .text = "Checks the definitions against what is registered and changes nothing.\n",
+        .text = "Checks the definitions against what is registered and changes nothing. Says what\n"
+                "would change in meaning, which versions would appear, and what it takes to fill\n"
+                "them.\n",
         .words_min = 1,
         .words_max = SIZE_MAX,
         .examples = "  asof plan examples/flights\n"
                     "  asof plan views.yaml --json\n",
         .run = command_plan,
+    },
+    {
+        .name = "promote",
+        .words = "VIEW@N",
+        .summary = "Make a version the one that is read by the view's name",
+        .text = "One step for all readers at once. A version that is still being filled is refused.\n",
+        .words_min = 1,
+        .words_max = 1,
+        .options = TABLE(promote_options),
+        .examples = "  asof promote card_payments@2\n",
+        .run = command_promote,
+    },
+    {
+        .name = "rollback",
+        .words = "VIEW",
+        .summary = "Make the version active that was it before",
+        .text = "As promote: one step for all readers at once. Again, it goes back one more.\n",
+        .words_min = 1,
+        .words_max = 1,
+        .examples = "  asof rollback card_payments\n",
+        .run = command_rollback,
+    },
+    {
+        .name = "diff",
+        .words = "VIEW@N VIEW@M",
+        .summary = "Compare the features of two versions",
+        .text = "Reads both versions for a sample of entities as of one moment, and says for each\n"
+                "feature that both have how often values differ and, of numbers, by how much.\n",
+        .words_min = 2,
+        .words_max = 2,
+        .options = TABLE(diff_options),
+        .examples = "  asof diff card_payments@1 card_payments@2\n"
+                    "  asof diff card_payments@1 card_payments@2 --sample 10000 --at 2026-01-31T12:00:00Z\n",
+        .run = command_diff,
+    },
+    {
+        .name = "drop",
+        .words = "VIEW@N",
+        .summary = "Give back the space of a version",
+        .text = "A version that is active, or that a service reads by its number, is refused. The\n"
+                "number is never used again.\n",
+        .words_min = 1,
+        .words_max = 1,
+        .examples = "  asof drop card_payments@1\n",
+        .run = command_drop,
+    },
+    {
+        .name = "migrate",
+        .words = "",
+        .summary = "Bring the data directory of a stopped server to this format",
+        .text = "Steps are taken one by one; where one is cut short, it goes on from there the next\n"
+                "time. It runs `asofd --migrate`, of the same folder as asof or on the PATH.\n",
+        .options = TABLE(migrate_options),
+        .examples = "  asof migrate --data /var/lib/asof --dry-run\n"
+                    "  asof migrate --data /var/lib/asof\n",
+        .run = command_migrate,
     },
     {
         .name = "list",

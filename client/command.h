@@ -28,6 +28,11 @@ struct options {
     bool is_help;
     /* of some */
     bool is_no_wait;
+    bool is_promoting;
+    bool is_forced;
+    int64_t sample;
+    const char *data;
+    bool is_dry_run;
     const char *features;
     const char *at;
     bool is_exclusive;
@@ -74,6 +79,11 @@ enum exit_code exit_of(enum status status);
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 enum exit_code command_apply(const struct run *run, struct error *err);
+enum exit_code command_diff(const struct run *run, struct error *err);
+enum exit_code command_drop(const struct run *run, struct error *err);
+enum exit_code command_migrate(const struct run *run, struct error *err);
+enum exit_code command_promote(const struct run *run, struct error *err);
+enum exit_code command_rollback(const struct run *run, struct error *err);
 enum exit_code command_plan(const struct run *run, struct error *err);
 enum exit_code command_list(const struct run *run, struct error *err);
 enum exit_code command_describe(const struct run *run, struct error *err);

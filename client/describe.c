@@ -1,6 +1,7 @@
 /* asof describe. */
 #include <inttypes.h>
 
+#include "base/time_text.h"
 #include "command.h"
 #include "remote.h"
 #include "tree.h"
@@ -80,25 +81,42 @@ static void print_features(const struct run *run, yajl_val view)
     table_destroy(&table);
 }
 
-static void print_versions(const struct run *run, yajl_val view)
+static void print_versions(const struct run *run, yajl_val view, yajl_val fills)
 {
     struct buffer text = {0};
-    output_append_versions(view, &text);
+    output_append_versions(view, fills, &text);
     print_made(run, "versions", &text);
 }
 
-static void print_view(const struct run *run, yajl_val view)
+/* Which version was active since when, the latest one last, once it was not always the same. */
+static void print_switches(const struct run *run, yajl_val view)
+{
+    struct buffer text = {0};
+    size_t count = tree_count(view, "switches");
+    for (size_t i = 0; count > 1 && i < count; i++) {
+        char at[TIME_TEXT_SIZE];
+        yajl_val one = tree_item(view, "switches", i);
+        int64_t at_us = tree_number(one, "at_us");
+        time_format(time_is_valid(at_us) ? at_us : 0, at);
+        buffer_format(&text, "%s%s %s %s", i == 0 ? "" : ", ", tree_text(one, "version"),
+                      tree_text(one, "cause"), at);
+    }
+    print_made(run, "active", &text);
+}
+
+static void print_view(const struct run *run, yajl_val view, yajl_val fills)
 {
     static const char *const names[] = {"source", "entity"};
     static const char *const more_names[] = {"where", "history"};
     print_members(run, view, names, COUNT_OF(names));
     print_keys(run, view);
     print_members(run, view, more_names, COUNT_OF(more_names));
-    print_versions(run, view);
+    print_versions(run, view, fills);
+    print_switches(run, view);
     print_features(run, view);
 }
 
-static void print_definition(const struct run *run, yajl_val object)
+static void print_definition(const struct run *run, yajl_val object, yajl_val fills)
 {
     const char *noun = tree_text(object, "noun");
     int64_t version = tree_number(object, "version");
@@ -112,7 +130,7 @@ static void print_definition(const struct run *run, yajl_val object)
     if (strcmp(noun, "source") == 0)
         print_source(run, object);
     else if (strcmp(noun, "view") == 0)
-        print_view(run, object);
+        print_view(run, object, fills);
     else
         print_keys(run, object);
 }
@@ -123,17 +141,21 @@ enum exit_code command_describe(const struct run *run, struct error *err)
     struct bytes request[] = {bytes_of_text("ASOF.DESCRIBE"), bytes_of_text(run->words[0])};
     struct buffer reply = {0};
     yajl_val object = NULL;
+    yajl_val fills = NULL;
 
     enum status status = remote_open(run->options->server, &remote, err);
     if (status == STATUS_OK)
         status = remote_ask(remote, request, COUNT_OF(request), &reply, err);
     if (status == STATUS_OK)
         status = tree_parse(buffer_bytes(&reply), &object, err);
+    if (status == STATUS_OK)
+        status = output_ask_fills(remote, &fills, err);
     if (status == STATUS_OK && run->options->is_json)
         output_line(buffer_bytes(&reply));
     else if (status == STATUS_OK)
-        print_definition(run, object);
+        print_definition(run, object, fills);
     yajl_tree_free(object);
+    yajl_tree_free(fills);
     buffer_fini(&reply);
     remote_close(&remote);
     return exit_of(status);

@@ -17,10 +17,10 @@ static void add_keys(struct table *table, yajl_val entity)
     buffer_fini(&text);
 }
 
-static void add_versions(struct table *table, yajl_val view)
+static void add_versions(struct table *table, yajl_val view, yajl_val fills)
 {
     struct buffer text = {0};
-    output_append_versions(view, &text);
+    output_append_versions(view, fills, &text);
     table_add(table, buffer_bytes(&text));
     buffer_fini(&text);
 }
@@ -58,7 +58,7 @@ static void print_entities(const struct run *run, yajl_val list)
     table_destroy(&table);
 }
 
-static void print_views(const struct run *run, yajl_val list)
+static void print_views(const struct run *run, yajl_val list, yajl_val fills)
 {
     static const struct table_column columns[] = {{"NAME", false},    {"VERSIONS", false},
                                                   {"SOURCE", false},  {"ENTITY", false},
@@ -67,7 +67,7 @@ static void print_views(const struct run *run, yajl_val list)
     for (size_t i = 0; i < tree_count(list, "views"); i++) {
         yajl_val view = tree_item(list, "views", i);
         table_add_text(table, tree_text(view, "name"));
-        add_versions(table, view);
+        add_versions(table, view, fills);
         table_add_text(table, tree_text(view, "source"));
         table_add_text(table, tree_text(view, "entity"));
         table_add_text(table, tree_text(view, "features"));
@@ -90,12 +90,15 @@ enum exit_code command_list(const struct run *run, struct error *err)
     struct bytes request = bytes_of_text("ASOF.LIST");
     struct buffer reply = {0};
     yajl_val list = NULL;
+    yajl_val fills = NULL;
 
     enum status status = remote_open(run->options->server, &remote, err);
     if (status == STATUS_OK)
         status = remote_ask(remote, &request, 1, &reply, err);
     if (status == STATUS_OK)
         status = tree_parse(buffer_bytes(&reply), &list, err);
+    if (status == STATUS_OK)
+        status = output_ask_fills(remote, &fills, err);
     if (status == STATUS_OK && run->options->is_json) {
         output_line(buffer_bytes(&reply));
     } else if (status == STATUS_OK && is_empty(list)) {
@@ -103,9 +106,10 @@ enum exit_code command_list(const struct run *run, struct error *err)
     } else if (status == STATUS_OK) {
         print_sources(run, list);
         print_entities(run, list);
-        print_views(run, list);
+        print_views(run, list, fills);
     }
     yajl_tree_free(list);
+    yajl_tree_free(fills);
     buffer_fini(&reply);
     remote_close(&remote);
     return exit_of(status);

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "remote.h"
 #include "text.h"
 
 void output_line(struct bytes text)
@@ -28,17 +29,39 @@ void output_property(const struct run *run, const char *name, const char *value)
     buffer_fini(&text);
 }
 
-void output_append_versions(yajl_val view, struct buffer *out)
+enum status output_ask_fills(struct remote *remote, yajl_val *fills, struct error *err)
 {
-    int64_t active = tree_number(view, "active");
+    struct bytes request = bytes_of_text("ASOF.FILLS");
+    struct buffer reply = {0};
+    enum status status = remote_ask(remote, &request, 1, &reply, err);
+    if (status == STATUS_OK)
+        status = tree_parse(buffer_bytes(&reply), fills, err);
+    buffer_fini(&reply);
+    return status;
+}
+
+/* How far the fill of a version is, in percent; -1: not known. */
+static int fill_percent(yajl_val fills, const char *view, int64_t number)
+{
+    for (size_t i = 0; YAJL_IS_ARRAY(fills) && i < fills->u.array.len; i++) {
+        yajl_val fill = fills->u.array.values[i];
+        int64_t total = tree_number(fill, "events_total");
+        if (strcmp(tree_text(fill, "view"), view) == 0 && tree_number(fill, "version") == number)
+            return total > 0 ? (int)(tree_number(fill, "events_done") * 100 / total) : 100;
+    }
+    return -1;
+}
+
+void output_append_versions(yajl_val view, yajl_val fills, struct buffer *out)
+{
     for (size_t i = 0; i < tree_count(view, "versions"); i++) {
         yajl_val version = tree_item(view, "versions", i);
         int64_t number = tree_number(version, "version");
-        const char *state = tree_text(version, "state");
-        buffer_format(out, "%s%" PRId64, i > 0 ? ", " : "", number);
-        if (number == active)
-            buffer_append_text(out, " (active)");
-        else if (strcmp(state, "live") != 0)
-            buffer_format(out, " (%s)", state);
+        int percent = fill_percent(fills, tree_text(view, "name"), number);
+        buffer_format(out, "%s%" PRId64 " (%s", i > 0 ? ", " : "", number,
+                      tree_text(version, "state"));
+        if (percent >= 0)
+            buffer_format(out, " %d%%", percent);
+        buffer_append_byte(out, ')');
     }
 }

@@ -18,8 +18,12 @@ void output_table(const struct run *run, const struct table *table, size_t inden
  * where value is empty. */
 void output_property(const struct run *run, const char *name, const char *value);
 
-/* Appends the versions of a view, as ASOF.LIST and ASOF.DESCRIBE have them: "1, 2 (active), 3
- * (filling)". */
-void output_append_versions(yajl_val view, struct buffer *out);
+/* Asks for what is being filled. Free it by yajl_tree_free. */
+struct remote;
+MUST_USE enum status output_ask_fills(struct remote *remote, yajl_val *fills, struct error *err);
+
+/* Appends the versions of a view, as ASOF.LIST and ASOF.DESCRIBE have them: "1 (ready), 2 (active), 3
+ * (filling 43%)"; fills is what ASOF.FILLS says, or NULL. */
+void output_append_versions(yajl_val view, yajl_val fills, struct buffer *out);
 
 #endif

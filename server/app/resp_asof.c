@@ -177,6 +177,27 @@ static const char *change_kind_name(enum change_kind kind)
     return "";
 }
 
+/* What the fill of the change's version reads, where that is known. */
+static void plan_write_fill(struct resp_call *call, const struct change *change,
+                            struct buffer *json)
+{
+    struct backfill backfill;
+    struct error err = {0};
+    if (change->filled_from.size == 0)
+        return;
+    buffer_format(json, ",\"is_first\":%s", change->is_first ? "true" : "false");
+    if (stream_find_backfill(call->stream, change->filled_from, &backfill, &err) != STATUS_OK)
+        return;
+    buffer_append_text(json, ",\"backfill\":{\"source\":");
+    json_append_string(json, change->filled_from);
+    buffer_format(json, ",\"events\":%llu,\"bytes\":%llu",
+                  (unsigned long long)backfill.events_count,
+                  (unsigned long long)backfill.size_bytes);
+    if (backfill.events_count > 0)
+        buffer_format(json, ",\"from_us\":%lld", (long long)backfill.from_us);
+    buffer_append_byte(json, '}');
+}
+
 static void plan_write(struct resp_call *call, const struct registry_plan *plan)
 {
     struct buffer *json = call->scratch;
@@ -188,31 +209,33 @@ static void plan_write(struct resp_call *call, const struct registry_plan *plan)
         json_append_string(json, change->name);
         buffer_format(json, ",\"version\":%u,\"detail\":", change->version);
         json_append_string(json, change->detail);
+        plan_write_fill(call, change, json);
         buffer_append_byte(json, '}');
     }
     buffer_append_text(json, "]}");
     resp_write_bulk(call->reply, buffer_bytes(json));
 }
 
-typedef enum status (*asof_plan_fn)(struct stream *stream, const struct definition_file *files,
-                                    size_t files_count, struct arena *arena,
-                                    struct registry_plan *plan, struct error *err);
-
-static void asof_run_plan(struct resp_call *call, asof_plan_fn run)
+/* "[PROMOTE] name text [name text ...]" */
+static void asof_run_plan(struct resp_call *call, bool is_applied)
 {
-    if (call->count % 2 == 0) {
+    bool is_promoting = call->count % 2 == 0;
+    if (is_promoting && !bytes_equal_nocase(resp_call_argument(call, 1), "promote")) {
         resp_call_wrong_count(call);
         return;
     }
-    size_t count = call->count / 2;
-    struct definition_file *files = ARENA_NEW_ARRAY(call->arena, count, struct definition_file);
+    size_t first = is_promoting ? 2 : 1;
+    size_t count = (call->count - first) / 2;
+    struct definition_file *files = ARENA_NEW_ARRAY(call->arena, count + 1, struct definition_file);
     for (size_t i = 0; i < count; i++)
-        files[i] = (struct definition_file){.name = resp_call_argument(call, 1 + 2 * i),
-                                            .text = resp_call_argument(call, 2 + 2 * i)};
+        files[i] = (struct definition_file){.name = resp_call_argument(call, first + 2 * i),
+                                            .text = resp_call_argument(call, first + 2 * i + 1)};
     struct registry_plan plan = {0};
     struct error err = {0};
     enum status status =
-        run(call->stream, files, count, call->arena, &plan, &err);
+        is_applied
+            ? stream_apply(call->stream, files, count, is_promoting, call->arena, &plan, &err)
+            : stream_plan(call->stream, files, count, call->arena, &plan, &err);
     if (status == STATUS_OK)
         plan_write(call, &plan);
     else
@@ -224,12 +247,12 @@ void resp_asof_apply(struct resp_call *call)
 {
     call->is_batch_full = stream_is_dirty(call->stream);
     if (!call->is_batch_full)
-        asof_run_plan(call, stream_apply);
+        asof_run_plan(call, true);
 }
 
 void resp_asof_plan(struct resp_call *call)
 {
-    asof_run_plan(call, stream_plan);
+    asof_run_plan(call, false);
 }
 
 void resp_asof_list(struct resp_call *call)

@@ -299,6 +299,13 @@ void resp_asof_get(struct resp_call *call);
 void resp_asof_list(struct resp_call *call);
 void resp_asof_plan(struct resp_call *call);
 
+/* resp_versions.c */
+void resp_versions_diff(struct resp_call *call);
+void resp_versions_drop(struct resp_call *call);
+void resp_versions_entities(struct resp_call *call);
+void resp_versions_promote(struct resp_call *call);
+void resp_versions_rollback(struct resp_call *call);
+
 /* resp_kafka.c */
 void resp_asof_lag(struct resp_call *call);
 extern const struct resp_command resp_dlq_subcommands[];

@@ -42,6 +42,7 @@ void query_set_waiting(struct query *query, bool may_wait);
  * before the pin and after the last read. */
 void query_pin(struct query *query, bool with_snapshot);
 void query_unpin(struct query *query);
+bool query_is_pinned(const struct query *query);
 
 /* See storage_changes. */
 uint64_t query_storage_changes(const struct query *query);
@@ -146,5 +147,13 @@ typedef void (*scan_emit_fn)(void *context, struct bytes key);
 MUST_USE enum status query_scan(struct query *query, struct buffer *position, size_t examined_max,
                                 struct moment moment, scan_emit_fn emit, void *context,
                                 struct error *err);
+
+/* Goes through the entities that have something stored in one version, "view" or "view@2", behind the
+ * entity `after` (as it is typed; empty: from the first), at most entities_max of them, in the order of
+ * their keys; calls emit with each as it is typed. Errors as query_find says, and as query_scan. */
+MUST_USE enum status query_list_entities(struct query *query, struct bytes version,
+                                         struct bytes after, size_t entities_max,
+                                         struct arena *arena, scan_emit_fn emit, void *context,
+                                         struct error *err);
 
 #endif

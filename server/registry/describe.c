@@ -35,6 +35,28 @@ static void append_annotations(struct buffer *out, const struct annotations *ann
     tags_append(annotations, out);
 }
 
+/* What people call it: a version that is whole is the active one, or ready to be that. */
+static const char *shown_state(const struct view *view, const struct view_version *version)
+{
+    if (version->state != VERSION_LIVE)
+        return version_state_name(version->state);
+    return version->definition->version == view->active ? "active" : "ready";
+}
+
+/* Which version was the active one since when; times are microseconds. */
+static void append_switches(struct buffer *out, const struct view *view)
+{
+    json_name(out, "switches");
+    buffer_append_byte(out, '[');
+    for (size_t i = 0; i < view->switches_count; i++) {
+        json_comma(out);
+        buffer_format(out, "{\"version\": %u,\"cause\": \"%s\",\"at_us\": %lld}",
+                      view->switches[i].version, switch_cause_name(view->switches[i].cause),
+                      (long long)view->switches[i].at_us);
+    }
+    buffer_append_byte(out, ']');
+}
+
 static void append_versions(struct buffer *out, const struct view *view)
 {
     json_name(out, "versions");
@@ -43,7 +65,7 @@ static void append_versions(struct buffer *out, const struct view *view)
         json_comma(out);
         buffer_append_byte(out, '{');
         member_number(out, "version", view->versions[i].definition->version);
-        json_member_text(out, "state", bytes_of_text(version_state_name(view->versions[i].state)));
+        json_member_text(out, "state", bytes_of_text(shown_state(view, &view->versions[i])));
         buffer_append_byte(out, '}');
     }
     buffer_append_byte(out, ']');
@@ -53,7 +75,7 @@ static void append_versions(struct buffer *out, const struct view *view)
 static const struct view_version *shown_version(const struct view *view)
 {
     const struct view_version *active = view_find_version(view, 0);
-    return active != NULL ? active : &view->versions[view->versions_count - 1];
+    return active != NULL ? active : view_newest_version(view);
 }
 
 /* --- everything in short ------------------------------------------------------------------- */
@@ -193,6 +215,7 @@ static void describe_view(struct buffer *out, const struct view *view,
     member_number(out, "version", definition->version);
     member_number(out, "active", view->active);
     append_versions(out, view);
+    append_switches(out, view);
     append_annotations(out, &definition->annotations);
     json_member_text(out, "kind", bytes_of_text(view_kind_name(definition->kind)));
     json_member_text(out, "source", definition->source);

@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/map.h"
 #include "registry/derived.h"
 #include "registry/difference.h"
@@ -5,6 +6,7 @@
 #include "registry/meaning.h"
 #include "registry/registry.h"
 #include "registry/rows.h"
+#include "registry/versions.h"
 
 /* What the files make of the registry, definition by definition. */
 struct planner {
@@ -19,6 +21,7 @@ struct planner {
     struct registry_row *rows;
     size_t rows_count;
     uint32_t next_id;
+    bool is_promoting; /* new versions become active when they are filled */
 };
 
 static struct change *add_change(struct planner *planner, enum change_kind kind, const char *noun,
@@ -266,42 +269,74 @@ static const char *view_noun(const struct view_definition *view)
     return view->kind == VIEW_SERVICE ? "service" : "view";
 }
 
-/* A derived one has nothing to be filled with. */
-static void view_add_version(struct planner *planner, struct view_definition *definition,
-                             uint32_t number)
+/* A derived version is live at once, as there is nothing to fill it with. */
+static void view_add_live(struct planner *planner, struct view *view)
 {
-    definition->version = number;
+    if (view->active == 0 || planner->is_promoting)
+        view_promote(view, view->newest_number,
+                     view->active == 0 ? SWITCH_FILLED : SWITCH_PROMOTED, clock_now_us(),
+                     planner->parse.arena);
+}
+
+/* Gives the view, as it was before (or new, without versions), its next version. */
+static void view_add_version(struct planner *planner, const struct view *before,
+                             struct view_definition *definition)
+{
+    struct change *change = &planner->changes[planner->changes_count - 1];
+    struct view view = *before;
+    view.newest_number++;
+    view.newest_table = planner->next_id++;
+    bool is_derived = view_kind_is_derived(definition->kind);
+    definition->version = view.newest_number;
     struct view_version version = {
-        .table_id = planner->next_id++,
-        .state = view_kind_is_derived(definition->kind) ? VERSION_LIVE : VERSION_FILLING,
+        .table_id = view.newest_table,
+        .state = is_derived ? VERSION_LIVE : VERSION_FILLING,
         .definition = definition};
+    change->version = view.newest_number;
+    change->filled_from = definition->source;
+    change->is_first = before->active == 0;
+    if (is_derived)
+        view_add_live(planner, &view);
+    else if (planner->is_promoting)
+        view.promoted_when_filled = view.newest_number;
+    add_row(planner, view_to_row(&view, planner->parse.arena));
     add_row(planner, version_to_row(&version, planner->parse.arena));
+}
+
+/* The version that the definition is compared with: the newest one, or the active one where it is that
+ * one's meaning: who goes back to what is active needs no new version. */
+static const struct view_version *compared_version(const struct view *view,
+                                                   const struct view_definition *after)
+{
+    const struct view_version *newest = view_newest_version(view);
+    const struct view_version *active = view_find_version(view, 0);
+    bool is_newest = view_compare(newest->definition, after) != CHANGE_CHANGED;
+    bool is_active = active != NULL && view_compare(active->definition, after) != CHANGE_CHANGED;
+    return is_active && !is_newest ? active : newest;
 }
 
 static void view_plan_existing(struct planner *planner, const struct view *view,
                                struct view_definition *after, bool is_in_files)
 {
-    const struct view_version *newest = &view->versions[view->versions_count - 1];
-    enum change_kind kind = view_compare(newest->definition, after);
+    const struct view_version *before = compared_version(view, after);
+    enum change_kind kind = view_compare(before->definition, after);
     if (kind == CHANGE_UNCHANGED && !is_in_files)
         return;
     struct change *change = add_change(planner, kind, view_noun(after), after->name);
-    change->version = newest->definition->version;
+    change->version = before->definition->version;
     if (kind == CHANGE_DESCRIBED)
-        view_describe(planner, newest, after);
+        view_describe(planner, before, after);
     if (kind == CHANGE_CHANGED) {
-        change->version++;
-        change->detail = view_difference(newest->definition, after, planner->parse.arena);
-        view_add_version(planner, after, change->version);
+        change->detail = view_difference(before->definition, after, planner->parse.arena);
+        view_add_version(planner, view, after);
     }
 }
 
 static void view_plan_new(struct planner *planner, struct view_definition *definition)
 {
-    uint32_t active = view_kind_is_derived(definition->kind) ? 1 : 0;
-    add_change(planner, CHANGE_NEW, view_noun(definition), definition->name)->version = 1;
-    add_row(planner, view_to_row(definition->name, active, planner->parse.arena));
-    view_add_version(planner, definition, 1);
+    const struct view none = {.name = definition->name};
+    add_change(planner, CHANGE_NEW, view_noun(definition), definition->name);
+    view_add_version(planner, &none, definition);
 }
 
 /* The writes of a new version of a batch view are those of its older versions, too. */
@@ -400,7 +435,7 @@ static enum status view_to_draft(const struct parse *parse, const struct view_de
 
 static enum status view_plan_again(struct planner *planner, const struct view *view)
 {
-    const struct view_definition *newest = view->versions[view->versions_count - 1].definition;
+    const struct view_definition *newest = view_newest_version(view)->definition;
     struct parse parse = planner->parse;
     struct view_draft draft = {0};
     parse.blamed = change_behind(planner, newest);
@@ -527,51 +562,59 @@ static void planner_start(struct planner *planner)
     planner->next_id = planner->registry->next_id;
 }
 
+/* Plans with all that is set of the planner but its list of definitions. */
+static enum status plan_files(struct planner *planner, const struct definition_file *files,
+                              size_t files_count, struct registry_plan *plan)
+{
+    *plan = (struct registry_plan){0};
+    enum status status = files_parse(&planner->parse, files, files_count, &planner->set);
+    if (status != STATUS_OK)
+        return status;
+    planner_start(planner);
+    for (size_t i = 0; i < planner->set.sources_count && status == STATUS_OK; i++) {
+        status = source_name_check(planner, i);
+        source_plan(planner, i);
+    }
+    if (status != STATUS_OK)
+        return status;
+    for (size_t i = 0; i < planner->set.entities_count; i++)
+        entity_plan(planner, i);
+    planner->planned = map_create();
+    status = views_plan(planner);
+    if (status == STATUS_OK)
+        status = derived_plan_all(planner);
+    map_destroy(&planner->planned);
+    if (status != STATUS_OK)
+        return status;
+    plan->changes = planner->changes;
+    plan->changes_count = planner->changes_count;
+    plan->rows = planner->rows;
+    plan->rows_count = planner->rows_count;
+    return STATUS_OK;
+}
+
 enum status registry_plan(const struct registry *registry, const struct definition_file *files,
                           size_t files_count, const struct definition_checks *checks,
                           struct arena *arena, struct registry_plan *plan, struct error *err)
 {
     struct error unused;
-    struct planner planner = {.registry = registry};
-    planner.parse =
-        (struct parse){.arena = arena, .checks = checks, .err = err == NULL ? &unused : err};
-    *plan = (struct registry_plan){0};
-
-    enum status status = files_parse(&planner.parse, files, files_count, &planner.set);
-    if (status != STATUS_OK)
-        return status;
-    planner_start(&planner);
-    for (size_t i = 0; i < planner.set.sources_count && status == STATUS_OK; i++) {
-        status = source_name_check(&planner, i);
-        source_plan(&planner, i);
-    }
-    if (status != STATUS_OK)
-        return status;
-    for (size_t i = 0; i < planner.set.entities_count; i++)
-        entity_plan(&planner, i);
-    planner.planned = map_create();
-    status = views_plan(&planner);
-    if (status == STATUS_OK)
-        status = derived_plan_all(&planner);
-    map_destroy(&planner.planned);
-    if (status != STATUS_OK)
-        return status;
-    plan->changes = planner.changes;
-    plan->changes_count = planner.changes_count;
-    plan->rows = planner.rows;
-    plan->rows_count = planner.rows_count;
-    return STATUS_OK;
+    struct planner planner = {
+        .registry = registry,
+        .parse = {.arena = arena, .checks = checks, .err = err == NULL ? &unused : err},
+    };
+    return plan_files(&planner, files, files_count, plan);
 }
 
-void registry_plan_live(const struct registry *registry, const struct view *view,
-                        const struct view_version *version, struct arena *arena,
-                        struct registry_plan *plan)
+enum status registry_plan_promoting(const struct registry *registry,
+                                    const struct definition_file *files, size_t files_count,
+                                    const struct definition_checks *checks, struct arena *arena,
+                                    struct registry_plan *plan, struct error *err)
 {
-    (void)registry; /* a row of a version stands alone */
-    struct registry_row *rows = ARENA_NEW_ARRAY(arena, 2, struct registry_row);
-    struct view_version live = *version;
-    live.state = VERSION_LIVE;
-    rows[0] = view_to_row(view->name, version->definition->version, arena);
-    rows[1] = version_to_row(&live, arena);
-    *plan = (struct registry_plan){.rows = rows, .rows_count = 2};
+    struct error unused;
+    struct planner planner = {
+        .registry = registry,
+        .parse = {.arena = arena, .checks = checks, .err = err == NULL ? &unused : err},
+        .is_promoting = true,
+    };
+    return plan_files(&planner, files, files_count, plan);
 }

@@ -112,6 +112,23 @@ static bool rows_are_unique(const struct loader *loader)
     return true;
 }
 
+/* Whether what the view says of its versions is so. */
+static bool view_is_sound(const struct view *view)
+{
+    const struct view_version *active = view_find_version(view, view->active);
+    if (view->versions_count == 0 || view_newest_version(view) == NULL ||
+        (view->active != 0 && active == NULL))
+        return false;
+    for (size_t i = 0; i < view->versions_count; i++)
+        if (view->versions[i].definition->version > view->newest_number ||
+            view->versions[i].table_id > view->newest_table)
+            return false;
+    for (size_t i = 0; i < view->before_count; i++)
+        if (view->before[i] == 0 || view_find_version(view, view->before[i]) == NULL)
+            return false;
+    return true;
+}
+
 /* Gives each view its run of the versions, which are sorted as the views are. */
 static enum status versions_attach(struct loader *loader)
 {
@@ -125,11 +142,9 @@ static enum status versions_attach(struct loader *loader)
             view->versions_count++;
             next++;
         }
-        const struct view_version *active = view_find_version(view, view->active);
-        bool is_active_live = active != NULL && active->state == VERSION_LIVE;
-        if (view->versions_count == 0 || (view->active != 0 && !is_active_live))
+        if (!view_is_sound(view))
             return error_set(parse->err, STATUS_CORRUPT,
-                             "view %s has no version, or not the one that is active",
+                             "view %s has no version, or not those that its row names",
                              quoted(parse->arena, view->name));
     }
     if (next < loader->versions_count)
@@ -154,6 +169,9 @@ static enum status ids_check(struct loader *loader, uint32_t *next_id)
             return error_set(loader->parse.err, STATUS_CORRUPT, "the number %u is given twice",
                              ids[i]);
     *next_id = count == 0 ? 1 : ids[count - 1] + 1;
+    for (size_t i = 0; i < loader->views_count; i++)
+        if (loader->views[i].newest_table >= *next_id)
+            *next_id = loader->views[i].newest_table + 1;
     return STATUS_OK;
 }
 
@@ -280,7 +298,15 @@ const struct view_version *view_find_version(const struct view *view, uint32_t n
         number = view->active;
     for (size_t i = 0; i < view->versions_count; i++)
         if (view->versions[i].definition->version == number)
-            return &view->versions[i];
+            return view->versions[i].state == VERSION_DROPPING ? NULL : &view->versions[i];
+    return NULL;
+}
+
+const struct view_version *view_newest_version(const struct view *view)
+{
+    for (size_t i = view->versions_count; i > 0; i--)
+        if (view->versions[i - 1].state != VERSION_DROPPING)
+            return &view->versions[i - 1];
     return NULL;
 }
 

@@ -8,7 +8,7 @@
  * Rows, keys and values in text (JSON, which the same YAML parser reads back):
  *     source/NAME        {"id": 3, "definition": {...}}            as typed, canonical
  *     entity/NAME        {"definition": {...}}
- *     view/NAME          {"active": 2}                             0: none yet
+ *     view/NAME          {"active": 2, "newest": 3, ...}           see struct view
  *     view/NAME@2        {"table": 17, "state": "filling", "definition": {...}, "resolved": {...}}
  * A service is kept as a view of that kind: the two share names, versions and what is active.
  *
@@ -26,8 +26,9 @@ enum {
 };
 
 enum version_state {
-    VERSION_FILLING, /* written by ingestion from some moment on, not yet filled from the log */
-    VERSION_LIVE,
+    VERSION_FILLING,  /* written by ingestion from some moment on, not yet filled from the log */
+    VERSION_LIVE,     /* whole: it can be read by its number, and promoted */
+    VERSION_DROPPING, /* nobody writes or reads it any more; its space is being given back */
 };
 
 struct view_version {
@@ -37,9 +38,30 @@ struct view_version {
     struct bytes lack; /* of a derived one: why it can't be read in this snapshot; empty: it can */
 };
 
+enum {
+    VIEW_BEFORE_MAX = 64,   /* rollbacks in a row, at most */
+    VIEW_SWITCHES_MAX = 32, /* that are remembered, for people */
+};
+
+enum switch_cause { SWITCH_FILLED, SWITCH_PROMOTED, SWITCH_ROLLED_BACK };
+
+/* A version became the active one. */
+struct version_switch {
+    uint32_t version;
+    enum switch_cause cause;
+    int64_t at_us; /* of the wall clock */
+};
+
 struct view {
     struct bytes name;
-    uint32_t active; /* the number of the version that `view` reads; 0: none is live yet */
+    uint32_t active; /* the number of the version that `view` reads; 0: none yet */
+    uint32_t newest_number; /* no version was ever given a larger number, */
+    uint32_t newest_table;  /* and no version of this view a larger table */
+    uint32_t promoted_when_filled; /* the version that becomes active by itself; 0: none */
+    const uint32_t *before; /* where rollbacks go to, the last one first to be gone to */
+    size_t before_count;
+    const struct version_switch *switches; /* the latest ones, oldest first */
+    size_t switches_count;
     const struct view_version *versions; /* ascending by definition->version */
     size_t versions_count;
 };
@@ -62,7 +84,7 @@ struct registry {
 
 struct registry_row {
     struct bytes key;
-    struct bytes value;
+    struct bytes value; /* in a plan, without data: the row is deleted */
 };
 
 struct definition_file {
@@ -79,6 +101,8 @@ struct change {
     struct bytes name;
     uint32_t version;    /* of a view: the one that it then has; else 0 */
     struct bytes detail; /* one line for people: "window of payments_5m: 5m -> 10m"; may be empty */
+    struct bytes filled_from; /* of a view that gets a version: the source whose log fills it */
+    bool is_first;       /* the version is the view's first, so it becomes active by itself */
 };
 
 struct registry_plan {
@@ -106,17 +130,60 @@ MUST_USE enum status registry_plan(const struct registry *registry,
                                    const struct definition_checks *checks, struct arena *arena,
                                    struct registry_plan *plan, struct error *err);
 
-/* The rows that make a FILLING version LIVE and the active one of its view, in the arena. */
-void registry_plan_live(const struct registry *registry, const struct view *view,
-                        const struct view_version *version, struct arena *arena,
+/* The same; the new versions are promoted by themselves when they are filled. */
+MUST_USE enum status registry_plan_promoting(const struct registry *registry,
+                                             const struct definition_file *files,
+                                             size_t files_count,
+                                             const struct definition_checks *checks,
+                                             struct arena *arena, struct registry_plan *plan,
+                                             struct error *err);
+
+/* ---- versions.c: which version is the active one, and which may go ----
+ *
+ * They make the rows that are to be written, in the arena; none where everything is so already. now_us
+ * is the wall clock's. */
+
+/* A FILLING version becomes LIVE; and the active one, where its view has none or it was to be promoted. */
+void registry_plan_live(const struct view *view, const struct view_version *version,
+                        int64_t now_us, struct arena *arena, struct registry_plan *plan);
+
+/* The version becomes the active one. NOT_FOUND: no such view or version. UNAVAILABLE: it is still being
+ * filled, and is_forced is not set. */
+MUST_USE enum status registry_plan_promote(const struct registry *registry, struct bytes name,
+                                           uint32_t number, bool is_forced, int64_t now_us,
+                                           struct arena *arena, struct registry_plan *plan,
+                                           struct error *err);
+
+/* The version that was active before becomes it again: *number. INVALID: there is none. */
+MUST_USE enum status registry_plan_rollback(const struct registry *registry, struct bytes name,
+                                            int64_t now_us, struct arena *arena, uint32_t *number,
+                                            struct registry_plan *plan, struct error *err);
+
+/* The version is DROPPING. INVALID: it is active, pinned, or the only one. */
+MUST_USE enum status registry_plan_drop(const struct registry *registry, struct bytes name,
+                                        uint32_t number, struct arena *arena,
+                                        struct registry_plan *plan, struct error *err);
+
+/* A DROPPING version is gone. */
+void registry_plan_gone(const struct view_definition *view, struct arena *arena,
                         struct registry_plan *plan);
+
+/* Whether something refers to the version by its number; *by is its name, "service fraud@2". */
+bool registry_find_pin(const struct registry *registry, struct bytes view, uint32_t number,
+                       struct arena *arena, struct bytes *by);
 
 const struct source *registry_find_source(const struct registry *registry, struct bytes name);
 const struct entity_definition *registry_find_entity(const struct registry *registry,
                                                      struct bytes name);
 const struct view *registry_find_view(const struct registry *registry, struct bytes name);
 
-/* Version number of the view, 0 for the active one; NULL where there is none. */
+/* "filled", "promoted", "rolled back". */
+const char *switch_cause_name(enum switch_cause cause);
+
+/* The latest version that is not being dropped. */
+const struct view_version *view_newest_version(const struct view *view);
+
+/* Version number of the view, 0 for the active one; NULL where there is none, or none any more. */
 const struct view_version *view_find_version(const struct view *view, uint32_t number);
 
 /* The version that an input of a derived view stands for now: the active one, or the one that it

@@ -9,11 +9,21 @@
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct bytes state_names[] = {
-    [VERSION_FILLING] = {"filling", 7}, [VERSION_LIVE] = {"live", 4}};
+    [VERSION_FILLING] = {"filling", 7}, [VERSION_LIVE] = {"live", 4},
+    [VERSION_DROPPING] = {"dropping", 8}};
+
+static const struct bytes cause_names[] = {[SWITCH_FILLED] = {"filled", 6},
+                                           [SWITCH_PROMOTED] = {"promoted", 8},
+                                           [SWITCH_ROLLED_BACK] = {"rolled back", 11}};
 
 const char *version_state_name(enum version_state state)
 {
     return state_names[state].data;
+}
+
+const char *switch_cause_name(enum switch_cause cause)
+{
+    return cause_names[cause].data;
 }
 
 /* --- writing ------------------------------------------------------------------------------- */
@@ -42,11 +52,24 @@ struct registry_row entity_to_row(const struct entity_definition *entity, struct
     return row_make(arena_format(arena, "entity/%.*s", BYTES_ARGS(entity->name)), &value, arena);
 }
 
-struct registry_row view_to_row(struct bytes name, uint32_t active, struct arena *arena)
+struct registry_row view_to_row(const struct view *view, struct arena *arena)
 {
     struct buffer value = {0};
-    buffer_format(&value, "{\"active\": %u}", active);
-    return row_make(arena_format(arena, "view/%.*s", BYTES_ARGS(name)), &value, arena);
+    buffer_format(&value,
+                  "{\"active\": %u, \"newest\": %u, \"newest_table\": %u, "
+                  "\"promoted_when_filled\": %u, \"before\": [",
+                  view->active, view->newest_number, view->newest_table,
+                  view->promoted_when_filled);
+    for (size_t i = 0; i < view->before_count; i++)
+        buffer_format(&value, i == 0 ? "%u" : ", %u", view->before[i]);
+    buffer_append_text(&value, "], \"switches\": [");
+    for (size_t i = 0; i < view->switches_count; i++)
+        buffer_format(&value, "%s{\"version\": %u, \"cause\": \"%s\", \"at_us\": %lld}",
+                      i == 0 ? "" : ", ", view->switches[i].version,
+                      switch_cause_name(view->switches[i].cause),
+                      (long long)view->switches[i].at_us);
+    buffer_append_text(&value, "]}");
+    return row_make(arena_format(arena, "view/%.*s", BYTES_ARGS(view->name)), &value, arena);
 }
 
 struct registry_row version_to_row(const struct view_version *version, struct arena *arena)
@@ -181,17 +204,112 @@ enum status row_to_entity(const struct parse *parse, const struct row_key *key,
     return status;
 }
 
+static enum status list_check(const struct parse *parse, const struct node *owner,
+                              const struct node *node, const char *what, size_t count_max)
+{
+    if (node == NULL || node->kind != NODE_LIST || node->items_count > count_max)
+        return mistake(parse, node == NULL ? owner : node, "there is no list %s of at most %zu",
+                       what, count_max);
+    return STATUS_OK;
+}
+
+static enum status before_read(const struct parse *parse, const struct node *owner,
+                               const struct node *node, struct view *out)
+{
+    enum status status = list_check(parse, owner, node, "before", VIEW_BEFORE_MAX);
+    if (status != STATUS_OK)
+        return status;
+    uint32_t *before = ARENA_NEW_ARRAY(parse->arena, node->items_count + 1, uint32_t);
+    for (size_t i = 0; i < node->items_count && status == STATUS_OK; i++)
+        status = number_read(parse, node, node->items[i], "before", &before[i]);
+    out->before = before;
+    out->before_count = node->items_count;
+    return status;
+}
+
+static enum status switch_read(const struct parse *parse, const struct node *node,
+                               struct version_switch *out)
+{
+    const struct node *version = NULL;
+    const struct node *cause = NULL;
+    const struct node *at = NULL;
+    const struct key_slot slots[] = {
+        {"version", &version, NULL}, {"cause", &cause, NULL}, {"at_us", &at, NULL}};
+    size_t index = 0;
+    enum status status = mapping_read(parse, node, "a switch", slots, COUNT_OF(slots));
+    if (status == STATUS_OK)
+        status = number_read(parse, node, version, "version", &out->version);
+    if (status == STATUS_OK)
+        status = word_read(parse, cause, "cause", cause_names, COUNT_OF(cause_names), &index);
+    if (status == STATUS_OK && (at == NULL || at->kind != NODE_TEXT ||
+                                number_parse_int(at->text, &out->at_us) != NUMBER_OK))
+        status = mistake(parse, node, "there is no time at_us");
+    out->cause = (enum switch_cause)index;
+    return status;
+}
+
+static enum status switches_read(const struct parse *parse, const struct node *owner,
+                                 const struct node *node, struct view *out)
+{
+    enum status status = list_check(parse, owner, node, "switches", VIEW_SWITCHES_MAX);
+    if (status != STATUS_OK)
+        return status;
+    struct version_switch *switches =
+        ARENA_NEW_ARRAY(parse->arena, node->items_count + 1, struct version_switch);
+    for (size_t i = 0; i < node->items_count && status == STATUS_OK; i++)
+        status = switch_read(parse, node->items[i], &switches[i]);
+    out->switches = switches;
+    out->switches_count = node->items_count;
+    return status;
+}
+
+struct view_nodes {
+    const struct node *root;
+    const struct node *active;
+    const struct node *newest;
+    const struct node *newest_table;
+    const struct node *promoted;
+    const struct node *before;
+    const struct node *switches;
+};
+
+static enum status view_read_numbers(const struct parse *parse, const struct view_nodes *nodes,
+                                     struct view *out)
+{
+    const struct node *root = nodes->root;
+    enum status status = number_read(parse, root, nodes->active, "active", &out->active);
+    if (status == STATUS_OK)
+        status = number_read(parse, root, nodes->newest, "newest", &out->newest_number);
+    if (status == STATUS_OK)
+        status =
+            number_read(parse, root, nodes->newest_table, "newest_table", &out->newest_table);
+    if (status == STATUS_OK)
+        status = number_read(parse, root, nodes->promoted, "promoted_when_filled",
+                             &out->promoted_when_filled);
+    return status;
+}
+
 enum status row_to_view(const struct parse *parse, const struct row_key *key,
                         const struct registry_row *row, struct arena *scratch, struct view *out)
 {
-    const struct node *root = NULL;
-    const struct node *active = NULL;
-    const struct key_slot slots[] = {{"active", &active, NULL}};
-    enum status status = row_read(parse, row, scratch, &root);
+    struct view_nodes nodes = {0};
+    const struct key_slot slots[] = {
+        {"active", &nodes.active, NULL},
+        {"newest", &nodes.newest, NULL},
+        {"newest_table", &nodes.newest_table, NULL},
+        {"promoted_when_filled", &nodes.promoted, NULL},
+        {"before", &nodes.before, NULL},
+        {"switches", &nodes.switches, NULL},
+    };
+    enum status status = row_read(parse, row, scratch, &nodes.root);
     if (status == STATUS_OK)
-        status = mapping_read(parse, root, "a row of a view", slots, COUNT_OF(slots));
+        status = mapping_read(parse, nodes.root, "a row of a view", slots, COUNT_OF(slots));
     if (status == STATUS_OK)
-        status = number_read(parse, root, active, "active", &out->active);
+        status = view_read_numbers(parse, &nodes, out);
+    if (status == STATUS_OK)
+        status = before_read(parse, nodes.root, nodes.before, out);
+    if (status == STATUS_OK)
+        status = switches_read(parse, nodes.root, nodes.switches, out);
     out->name = key->name;
     return status;
 }

@@ -5,13 +5,13 @@
 #include "registry/parse.h"
 #include "registry/registry.h"
 
-/* "filling", "live". */
+/* "filling", "live", "dropping". */
 const char *version_state_name(enum version_state state);
 
 /* Make rows; key and value are in the arena. */
 struct registry_row source_to_row(const struct source *source, struct arena *arena);
 struct registry_row entity_to_row(const struct entity_definition *entity, struct arena *arena);
-struct registry_row view_to_row(struct bytes name, uint32_t active, struct arena *arena);
+struct registry_row view_to_row(const struct view *view, struct arena *arena);
 struct registry_row version_to_row(const struct view_version *version, struct arena *arena);
 
 enum row_kind { ROW_SOURCE, ROW_ENTITY, ROW_VIEW, ROW_VERSION };

@@ -365,6 +365,29 @@ void hot_forget_all(struct hot *hot)
     }
 }
 
+static void shard_forget_table(struct hot *hot, struct shard *shard, uint32_t table_id)
+{
+    struct table *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
+    for (size_t i = 0; i <= table->mask; i++) {
+        _Atomic(struct entry *) *place = &table->buckets[i];
+        struct entry *entry;
+        while ((entry = load(place)) != NULL)
+            if (entry->table_id == table_id)
+                drop(hot, shard, place);
+            else
+                place = &entry->next;
+    }
+}
+
+void hot_forget_table(struct hot *hot, uint32_t table_id)
+{
+    for (size_t i = 0; i < hot->shards_count; i++) {
+        pthread_mutex_lock(&hot->shards[i].lock);
+        shard_forget_table(hot, &hot->shards[i], table_id);
+        pthread_mutex_unlock(&hot->shards[i].lock);
+    }
+}
+
 /* ---- counters ---- */
 
 /* Of the process, not of one tier: only which slot a thread uses. */

@@ -57,6 +57,9 @@ void hot_keep(struct hot *hot, uint32_t table_id, struct bytes entity, uint64_t 
 void hot_forget(struct hot *hot, uint32_t table_id, struct bytes entity);
 void hot_forget_all(struct hot *hot);
 
+/* Drops what is kept of a table that nobody reads any more. */
+void hot_forget_table(struct hot *hot, uint32_t table_id);
+
 #define HOT_COUNTERS(X)                                                                            \
     X(hits_total, "Reads answered by a kept row.")                                                 \
     X(misses_total, "Reads that had to walk the timeline.")                                        \

@@ -46,6 +46,11 @@ void batch_put(struct batch *batch, struct storage *storage, enum family family,
 void batch_delete(struct batch *batch, struct storage *storage, enum family family,
                   struct bytes key);
 
+/* Frees the files of the family that lie within [lower, upper) as a whole, and marks the others that
+ * reach into it to be compacted. */
+MUST_USE enum status storage_drop_files(struct storage *storage, enum family family,
+                                        struct bytes lower, struct bytes upper, struct error *err);
+
 /* Puts the row of a partial into the batch, and nothing else. */
 void batch_put_partial_row(struct batch *batch, struct storage *storage, uint32_t table_id,
                            struct bytes entity, const struct timeline_chunk *chunk);

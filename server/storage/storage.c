@@ -770,6 +770,22 @@ void storage_flush_events(struct storage *storage)
     }
 }
 
+enum status storage_drop_files(struct storage *storage, enum family family, struct bytes lower,
+                               struct bytes upper, struct error *err)
+{
+    char *failure = NULL;
+    enum status status = storage_can_write(storage, 0, err);
+    if (status != STATUS_OK)
+        return status;
+    rocksdb_column_family_handle_t *handle = storage->families[family];
+    rocksdb_delete_file_in_range_cf(storage->database, handle, lower.data, lower.size, upper.data,
+                                    upper.size, &failure);
+    if (failure == NULL)
+        rocksdb_suggest_compact_range_cf(storage->database, handle, lower.data, lower.size,
+                                         upper.data, upper.size, &failure);
+    return failure == NULL ? STATUS_OK : storage_failed("free files", failure, err);
+}
+
 enum status storage_compact(struct storage *storage, struct error *err)
 {
     rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();

@@ -298,6 +298,13 @@ void event_scan_skip_entity(struct event_scan *scan);
  * Borrowed until the next step. */
 struct bytes event_scan_position(const struct event_scan *scan);
 
+/* Empties a table that nobody reads or writes any more: frees the files that hold nothing else, then
+ * deletes at most keys_max keys a call. position is where to go on, empty at first and kept by the
+ * caller. *is_done: there is nothing left. */
+MUST_USE enum status storage_drop_table(struct storage *storage, uint32_t table_id,
+                                        size_t keys_max, struct buffer *position, bool *is_done,
+                                        struct error *err);
+
 /* ---- the log ---- */
 
 struct log_cursor;

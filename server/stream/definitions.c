@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "base/map.h"
 #include "stream/intake.h"
 
@@ -49,7 +50,7 @@ static void overlay_rows(struct row_list *list, const struct registry_plan *plan
         if (map_get(latest, stored.rows[i].key) == NULL)
             list_add(list, stored.rows[i].key, stored.rows[i].value);
     for (size_t i = 0; i < plan->rows_count; i++)
-        if (map_get(latest, plan->rows[i].key) == &plan->rows[i])
+        if (map_get(latest, plan->rows[i].key) == &plan->rows[i] && plan->rows[i].value.data != NULL)
             list_add(list, plan->rows[i].key, plan->rows[i].value);
     free(stored.rows);
     map_destroy(&latest);
@@ -136,11 +137,17 @@ enum status stream_write_definitions(struct stream *stream, const struct registr
         return status;
     struct batch *batch = batch_create();
     for (size_t i = 0; i < plan->rows_count; i++)
-        batch_put_row(batch, stream->storage, plan->rows[i].key, plan->rows[i].value);
+        if (plan->rows[i].value.data != NULL)
+            batch_put_row(batch, stream->storage, plan->rows[i].key, plan->rows[i].value);
+        else
+            batch_delete_row(batch, stream->storage, plan->rows[i].key);
+    fault_point("definitions.before");
     status = storage_write(stream->storage, batch, true, err);
     batch_destroy(&batch);
     if (status == STATUS_OK) {
+        fault_point("definitions.written");
         swap(stream, &prepared);
+        fault_point("definitions.published");
         return STATUS_OK;
     }
     runtime_destroy(&prepared.runtime);
@@ -156,14 +163,15 @@ enum status stream_plan(struct stream *stream, const struct definition_file *fil
 }
 
 enum status stream_apply(struct stream *stream, const struct definition_file *files,
-                         size_t files_count, struct arena *arena, struct registry_plan *plan,
-                         struct error *err)
+                         size_t files_count, bool is_promoting, struct arena *arena,
+                         struct registry_plan *plan, struct error *err)
 {
     enum status status = stream_commit(stream, err);
     if (status == STATUS_OK)
         status = stream_prepare(stream, err);
     if (status == STATUS_OK)
-        status = stream_plan(stream, files, files_count, arena, plan, err);
+        status = (is_promoting ? registry_plan_promoting : registry_plan)(
+            stream->registry, files, files_count, checks(), arena, plan, err);
     if (status == STATUS_OK && plan->rows_count > 0)
         status = stream_write_definitions(stream, plan, err);
     if (status == STATUS_OK)

@@ -111,7 +111,7 @@ static void list_live(struct live_list *list, const struct view_input *input)
     struct registry_plan plan;
     const struct view *view = registry_find_view(list->stream->registry, input->view->name);
     CHECK(view != NULL);
-    registry_plan_live(list->stream->registry, view, input->version, list->arena, &plan);
+    registry_plan_live(view, input->version, clock_now_us(), list->arena, &plan);
     CHECK(list->rows_count + plan.rows_count <= list->rows_max);
     for (size_t i = 0; i < plan.rows_count; i++)
         list->rows[list->rows_count++] = plan.rows[i];
@@ -154,7 +154,12 @@ enum status stream_finish_empty_fills(struct stream *stream, struct error *err)
 static void tell_live(const struct stream *stream, const char *name, uint32_t version)
 {
     const struct fill_omissions *omissions = &stream->fill_omissions;
-    log_info("view %s@%u is filled and live", name, version);
+    const struct view *view = registry_find_view(stream->registry, bytes_of_text(name));
+    if (view->active == version)
+        log_info("view %s@%u is filled and active", name, version);
+    else
+        log_info("view %s@%u is filled and ready: `asof promote %s@%u` makes it the active one", name,
+                 version, name, version);
     if (omissions->mismatched > 0)
         log_warn("view %s@%u lacks %llu events of the log that do not fit its definition", name,
                  version, (unsigned long long)omissions->mismatched);

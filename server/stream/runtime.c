@@ -78,7 +78,8 @@ static enum status add_inputs(struct source_runtime *source, const struct regist
         if (shown == NULL)
             shown = &view->versions[view->versions_count - 1];
         for (size_t j = 0; j < view->versions_count; j++) {
-            if (!bytes_equal(view->versions[j].definition->source, name))
+            if (!bytes_equal(view->versions[j].definition->source, name) ||
+                view->versions[j].state == VERSION_DROPPING)
                 continue;
             enum status status = input_init(&source->inputs[source->inputs_count++], source,
                                             &view->versions[j], arena, err);

@@ -101,6 +101,7 @@ bool stream_step(struct stream *stream)
         return true;
     bool has_more = intake_step(stream);
     has_more |= fill_step(stream);
+    has_more |= drop_step(stream);
     has_more |= condensing_step(stream);
     return fold_step(stream) || has_more;
 }
@@ -219,6 +220,7 @@ void stream_close(struct stream **stream)
     buffer_fini(&it->scratch.entity);
     buffer_fini(&it->scratch.identity);
     buffer_fini(&it->scratch.row);
+    buffer_fini(&it->drop.position);
     free(it);
     *stream = NULL;
 }

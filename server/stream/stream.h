@@ -141,10 +141,34 @@ MUST_USE enum status stream_plan(struct stream *stream, const struct definition_
                                  struct registry_plan *plan, struct error *err);
 
 /* The same and does it, durably; commits the open batch first. New versions without events to read
- * are live when it returns; the others are filled by stream_step. */
+ * are live when it returns; the others are filled by stream_step. The first version of a view becomes
+ * active by itself once it is filled; later ones do where is_promoting. */
 MUST_USE enum status stream_apply(struct stream *stream, const struct definition_file *files,
-                                  size_t files_count, struct arena *arena,
+                                  size_t files_count, bool is_promoting, struct arena *arena,
                                   struct registry_plan *plan, struct error *err);
+
+/* What a fill from a source's log has to read. */
+struct backfill {
+    uint64_t events_count;
+    uint64_t size_bytes; /* of the texts, about */
+    int64_t from_us;     /* by the source's clock, when the oldest of them came; where there are some */
+};
+
+/* NOT_FOUND: no such source, or its log is not kept here (Kafka). IO, CORRUPT: err. */
+MUST_USE enum status stream_find_backfill(struct stream *stream, struct bytes source,
+                                          struct backfill *backfill, struct error *err);
+
+/* ---- versions: as registry.h says of each; durably, in one batch, and then readers see it at once.
+ * The open batch is committed first. ---- */
+
+MUST_USE enum status stream_promote(struct stream *stream, struct bytes view, uint32_t number,
+                                    bool is_forced, struct error *err);
+MUST_USE enum status stream_rollback(struct stream *stream, struct bytes view, uint32_t *number,
+                                     struct error *err);
+
+/* Nobody reads or writes the version when this returns; stream_step gives its space back. */
+MUST_USE enum status stream_drop(struct stream *stream, struct bytes view, uint32_t number,
+                                 struct error *err);
 
 /* How far a filling version is. */
 struct fill_progress {

@@ -25,6 +25,13 @@ struct fill_omissions {
     uint64_t expired;    /* events beyond the source's retention */
 };
 
+/* The version whose space is being given back. */
+struct drop {
+    uint32_t table_id;
+    struct buffer position; /* owned: see storage_drop_table */
+    int64_t retry_mono_us;  /* after a failed step: not before this */
+};
+
 struct stream {
     struct storage *storage;       /* borrowed */
     registry_changed_fn changed;
@@ -50,6 +57,7 @@ struct stream {
     int64_t fold_busy_mono_us;     /* while events are pushed, the next piece is no earlier */
     uint64_t fold_accepted_total;  /* events that were accepted before the last piece */
     int64_t fill_retry_mono_us;    /* after a failed step: not before this */
+    struct drop drop;
     struct fill_omissions fill_omissions;
     int64_t expiry_mono_us;        /* when old producers are looked for next */
     struct intake *intake;         /* owned; NULL: Kafka is not read */
@@ -103,6 +111,9 @@ MUST_USE enum status stream_write_definitions(struct stream *stream,
 
 /* Does a bounded piece of the oldest fill, as stream_step. */
 bool fill_step(struct stream *stream);
+
+/* Does a bounded piece of giving back the space of a version that is being dropped, as stream_step. */
+bool drop_step(struct stream *stream);
 
 /* What makes partials. Owned by the caller. */
 struct condensing *condensing_create(void);

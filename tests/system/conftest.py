@@ -115,7 +115,7 @@ class Server:
         """Registers definitions and waits until their views are shown."""
         path = self.data.parent / name
         path.write_text(text)
-        self.asof("apply", str(path))
+        self.asof("apply", str(path), "--promote")
 
     def wait_for(self, is_done, timeout_s=60):
         deadline = time.monotonic() + timeout_s

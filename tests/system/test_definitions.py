@@ -57,6 +57,8 @@ def apply(server, text, *options, name="definitions.yaml", command="apply"):
     """What changed: [(change, noun, name, version)]."""
     path = server.data.parent / name
     path.write_text(text)
+    if command == "apply":
+        options += ("--promote",)
     changes = json.loads(server.asof(command, str(path), "--json", *options).stdout)["changes"]
     return [(change["change"], change["noun"], change["name"], change["version"]) for change in changes]
 
@@ -282,7 +284,7 @@ def test_kill_9_while_definitions_are_applied(server, draw):
             with server.client() as client:
                 for number in range(10**6):
                     text = DEFINITIONS.replace("over: forever}", f"over: {number + 1}s}}", 1)
-                    client.call("ASOF.APPLY", "a.yaml", text)
+                    client.call("ASOF.APPLY", "PROMOTE", "a.yaml", text)
                     acknowledged.append(number)
         except (Closed, OSError):
             pass

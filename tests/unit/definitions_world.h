@@ -55,6 +55,8 @@ static inline void world_commit(struct world *world, const struct registry_plan 
         if (place == world->rows_count)
             world->rows_count++;
         world->rows[place] = plan->rows[i];
+        if (plan->rows[i].value.data == NULL)
+            world->rows[place] = world->rows[--world->rows_count];
     }
     world_load(world);
 }

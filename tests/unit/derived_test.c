@@ -41,9 +41,21 @@ static void make_live(struct world *world, const char *name)
 {
     struct registry_plan plan;
     const struct view *view = registry_find_view(world->registry, bytes_of_text(name));
-    registry_plan_live(world->registry, view, &view->versions[view->versions_count - 1],
-                       world->arena, &plan);
+    registry_plan_live(view, &view->versions[view->versions_count - 1], 1, world->arena, &plan);
     world_commit(world, &plan);
+}
+
+/* Promotes the version, or is told the sentence. */
+static void assert_promote(struct world *world, const char *name, uint32_t number, bool is_forced,
+                           const char *sentence)
+{
+    struct registry_plan plan;
+    struct error err = {0};
+    enum status status = registry_plan_promote(world->registry, bytes_of_text(name), number,
+                                               is_forced, 1, world->arena, &plan, &err);
+    assert_string_equal(err.text, sentence);
+    if (status == STATUS_OK)
+        world_commit(world, &plan);
 }
 
 static struct world world_with_views(void)
@@ -177,10 +189,52 @@ static void a_name_goes_by_the_active_version(void **state)
     world_apply(&world, "views: {c: {source: payments, entity: card, features: {k: {count: '*', over: "
                         "2h}}}}\n");
 
-    assert_int_equal(lack_of(&world, "now").size, 0);
     make_live(&world, "c");
+    assert_int_equal(lack_of(&world, "now").size, 0);
+    assert_promote(&world, "c", 2, false,
+                   "service now@1 reads c.n, which c@2 does not have; promote a version of it that "
+                   "does without before, or use --force");
+    assert_promote(&world, "c", 2, true, "");
     assert_bytes(lack_of(&world, "now"), "now@1 can't be read: c@2 has no feature 'n'");
     assert_int_equal(lack_of(&world, "old").size, 0);
+    world_destroy(&world);
+}
+
+static void what_is_read_by_its_number_is_pinned(void **state)
+{
+    (void)state;
+    struct world world = world_with_views();
+    struct bytes by;
+    world_apply(&world, RISK "      a: c@1.n\n" "services: {old: {features: [m@1.n]}}\n");
+
+    assert_true(registry_find_pin(world.registry, bytes_of_text("c"), 1, world.arena, &by));
+    assert_bytes(by, "view risk@1");
+    assert_true(registry_find_pin(world.registry, bytes_of_text("m"), 1, world.arena, &by));
+    assert_bytes(by, "service old@1");
+    assert_false(registry_find_pin(world.registry, bytes_of_text("c"), 2, world.arena, &by));
+    world_destroy(&world);
+}
+
+/* What was active before may be gone back to, as of any view. */
+static void a_service_is_promoted_and_rolled_back(void **state)
+{
+    (void)state;
+    struct world world = world_with_views();
+    struct registry_plan plan;
+    struct error err = {0};
+    uint32_t number = 0;
+    world_apply(&world, "services: {s: {features: [c.n]}}\n");
+    world_apply(&world, "services: {s: {features: [c.last]}}\n");
+    assert_int_equal(active(&world, "s")->version, 1);
+
+    assert_promote(&world, "s", 2, false, "");
+    assert_int_equal(active(&world, "s")->version, 2);
+    assert_int_equal(registry_plan_rollback(world.registry, bytes_of_text("s"), 1, world.arena,
+                                            &number, &plan, &err), STATUS_OK);
+    world_commit(&world, &plan);
+
+    assert_int_equal(number, 1);
+    assert_int_equal(active(&world, "s")->version, 1);
     world_destroy(&world);
 }
 
@@ -260,6 +314,8 @@ int main(void)
         cmocka_unit_test(what_changes_in_meaning_is_a_new_version),
         cmocka_unit_test(one_file_may_have_all_of_it),
         cmocka_unit_test(a_name_goes_by_the_active_version),
+        cmocka_unit_test(what_is_read_by_its_number_is_pinned),
+        cmocka_unit_test(a_service_is_promoted_and_rolled_back),
         cmocka_unit_test(mistakes_are_told_with_their_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

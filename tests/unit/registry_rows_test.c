@@ -112,6 +112,13 @@ static void assert_corrupt(const struct registry_row *rows, size_t count, const 
     assert_string_equal(err.text, sentence);
 }
 
+#define VIEW_ROW_NEWEST(table, number)                                                             \
+    "{\"active\": 0, \"newest\": " number ", \"newest_table\": " table                              \
+    ", \"promoted_when_filled\": 0, \"before\": [], \"switches\": []}"
+#define VIEW_ROW(active, before)                                                                   \
+    "{\"active\": " active ", \"newest\": 1, \"newest_table\": 9, \"promoted_when_filled\": 0, "     \
+    "\"before\": [" before "], \"switches\": []}"
+
 static void a_row_that_is_not_what_was_written_is_corrupt(void **state)
 {
     (void)state;
@@ -134,8 +141,11 @@ static void a_row_that_is_not_what_was_written_is_corrupt(void **state)
          "stored definitions: source/a:1:1: a source without event_time; add event_time: FIELD, a "
          "timestamp"},
         {"entity/a", "{}", "stored definitions: entity/a:1:1: there is no definition"},
-        {"view/a", "{\"active\": 0}",
-         "stored definitions: view 'a' has no version, or not the one that is active"},
+        {"view/a", "{\"active\": 0}", "stored definitions: view/a:1:1: there is no number newest"},
+        {"view/a", "{\"active\": 0, \"newest\": 1, \"newest_table\": 1, \"promoted_when_filled\": 0}",
+         "stored definitions: view/a:1:1: there is no list before of at most 64"},
+        {"view/a", VIEW_ROW("0", ""),
+         "stored definitions: view 'a' has no version, or not those that its row names"},
         {"view/a@1", "{\"table\": 1}",
          "stored definitions: view/a@1:1:1: a part of the version is not there"},
     };
@@ -155,7 +165,8 @@ static void rows_that_do_not_fit_each_other_are_corrupt(void **state)
     const struct registry_row entity = world.rows[1];
     const struct registry_row view = world.rows[2];
     const struct registry_row version = world.rows[3];
-    const struct registry_row active = {view.key, bytes_of_text("{\"active\": 1}")};
+    static const char *const unsound[] = {VIEW_ROW("2", ""), VIEW_ROW("0", "2"), VIEW_ROW("0", "0"),
+                                          VIEW_ROW_NEWEST("0", "1"), VIEW_ROW_NEWEST("2", "0")};
 
     const struct registry_row twice[] = {source, source};
     assert_corrupt(twice, 2, "stored definitions: two rows have one key");
@@ -166,10 +177,13 @@ static void rows_that_do_not_fit_each_other_are_corrupt(void **state)
     assert_corrupt(without_source, 3,
                    "stored definitions: the source or the entity of view "
                    "'card_payments' is not there");
-    const struct registry_row active_but_filling[] = {source, entity, active, version};
-    assert_corrupt(active_but_filling, 4,
-                   "stored definitions: view 'card_payments' has no version, "
-                   "or not the one that is active");
+    for (size_t i = 0; i < sizeof(unsound) / sizeof(unsound[0]); i++) {
+        const struct registry_row other = {view.key, bytes_of_text(unsound[i])};
+        const struct registry_row rows[] = {source, entity, other, version};
+        assert_corrupt(rows, 4,
+                       "stored definitions: view 'card_payments' has no version, "
+                       "or not those that its row names");
+    }
     struct registry_row same_id = version;
     struct buffer text = {0};
     buffer_format(&text, "{\"table\": 1%.*s",

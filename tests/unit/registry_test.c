@@ -32,7 +32,7 @@ static void make_live(struct world *world, const char *name)
 {
     struct registry_plan plan;
     const struct view *view = registry_find_view(world->registry, bytes_of_text(name));
-    registry_plan_live(world->registry, view, newest(world, name), world->arena, &plan);
+    registry_plan_live(view, newest(world, name), 1000, world->arena, &plan);
     world_commit(world, &plan);
 }
 
@@ -493,7 +493,8 @@ static void rows_are_as_the_header_draws_them(void **state)
                  "\"decimal(2)\",\"status\": \"string\"},\"event_time\": \"ts\",\"event_id\": "
                  "\"txn\",\"clock\": \"wall\",\"durability\": \"fsync\",\"ahead_max\": \"1h\"}}");
     assert_bytes(row_value(&world, "entity/card"), "{\"definition\": {\"keys\": [\"card\"]}}");
-    assert_bytes(row_value(&world, "view/card_payments"), "{\"active\": 0}");
+    assert_bytes(row_value(&world, "view/card_payments"), "{\"active\": 0, \"newest\": 1, \"newest_table\": 2, "
+                 "\"promoted_when_filled\": 0, \"before\": [], \"switches\": []}");
     assert_bytes(row_value(&world, "view/card_payments@1"),
                  "{\"table\": 2, \"state\": \"filling\", \"definition\": {\"source\": "
                  "\"payments\",\"entity\": \"card\",\"features\": {\"n\": {\"count\": \"*\","
@@ -612,7 +613,7 @@ static void the_list_names_everything_in_short(void **state)
                  "\"keys\": [\"card\"]}],\"views\": [{\"name\": \"card_payments\","
                  "\"kind\": \"stream\",\"active\": 1,"
                  "\"source\": \"payments\",\"entity\": \"card\",\"features\": 2,\"description\": "
-                 "\"\",\"versions\": [{\"version\": 1,\"state\": \"live\"},{\"version\": 2,"
+                 "\"\",\"versions\": [{\"version\": 1,\"state\": \"active\"},{\"version\": 2,"
                  "\"state\": \"filling\"}]}]}");
     buffer_fini(&json);
     world_destroy(&world);
@@ -636,7 +637,7 @@ static void a_description_is_complete(void **state)
                  "\"tags\": {\"team\": \"risk\"},\"keys\": [\"card\",\"country\"]}"},
         {"v",
          "{\"noun\": \"view\",\"name\": \"v\",\"version\": 1,\"active\": 0,\"versions\": "
-         "[{\"version\": 1,\"state\": \"filling\"}],\"description\": \"\",\"owner\": \"\","
+         "[{\"version\": 1,\"state\": \"filling\"}],\"switches\": [],\"description\": \"\",\"owner\": \"\","
          "\"tags\": {},\"kind\": \"stream\",\"source\": \"payments\",\"entity\": \"card\",\"keys\": [\"card\","
          "\"country\"],\"where\": \"amount > 1\",\"history\": \"90d\",\"features\": [{\"name\": "
          "\"n\",\"aggregation\": \"count\",\"argument\": \"*\",\"over\": \"5m\",\"where\": "
