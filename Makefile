@@ -10,7 +10,7 @@ WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE -D_FORTIFY_SOURCE=2
 CFLAGS ?= -O2 -g
 # No fused multiply-add: doubles are the same bits on every machine.
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -ffp-contract=off $(CFLAGS) $(WARNINGS) $(HARDENING) -MMD -MP -Iserver -Iclient
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -ffp-contract=off $(CFLAGS) $(WARNINGS) $(HARDENING) -MMD -MP -I. -Iserver -Iclient
 LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 MALLOC = -ljemalloc
 
@@ -27,7 +27,7 @@ endif
 SERVER_LIBS = -lrocksdb -lrdkafka -levent_core -lyaml -lyajl -lsqlite3 $(MALLOC) -lpthread -lm
 CLIENT_LIBS = -lhiredis -lyajl -lm
 
-SERVER_SOURCES = $(filter-out server/main.c,$(wildcard server/*/*.c))
+SERVER_SOURCES = $(filter-out server/main.c,$(wildcard server/*/*.c)) $(wildcard migrations/*.c)
 CLIENT_SOURCES = $(filter-out client/main.c,$(wildcard client/*.c))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c))
 FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
@@ -78,7 +78,7 @@ $(BUILD)/tests/cost: $(BUILD)/obj/tests/cost/cost.o $(BUILD)/server.a
 
 # Fuzzers are clang's, with all rooms compiled for coverage.
 FUZZ_FLAGS = -std=gnu11 -D_GNU_SOURCE -O1 -g -fsanitize=address,undefined \
-	-fno-sanitize-recover=all -MMD -MP -Iserver -Iclient
+	-fno-sanitize-recover=all -MMD -MP -I. -Iserver -Iclient
 fuzz_object = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 
 $(BUILD)/fuzz/obj/%.o: %.c Makefile
@@ -211,7 +211,7 @@ include loadtest/bench.mk
 # ---- the rest ----
 
 format: ## lay out the C code by .clang-format
-	clang-format -i server/*.c server/*/*.[ch] client/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c \
+	clang-format -i server/*.c server/*/*.[ch] migrations/*.[ch] client/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c \
 		tests/cost/*.c loadtest/*.c
 
 install: all ## install below PREFIX (and DESTDIR): binaries, man pages, examples, a systemd unit

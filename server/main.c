@@ -35,7 +35,10 @@ int main(int argc, char **argv)
         printf("asofd %s\n", ASOF_VERSION);
         return EXIT_DONE;
     }
-    status = options.compact ? server_compact(&options, &err) : server_run(&options, &err);
+    if (options.migrate)
+        status = server_migrate(&options, &err);
+    else
+        status = options.compact ? server_compact(&options, &err) : server_run(&options, &err);
     if (status == STATUS_OK)
         return EXIT_DONE;
     fprintf(stderr, "asofd: %s\n", err.text);

@@ -8,11 +8,12 @@ room_of() { # the room of a file's path
     case $1 in
         server/main.c) echo main ;;
         client/*) echo client ;;
+        migrations/*) echo migrations ;;
         server/*/*) local rest=${1#server/}; echo "${rest%%/*}" ;;
     esac
 }
 
-for file in server/*.c server/*/*.[ch] client/*.[ch]; do
+for file in server/*.c server/*/*.[ch] client/*.[ch] migrations/*.[ch]; do
     room=$(room_of "$file")
     allowed=$(awk -v room="$room" '$1 == room { for (i = 2; i <= NF; i++) print $i }' server/LAYERS)
     while read -r included; do
@@ -39,7 +40,7 @@ while read -r header patterns; do
             echo "$file includes <$header...>: FENCES allow it only in $patterns"
             broken=1
         fi
-    done < <(grep -rnE "^#include <$header" --include='*.[ch]' server client 2>/dev/null)
+    done < <(grep -rnE "^#include <$header" --include='*.[ch]' server client migrations 2>/dev/null)
 done < <(set -f; cat server/FENCES)
 
 [ $broken = 0 ] && echo "house: layers and fences hold"

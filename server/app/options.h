@@ -39,7 +39,11 @@ enum { OPTION_TEXT_SIZE = 1024, PORT_OFF = -1 };
     X(log_level, TEXT, "log-level", "info", 0, 0, "error|warn|info|debug",                         \
       "The least important lines that standard error gets.")                                       \
     X(compact, FLAG, "compact", "no", 0, 0, "",                                                    \
-      "Compacts the stopped database in --data and exits.")
+      "Compacts the stopped database in --data and exits.")                                        \
+    X(migrate, FLAG, "migrate", "no", 0, 0, "",                                                    \
+      "Brings the stopped database in --data to this format and exits; `asof migrate` runs it.")   \
+    X(dry_run, FLAG, "dry-run", "no", 0, 0, "",                                                    \
+      "With --migrate: only says what would be done.")
 
 struct server_options {
 #define OPTION_FIELD_TEXT(field) char field[OPTION_TEXT_SIZE]

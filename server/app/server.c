@@ -11,6 +11,7 @@
 #include "base/epoch.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "migrations/migrations.h"
 
 enum { DESCRIPTORS_BESIDE_CONNECTIONS = 2000 };
 
@@ -275,4 +276,13 @@ enum status server_compact(const struct server_options *options, struct error *e
         status = storage_compact(storage, err);
     storage_close(&storage);
     return status;
+}
+
+enum status server_migrate(const struct server_options *options, struct error *err)
+{
+    const struct storage_options storage_options = {
+        .block_cache_bytes = (size_t)options->block_cache_bytes,
+        .write_buffer_bytes = (size_t)options->write_buffer_bytes,
+    };
+    return migrations_run(options->data, &storage_options, options->dry_run, err);
 }

@@ -52,10 +52,11 @@ static bool directory_is_new(int directory_fd)
     return is_new;
 }
 
-static enum status format_write(int directory_fd, const char *directory, struct error *err)
+static enum status format_write(int directory_fd, const char *directory, int format,
+                                struct error *err)
 {
     char text[FORMAT_SIZE_MAX];
-    int size = snprintf(text, sizeof(text), FORMAT_TEXT "%d\n", STORAGE_FORMAT);
+    int size = snprintf(text, sizeof(text), FORMAT_TEXT "%d\n", format);
     int fd = openat(directory_fd, FORMAT_TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
                     FILE_MODE);
     bool is_written = fd >= 0 && write(fd, text, (size_t)size) == size && fsync(fd) == 0 &&
@@ -70,26 +71,24 @@ static enum status format_write(int directory_fd, const char *directory, struct 
     return status;
 }
 
-static enum status format_compare(const char *text, const char *directory, bool *is_older,
-                                  struct error *err)
+static enum status format_parse(const char *text, const char *directory, int *format,
+                                struct error *err)
 {
-    int format = 0;
     int read_size = 0;
-    if (sscanf(text, FORMAT_TEXT "%d\n%n", &format, &read_size) != 1 || format < 1)
+    if (sscanf(text, FORMAT_TEXT "%d\n%n", format, &read_size) != 1 || *format < 1)
         return error_set(err, STATUS_CORRUPT, "%s/" FORMAT_FILE " can't be read: it should hold \""
                          FORMAT_TEXT "%d\"", directory, STORAGE_FORMAT);
-    if (format > STORAGE_FORMAT)
+    if (*format > STORAGE_FORMAT)
         return error_set(err, STATUS_INVALID,
                          "data directory %s has format %d, newer than the %d that this asofd "
                          "knows; run the version of asofd that wrote it, or a newer one",
-                         directory, format, STORAGE_FORMAT);
-    *is_older = format < STORAGE_FORMAT;
+                         directory, *format, STORAGE_FORMAT);
     return STATUS_OK;
 }
 
-/* Checks FORMAT; *is_missing where there is none, *is_older where it is that of an older server. */
-static enum status format_check(int directory_fd, const char *directory, bool *is_missing,
-                                bool *is_older, struct error *err)
+/* Reads FORMAT; *is_missing where there is none. */
+static enum status format_read(int directory_fd, const char *directory, bool *is_missing,
+                               int *format, struct error *err)
 {
     char text[FORMAT_SIZE_MAX];
     int fd = openat(directory_fd, FORMAT_FILE, O_RDONLY | O_CLOEXEC);
@@ -102,7 +101,7 @@ static enum status format_check(int directory_fd, const char *directory, bool *i
         status = error_set(err, STATUS_IO, "read %s/" FORMAT_FILE ": %s", directory, error_errno());
     } else {
         text[size] = '\0';
-        status = format_compare(text, directory, is_older, err);
+        status = format_parse(text, directory, format, err);
     }
     if (fd >= 0)
         close(fd);
@@ -133,33 +132,75 @@ static enum status lock_take(int directory_fd, const char *directory, int *lock_
     return STATUS_OK;
 }
 
-enum status directory_claim(const char *directory, int *lock_fd, struct error *err)
+static enum status directory_open(const char *directory, int *directory_fd, struct error *err)
+{
+    *directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*directory_fd < 0)
+        return error_set(err, STATUS_IO, "open data directory %s: %s", directory, error_errno());
+    return STATUS_OK;
+}
+
+/* Whether the directory can be opened as one of that format, or be made one. */
+static enum status format_check(int directory_fd, const char *directory, int wanted,
+                                bool *is_missing, struct error *err)
+{
+    int format = 0;
+    enum status status = format_read(directory_fd, directory, is_missing, &format, err);
+    if (status == STATUS_OK && *is_missing && !directory_is_new(directory_fd))
+        return error_set(err, STATUS_INVALID,
+                         "%s holds files but is no data directory of asofd; give an empty or a "
+                         "new directory with --data", directory);
+    if (status == STATUS_OK && !*is_missing && format != wanted)
+        return error_set(err, STATUS_INVALID,
+                         "data directory %s has format %d, and this asofd works on format %d; bring "
+                         "it there by: asof migrate --data %s", directory, format, wanted, directory);
+    return status;
+}
+
+enum status directory_claim(const char *directory, int format, int *lock_fd, struct error *err)
 {
     bool is_missing = false;
-    bool is_older = false;
     int directory_fd = -1;
     *lock_fd = -1;
     enum status status = directory_make(directory, err);
+    if (status == STATUS_OK)
+        status = directory_open(directory, &directory_fd, err);
     if (status != STATUS_OK)
         return status;
-    directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory_fd < 0)
-        return error_set(err, STATUS_IO, "open data directory %s: %s", directory, error_errno());
-
-    status = format_check(directory_fd, directory, &is_missing, &is_older, err);
-    if (status == STATUS_OK && is_missing && !directory_is_new(directory_fd))
-        status = error_set(err, STATUS_INVALID,
-                           "%s holds files but is no data directory of asofd; give an empty or a "
-                           "new directory with --data", directory);
+    status = format_check(directory_fd, directory, format, &is_missing, err);
     if (status == STATUS_OK)
         status = lock_take(directory_fd, directory, lock_fd, err);
-    /* What older formats hold means the same in this one. */
-    if (status == STATUS_OK && (is_missing || is_older))
-        status = format_write(directory_fd, directory, err);
+    if (status == STATUS_OK && is_missing)
+        status = format_write(directory_fd, directory, format, err);
     if (status != STATUS_OK && *lock_fd >= 0) {
         close(*lock_fd);
         *lock_fd = -1;
     }
+    close(directory_fd);
+    return status;
+}
+
+enum status directory_read_format(const char *directory, int *format, struct error *err)
+{
+    bool is_missing = false;
+    int directory_fd = -1;
+    enum status status = directory_open(directory, &directory_fd, err);
+    if (status != STATUS_OK)
+        return status;
+    status = format_read(directory_fd, directory, &is_missing, format, err);
+    close(directory_fd);
+    if (status == STATUS_OK && is_missing)
+        return error_set(err, STATUS_NOT_FOUND, "%s is no data directory of asofd", directory);
+    return status;
+}
+
+enum status directory_write_format(const char *directory, int format, struct error *err)
+{
+    int directory_fd = -1;
+    enum status status = directory_open(directory, &directory_fd, err);
+    if (status != STATUS_OK)
+        return status;
+    status = format_write(directory_fd, directory, format, err);
     close(directory_fd);
     return status;
 }

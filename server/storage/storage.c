@@ -194,7 +194,8 @@ enum status storage_open(const char *directory, const struct storage_options *op
     CHECK(storage != NULL);
     lock_init(&storage->lock);
     storage_begin_thread();
-    enum status status = directory_claim(directory, &storage->lock_fd, err);
+    enum status status = directory_claim(
+        directory, options->format == 0 ? STORAGE_FORMAT : options->format, &storage->lock_fd, err);
     if (status != STATUS_OK)
         goto out;
     options_create(storage, options);

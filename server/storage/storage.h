@@ -16,11 +16,10 @@
  *
  * [identity] is what orders and tells apart events of equal time; [00] tells events from what is kept
  * beside them. Partials can be missing, and are never wrong: who puts an event deletes those that cover
- * it. A server of format 1 does not know that it would have to, so it must not open format 2; a directory
- * of format 1 becomes one of format 2 when it is opened.
+ * it. migrations/ brings directories of older formats to this one.
  *
  * 1. A batch is written whole or not at all.
- * 2. DIR/FORMAT holds the number of the on-disk format; a newer one is refused before anything is
+ * 2. DIR/FORMAT holds the number of the on-disk format; another one is refused before anything is
  *    opened. DIR/LOCK is held while the storage is open.
  *
  * 3. After a failed write reads go on; writes are refused until storage_heal opened the database
@@ -41,7 +40,7 @@
 #include "features/features.h"
 #include "storage/hot.h"
 
-#define STORAGE_FORMAT 2
+#define STORAGE_FORMAT 3
 
 struct storage;
 
@@ -50,10 +49,11 @@ struct storage_options {
     size_t write_buffer_bytes; /* of a column family's memtable; the log has half of it */
     size_t hot_bytes;          /* of finished rows, see hot.h; 0: none are kept */
     struct epoch *epoch;       /* of those who read finished rows; borrowed; NULL: one thread */
+    int format;                /* of the directory, for who migrates it; 0: STORAGE_FORMAT */
 };
 
 /* Opens or creates the database in directory (made when it is missing, not its parents).
- * UNAVAILABLE: another server holds it. INVALID: a newer format, or a directory of something else.
+ * UNAVAILABLE: another server holds it. INVALID: another format, or a directory of something else.
  * IO, CORRUPT: err. Owned by the caller. */
 MUST_USE enum status storage_open(const char *directory, const struct storage_options *options,
                                   struct storage **out, struct error *err);

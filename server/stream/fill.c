@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/endian.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/time_text.h"
 #include "stream/stream_private.h"
@@ -330,8 +331,10 @@ static enum status fill_piece(struct stream *stream, const struct found *found, 
     enum status status = position_read(stream, found->input->version, &step.position, err);
     if (status == STATUS_OK)
         status = fill_read(stream, found, &step, err);
+    fault_point("fill.read");
     if (status == STATUS_OK)
         status = fill_write(stream, found, &step, err);
+    fault_point("fill.written");
     if (status == STATUS_OK && step.is_done)
         status = make_live(stream, found->input, err);
     return status;

@@ -429,7 +429,7 @@ def test_a_newer_format_is_refused_and_left_alone(make_server):
     before = sorted((path.name, path.stat().st_size) for path in server.data.iterdir() if path.name != "LOCK")
     assert "999" in fails_to_start(server)
     assert before == sorted((path.name, path.stat().st_size) for path in server.data.iterdir() if path.name != "LOCK")
-    (server.data / "FORMAT").write_text("asof data format 2\n")
+    (server.data / "FORMAT").write_text("asof data format 3\n")
     server.start()
 
 
