@@ -266,8 +266,16 @@ void resp_asof_describe(struct resp_call *call)
 {
     struct buffer *json = call->scratch;
     struct error err = {0};
-    enum status status = registry_describe_json(query_registry(call->query),
-                                                resp_call_argument(call, 1), json, &err);
+    const struct registry *registry = query_registry(call->query);
+    struct bytes name = resp_call_argument(call, 1);
+    bool is_lineage = call->count == 3;
+    if (call->count > 3 ||
+        (is_lineage && !bytes_equal_nocase(resp_call_argument(call, 2), "lineage"))) {
+        resp_call_syntax_error(call);
+        return;
+    }
+    enum status status = is_lineage ? registry_lineage_json(registry, name, json, &err)
+                                    : registry_describe_json(registry, name, json, &err);
     if (status == STATUS_OK)
         resp_write_bulk(call->reply, buffer_bytes(json));
     else

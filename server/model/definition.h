@@ -141,6 +141,8 @@ struct feature_definition {
     struct bytes where;         /* empty: none */
     struct window window;
     struct type type;           /* of the result */
+    const uint32_t *inputs;     /* of an on-demand view: inputs_count indexes into its inputs */
+    size_t inputs_count;
     struct value default_value; /* of that type; VALUE_NULL: none */
 };
 

@@ -1,5 +1,6 @@
 /* The life of a read: a key names a view, a version and an entity; the moment becomes a T by the
- * clock of the view's source; the entity's events are walked back from there by the one function. */
+ * clock of the view's source; the entity's events are walked back from there by the one function.
+ */
 #include "query/query.h"
 
 #include <stdlib.h>
@@ -14,7 +15,8 @@
 
 enum {
     SCAN_CHUNK_SIZE = 16 * 1024,
-    WANT_PARTIALS_EVENTS = 512, /* read one by one for one answer: more than partials leave to be read */
+    WANT_PARTIALS_EVENTS =
+        512, /* read one by one for one answer: more than partials leave to be read */
 };
 
 struct query *query_create(const struct query_options *options)
@@ -150,7 +152,8 @@ static enum status find_version(const struct query *query, struct bytes name, ui
     if (number == 0 && view->active == 0)
         return error_set(err, STATUS_UNAVAILABLE,
                          "view '%.*s' is being filled from its source's log and not shown yet; "
-                         "`asof list` shows how far it is", BYTES_ARGS(view->name));
+                         "`asof list` shows how far it is",
+                         BYTES_ARGS(view->name));
     *version = view_find_version(view, number);
     if (*version == NULL)
         return error_set(err, STATUS_NOT_FOUND, "view '%.*s' has no version %u",
@@ -182,8 +185,10 @@ enum status query_find(struct query *query, struct bytes key, struct arena *aren
     const struct view_version *version = NULL;
     char shown[NAME_SIZE_MAX + 1];
     if (!split_key(key, &name, &number, &entity))
-        return error_set(err, STATUS_NOT_FOUND, "'%s' is no key: keys are view:entity or "
-                         "view@2:entity", bytes_to_text(key, shown, sizeof(shown)));
+        return error_set(err, STATUS_NOT_FOUND,
+                         "'%s' is no key: keys are view:entity or "
+                         "view@2:entity",
+                         bytes_to_text(key, shown, sizeof(shown)));
     enum status status = find_version(query, name, number, &version, err);
     if (status != STATUS_OK)
         return status;
@@ -261,46 +266,103 @@ static bool is_out_of_history(const struct target *target, const struct question
            counted_us(question) < readable_now_us(target->readable) - history_us;
 }
 
-static struct timeline *open_timeline(struct query *query, const struct target *target,
-                                      const struct question *question)
+/* What of the entity's events may count at T. */
+static struct timeline_bounds bounds_of(const struct target *target,
+                                        const struct question *question)
 {
     struct timeline_bounds bounds = {.t_us = counted_us(question), .oldest_us = INT64_MIN};
     if (target->view->history_us != DURATION_NONE) {
         bounds.oldest_us = view_plan_oldest_us(target->plan, bounds.t_us);
         bounds.has_base = view_plan_has_base(target->plan);
     }
-    return timeline_open_within(query->storage, &query->reading, target->version->table_id,
-                                target->entity, &bounds);
+    return bounds;
 }
 
-/* next_us, where asked for: the time of the next event behind T. */
-static enum status walk(struct query *query, const struct target *target,
-                        const struct question *question, struct arena *arena,
-                        struct answer *answer, int64_t *next_us, struct error *err)
+/* Of an evaluation whose answer is to be kept. */
+struct keeping {
+    uint64_t ticket; /* taken before it */
+    int64_t next_us; /* the time of the next event behind T */
+    bool is_by_edges;
+};
+
+/* Keeps the entity's edges for the next time, where events come between reads. */
+static void keep_edges(struct query *query, const struct target *target,
+                       const struct timeline *timeline, uint64_t ticket)
+{
+    struct hot *hot = storage_hot(query->storage);
+    struct edges_draft draft;
+    if (hot_wants_edges(hot, target->version->table_id, target->entity) &&
+        timeline_edges(timeline, &draft))
+        hot_keep_edges(hot, target->version->table_id, target->entity, ticket, &draft);
+}
+
+/* keeping: NULL where nothing shall be kept. */
+static enum status evaluate_stored(struct query *query, const struct target *target,
+                                   const struct question *question, struct arena *arena,
+                                   struct answer *answer, struct keeping *keeping,
+                                   struct error *err)
 {
     struct walk_report report;
-    struct timeline *timeline = open_timeline(query, target, question);
+    const struct timeline_bounds bounds = bounds_of(target, question);
+    struct timeline *timeline = timeline_open_within(
+        query->storage, &query->reading, target->version->table_id, target->entity, &bounds);
     const struct timeline_reader reader = timeline_reader_of(timeline);
-    enum status status = features_walk(target->plan, question, &reader, arena, answer, &report,
-                                       err);
+    enum status status =
+        features_walk(target->plan, question, &reader, arena, answer, &report, err);
     if (status == STATUS_OK)
         want_partials(query, target, &report);
-    if (status == STATUS_OK && next_us != NULL)
-        status = timeline_next_us(timeline, next_us, err);
+    if (status == STATUS_OK && keeping != NULL)
+        status = timeline_next_us(timeline, &keeping->next_us, err);
+    if (status == STATUS_OK && keeping != NULL)
+        keep_edges(query, target, timeline, keeping->ticket);
     timeline_close(&timeline);
     return status;
+}
+
+/* AGAIN: there are no edges of the entity, or these are not all that is needed. */
+static enum status evaluate_edges(struct query *query, const struct target *target,
+                                  const struct question *question, struct arena *arena,
+                                  struct answer *answer, struct keeping *keeping, struct error *err)
+{
+    struct walk_report report;
+    struct edges_cursor cursor;
+    const struct edges *edges =
+        hot_find_edges(storage_hot(query->storage), target->version->table_id, target->entity);
+    if (edges == NULL)
+        return STATUS_AGAIN;
+    const struct timeline_bounds bounds = bounds_of(target, question);
+    edges_cursor_start(&cursor, edges, bounds.t_us, bounds.oldest_us);
+    const struct timeline_reader reader = edges_reader_of(&cursor);
+    keeping->next_us = cursor.next_us;
+    return features_walk(target->plan, question, &reader, arena, answer, &report, err);
+}
+
+/* Of a stream view: by the edges, where they are enough, else by what is stored. */
+static enum status evaluate_events(struct query *query, const struct target *target,
+                                   const struct question *question, struct arena *arena,
+                                   struct answer *answer, struct keeping *keeping,
+                                   struct error *err)
+{
+    enum status status = STATUS_AGAIN;
+    if (keeping != NULL) {
+        status = evaluate_edges(query, target, question, arena, answer, keeping, err);
+        keeping->is_by_edges = status == STATUS_OK;
+    }
+    return status != STATUS_AGAIN
+               ? status
+               : evaluate_stored(query, target, question, arena, answer, keeping, err);
 }
 
 /* The same, of a view of any kind. */
 static enum status evaluate(struct query *query, const struct target *target,
                             const struct question *question, struct arena *arena,
-                            struct answer *answer, int64_t *next_us, struct error *err)
+                            struct answer *answer, struct keeping *keeping, struct error *err)
 {
     enum status status =
         target->view->kind == VIEW_BATCH
-            ? batch_read(query->storage, &query->reading, target, question, arena, answer, next_us,
-                         err)
-            : walk(query, target, question, arena, answer, next_us, err);
+            ? batch_read(query->storage, &query->reading, target, question, arena, answer,
+                         keeping == NULL ? NULL : &keeping->next_us, err)
+            : evaluate_events(query, target, question, arena, answer, keeping, err);
     if (!is_out_of_history(target, question))
         return status;
     answer_out_of_history(question, arena, answer);
@@ -444,7 +506,7 @@ static bool answer_from_row(struct query *query, const struct target *target,
     if (row == NULL || !hot_row_holds(row, counted_us(question)) ||
         !text_answer_from(row, question, arena, out))
         return false;
-    hot_count(hot, 1, 0);
+    hot_count(hot, 1, 0, 0);
     return true;
 }
 
@@ -459,7 +521,8 @@ bool query_peek_texts(struct query *query, const struct target *target, const ui
         .features_count = features == NULL ? target->view->features_count : features_count,
         .t_us = now_us,
     };
-    return answer_from_row(query, target, &question, (struct moment){.is_now = true}, arena, answer);
+    return answer_from_row(query, target, &question, (struct moment){.is_now = true}, arena,
+                           answer);
 }
 
 uint64_t query_prefetch_place(struct query *query, const struct target *target)
@@ -509,18 +572,16 @@ static void keep_row(struct hot *hot, const struct target *target, const struct 
     hot_keep(hot, table_id, target->entity, ticket, &draft);
 }
 
-/* Reads the timeline, and keeps a row where there shall be one. */
+/* Evaluates, and keeps a row where there shall be one. */
 static enum status read_and_keep(struct query *query, const struct target *target,
                                  const struct question *question, bool is_kept, struct arena *arena,
                                  struct text_answer *out, struct error *err)
 {
     struct hot *hot = storage_hot(query->storage);
-    uint32_t table_id = target->version->table_id;
-    uint64_t ticket = hot_ticket(hot, table_id, target->entity);
+    struct keeping keeping = {.ticket = hot_ticket(hot, target->version->table_id, target->entity)};
     struct answer answer;
-    int64_t next_us;
-    enum status status = evaluate(query, target, question, arena, &answer,
-                                  is_kept ? &next_us : NULL, err);
+    enum status status =
+        evaluate(query, target, question, arena, &answer, is_kept ? &keeping : NULL, err);
     if (status == STATUS_OK)
         status = check_size(&answer, err);
     if (status != STATUS_OK)
@@ -528,9 +589,10 @@ static enum status read_and_keep(struct query *query, const struct target *targe
     text_answer_of(&answer, arena, out);
     if (!is_kept || answer.is_out_of_history)
         return STATUS_OK;
-    hot_count(hot, 0, 1);
-    int64_t until_us = answer.valid_until_us < next_us ? answer.valid_until_us : next_us;
-    keep_row(hot, target, question, ticket, until_us, arena, &answer, out);
+    hot_count(hot, 0, 1, keeping.is_by_edges);
+    int64_t until_us =
+        answer.valid_until_us < keeping.next_us ? answer.valid_until_us : keeping.next_us;
+    keep_row(hot, target, question, keeping.ticket, until_us, arena, &answer, out);
     return STATUS_OK;
 }
 
@@ -611,8 +673,8 @@ static enum status examine(struct scan *scan, const struct target *target, struc
 }
 
 /* Goes through the entities of one view behind `after`, until enough were examined. */
-static enum status scan_view(struct scan *scan, const struct readable *readable,
-                             struct bytes after, struct error *err)
+static enum status scan_view(struct scan *scan, const struct readable *readable, struct bytes after,
+                             struct error *err)
 {
     struct target target = query_target_of(readable);
     struct entity_scan *entities = entity_scan_open(scan->query->storage, &scan->query->reading,
@@ -648,8 +710,8 @@ enum status query_scan(struct query *query, struct buffer *position, size_t exam
     struct bytes from = buffer_bytes(&start);
     const char *end = from.size > 0 ? memchr(from.data, '\0', from.size) : NULL;
     struct bytes from_view = bytes_of(from.data, end == NULL ? 0 : (size_t)(end - from.data));
-    struct bytes from_entity = end == NULL ? (struct bytes){0}
-                                           : bytes_after(from, from_view.size + 1);
+    struct bytes from_entity =
+        end == NULL ? (struct bytes){0} : bytes_after(from, from_view.size + 1);
 
     const struct registry *registry = query->catalog->registry;
     enum status status = STATUS_OK;

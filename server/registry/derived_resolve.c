@@ -11,6 +11,8 @@ struct resolver {
     struct view_definition *out;
     struct feature_reference *inputs;
     struct field_definition *fields; /* of request and inputs, by the names that expressions have */
+    uint32_t *used; /* indexes into inputs: what the expression at hand reads, used_count of them */
+    size_t used_count;
 };
 
 /* --- references ---------------------------------------------------------------------------- */
@@ -100,13 +102,25 @@ static enum status check_input(const struct resolver *resolver,
     return STATUS_OK;
 }
 
+/* Notes that the expression at hand reads the input. */
+static void use_input(struct resolver *resolver, size_t index)
+{
+    for (size_t i = 0; i < resolver->used_count; i++)
+        if (resolver->used[i] == index)
+            return;
+    resolver->used[resolver->used_count++] = (uint32_t)index;
+}
+
 static enum status take_reference(struct resolver *resolver, struct bytes name,
                                   const struct feature_reference *reference, struct error *err)
 {
     struct view_definition *out = resolver->out;
     struct type type = {0};
-    if (field_find(resolver->fields, out->request_count + out->inputs_count, name) >= 0)
+    ssize_t known = field_find(resolver->fields, out->request_count + out->inputs_count, name);
+    if (known >= 0) {
+        use_input(resolver, (size_t)known - out->request_count);
         return STATUS_OK;
+    }
     if (resolver->lookup != NULL) {
         enum status status = check_input(resolver, reference, &type, err);
         if (status != STATUS_OK)
@@ -117,6 +131,7 @@ static enum status take_reference(struct resolver *resolver, struct bytes name,
                          DERIVED_INPUTS_MAX);
     resolver->fields[out->request_count + out->inputs_count] =
         (struct field_definition){.name = name, .type = type};
+    use_input(resolver, out->inputs_count);
     resolver->inputs[out->inputs_count++] = *reference;
     return STATUS_OK;
 }
@@ -224,7 +239,12 @@ static enum status expression_resolve(struct resolver *resolver, const struct fe
     if (out->argument.size > EXPRESSION_SIZE_MAX)
         return mistake_limit(parse, draft->argument, "feature %s: an expression has at most %d bytes",
                              quoted(parse->arena, draft->name), EXPRESSION_SIZE_MAX);
+    resolver->used_count = 0;
     status = expression_check(resolver, draft, skipped, out->argument);
+    uint32_t *inputs = ARENA_NEW_ARRAY(parse->arena, resolver->used_count + 1, uint32_t);
+    memcpy(inputs, resolver->used, resolver->used_count * sizeof(*inputs));
+    out->inputs = inputs;
+    out->inputs_count = resolver->used_count;
     if (status == STATUS_OK)
         status = type_resolve(resolver, draft, out);
     out->default_value = value_null();
@@ -296,6 +316,7 @@ static enum status on_demand_resolve(struct resolver *resolver)
     if (status != STATUS_OK)
         return status;
     resolver->inputs = ARENA_NEW_ARRAY(arena, DERIVED_INPUTS_MAX, struct feature_reference);
+    resolver->used = ARENA_NEW_ARRAY(arena, DERIVED_INPUTS_MAX, uint32_t);
     resolver->fields = ARENA_NEW_ARRAY(arena, resolver->out->request_count + DERIVED_INPUTS_MAX,
                                        struct field_definition);
     request_to_fields(resolver);

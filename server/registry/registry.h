@@ -168,6 +168,11 @@ MUST_USE enum status registry_plan_drop(const struct registry *registry, struct 
 void registry_plan_gone(const struct view_definition *view, struct arena *arena,
                         struct registry_plan *plan);
 
+/* Appends where the values of a view or service ("fraud", "fraud@2") come from, as a tree of JSON:
+ * features, the view versions that they are read from, sources. NOT_FOUND: err lists near names. */
+MUST_USE enum status registry_lineage_json(const struct registry *registry, struct bytes name,
+                                           struct buffer *out, struct error *err);
+
 /* Whether something refers to the version by its number; *by is its name, "service fraud@2". */
 bool registry_find_pin(const struct registry *registry, struct bytes view, uint32_t number,
                        struct arena *arena, struct bytes *by);

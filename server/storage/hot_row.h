@@ -8,7 +8,7 @@
  * A relative text (time_since_*) is 8 bytes: the time that its value is counted from, which is
  * subtracted at each read.
  *
- * Thread: immutable but for is_used; any number of readers. */
+ * Thread: immutable but for is_used and is_stale; any number of readers. */
 #ifndef ASOF_STORAGE_HOT_ROW_H
 #define ASOF_STORAGE_HOT_ROW_H
 
@@ -43,10 +43,11 @@ struct hot_row {
     int64_t event_time_us;
     uint16_t features_count;
     uint16_t entity_size;
-    bool is_found;
-    bool is_wide;         /* cells of 8 bytes */
-    _Atomic bool is_used; /* read since the hand of the clock came by */
-    char packed[];        /* cells, entity, texts */
+    bool is_found : 1;
+    bool is_wide : 1;      /* cells of 8 bytes */
+    _Atomic bool is_used;  /* read since the hand of the clock came by */
+    _Atomic bool is_stale; /* an event came since: it holds no more */
+    char packed[];         /* cells, entity, texts */
 };
 
 enum {

@@ -335,15 +335,44 @@ void batch_delete_row(struct batch *batch, struct storage *storage, struct bytes
     batch_delete(batch, storage, FAMILY_ROWS, key);
 }
 
-/* Forgets the finished rows of all entities that the batch, whose events are sorted, has events of. */
-static void forget_rows(struct storage *storage, const struct batch *batch)
+/* The i-th event of the batch as a timeline gives it; borrowed from the batch. */
+static struct timeline_event batch_event(const struct batch *batch, size_t i)
 {
-    struct bytes last = {0};
-    for (size_t i = 0; i < batch->events.count; i++) {
-        struct bytes head = sorted_puts_head(&batch->events, i);
-        if (!bytes_equal(head, last))
-            hot_forget(storage->hot, be32_read(head.data), bytes_after(head, TABLE_SIZE));
-        last = head;
+    struct bytes tail = bytes_after(sorted_puts_key(&batch->events, i),
+                                    sorted_puts_head(&batch->events, i).size + KIND_SIZE);
+    return (struct timeline_event){.time_us = be64_read_signed(tail.data),
+                                   .identity = bytes_after(tail, TIME_SIZE),
+                                   .row = sorted_puts_value(&batch->events, i)};
+}
+
+/* Tells the hot tier `count` events of one entity, from the i-th of the batch on. Where it is not known
+ * whether they were written, or they are many, the entity is forgotten. */
+static void tell_entity(struct storage *storage, const struct batch *batch, size_t i, size_t count,
+                        bool is_written)
+{
+    struct timeline_event events[EDGES_EVENTS_MAX];
+    struct bytes head = sorted_puts_head(&batch->events, i);
+    uint32_t table_id = be32_read(head.data);
+    struct bytes entity = bytes_after(head, TABLE_SIZE);
+    if (!is_written || count > EDGES_EVENTS_MAX) {
+        hot_forget(storage->hot, table_id, entity);
+        return;
+    }
+    for (size_t j = 0; j < count; j++)
+        events[j] = batch_event(batch, i + j);
+    hot_write(storage->hot, table_id, entity, events, count);
+}
+
+/* Tells the hot tier what the batch, whose events are sorted, did to entities. */
+static void tell_hot(struct storage *storage, const struct batch *batch, bool is_written)
+{
+    size_t first = 0;
+    for (size_t i = 1; i <= batch->events.count; i++) {
+        if (i < batch->events.count && bytes_equal(sorted_puts_head(&batch->events, i),
+                                                   sorted_puts_head(&batch->events, first)))
+            continue;
+        tell_entity(storage, batch, first, i - first, is_written);
+        first = i;
     }
 }
 
@@ -523,7 +552,7 @@ enum status storage_write(struct storage *storage, struct batch *batch, bool syn
     atomic_fetch_add(&storage->changes, 1);
     rocksdb_write(storage->database, sync ? storage->write_synced : storage->write_unsynced,
                   batch->writes, &failure);
-    forget_rows(storage, batch);
+    tell_hot(storage, batch, failure == NULL);
     atomic_fetch_add(&storage->changes, 1);
     if (failure == NULL)
         return STATUS_OK;

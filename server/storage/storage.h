@@ -47,7 +47,7 @@ struct storage;
 struct storage_options {
     size_t block_cache_bytes;
     size_t write_buffer_bytes; /* of a column family's memtable; the log has half of it */
-    size_t hot_bytes;          /* of finished rows, see hot.h; 0: none are kept */
+    size_t hot_bytes;          /* of finished rows and edges, see hot.h; 0: none are kept */
     struct epoch *epoch;       /* of those who read finished rows; borrowed; NULL: one thread */
     int format;                /* of the directory, for who migrates it; 0: STORAGE_FORMAT */
 };
@@ -227,6 +227,10 @@ MUST_USE enum status timeline_chunk_back(void *timeline, struct timeline_chunk *
 /* All of that. */
 struct timeline_reader timeline_reader_of(struct timeline *timeline);
 
+/* Leaves in draft what was read, borrowed until the timeline is closed, if that are all events of the entity
+ * from some time on, few, and all that a walk needed. false: it is not. */
+bool timeline_edges(const struct timeline *timeline, struct edges_draft *draft);
+
 /* The time of the entity's oldest event after t_us, INT64_MAX where there is none; often known from what
  * was read. */
 MUST_USE enum status timeline_next_us(struct timeline *timeline, int64_t *next_us,
@@ -253,7 +257,7 @@ bool storage_take_want(struct storage *storage, struct partials_want *want);
 /* How late events of the entity came of late, at most; halved with each call. Thread: the writer's. */
 int64_t storage_partials_grace_us(struct storage *storage, uint32_t table_id, struct bytes entity);
 
-/* The finished rows; a row is forgotten when an event of its entity is written. */
+/* The finished rows and edges; storage_write tells them each event. */
 struct hot *storage_hot(struct storage *storage);
 
 struct entity_scan;

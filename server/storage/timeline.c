@@ -38,6 +38,9 @@ struct timeline {
     struct buffer fetched;  /* owned: struct fetched, oldest first; fetched_count are still to be given */
     size_t fetched_count;
     bool is_fetched_to_base; /* the base is given behind them */
+    int64_t first_us;       /* events before this are not in the range */
+    int64_t fetched_from_us; /* of the last fetch: events before it were left */
+    bool is_fetched_from_t;  /* it gave all events from t_us to there */
     bool knows_next;        /* next_us is known */
     int64_t next_us;        /* the time of the event behind t_us, INT64_MAX: there is none */
 };
@@ -118,7 +121,8 @@ struct timeline *timeline_open_within(struct storage *storage,
     key_append_prefix(&timeline->range.upper, table_id, entity, KIND_PARTIAL + 1);
     timeline->entity_size = timeline->range.lower.size - KIND_SIZE;
     timeline->t_us = bounds->t_us;
-    key_append_time(&timeline->range.lower, first_us(timeline, bounds));
+    timeline->first_us = first_us(timeline, bounds);
+    key_append_time(&timeline->range.lower, timeline->first_us);
     set_key(timeline, KIND_EVENT, bounds->t_us + 1);
     range_open(&timeline->range, storage, &of_one_moment, FAMILY_EVENTS);
     return timeline;
@@ -183,19 +187,23 @@ static void go_back(struct timeline *timeline)
         range_back(&timeline->range);
 }
 
-static enum status give_fetched(struct timeline *timeline, struct timeline_event *event)
+static struct timeline_event event_fetched(const struct timeline *timeline, size_t i)
 {
     struct fetched fetched;
-    if (timeline->fetched_count == 0)
-        return STATUS_NOT_FOUND;
-    size_t offset = --timeline->fetched_count * sizeof(fetched);
-    memcpy(&fetched, buffer_bytes(&timeline->fetched).data + offset, sizeof(fetched));
+    memcpy(&fetched, buffer_bytes(&timeline->fetched).data + i * sizeof(fetched), sizeof(fetched));
     const char *bytes = buffer_bytes(&timeline->bytes).data + fetched.offset;
-    *event = (struct timeline_event){
+    return (struct timeline_event){
         .time_us = fetched.time_us,
         .identity = bytes_of(bytes, fetched.identity_size),
         .row = bytes_of(bytes + fetched.identity_size, fetched.row_size),
     };
+}
+
+static enum status give_fetched(struct timeline *timeline, struct timeline_event *event)
+{
+    if (timeline->fetched_count == 0)
+        return STATUS_NOT_FOUND;
+    *event = event_fetched(timeline, --timeline->fetched_count);
     return STATUS_OK;
 }
 
@@ -271,6 +279,7 @@ static enum status fetch_range(struct timeline *timeline, size_t events_max, str
                    be64_read_signed(end.data + timeline->entity_size + KIND_SIZE) ==
                        timeline->t_us + 1;
     if (is_at_t && (status == STATUS_OK || status == STATUS_NOT_FOUND)) {
+        timeline->is_fetched_from_t = true;
         timeline->knows_next = true;
         timeline->next_us = status == STATUS_OK ? event.time_us : INT64_MAX;
     }
@@ -284,6 +293,7 @@ enum status timeline_fetch(void *context, int64_t from_us, size_t events_max, st
     leave_events(timeline);
     timeline->fetched_count = timeline->bytes.size = timeline->fetched.size = 0;
     timeline->is_fetched_to_base = from_us <= folded_us(timeline);
+    timeline->is_fetched_from_t = false;
     set_target(timeline, KIND_EVENT, from_us);
     enum status status = STATUS_OK;
     if (bytes_compare(buffer_bytes(&timeline->target), buffer_bytes(&timeline->key)) < 0)
@@ -292,11 +302,30 @@ enum status timeline_fetch(void *context, int64_t from_us, size_t events_max, st
     if (status != STATUS_OK)
         return status;
     timeline->place = PLACE_FETCHED;
+    timeline->fetched_from_us = from_us;
     if (bytes_compare(buffer_bytes(&timeline->target), buffer_bytes(&timeline->key)) < 0) {
         timeline->key.size = 0;
         buffer_append(&timeline->key, buffer_bytes(&timeline->target));
     }
     return STATUS_OK;
+}
+
+/* Where the last fetch began at T, and nothing lies behind T, it gave all from its end on. With a base there is
+ * more that a walk needs. */
+bool timeline_edges(const struct timeline *timeline, struct edges_draft *draft)
+{
+    int64_t from_us = timeline->fetched_from_us;
+    struct bytes fetched = buffer_bytes(&timeline->fetched);
+    if (!timeline->is_fetched_from_t || timeline->next_us != INT64_MAX || timeline->base.size > 0)
+        return false;
+    draft->since_us = from_us > timeline->first_us ? from_us : timeline->first_us;
+    draft->count = draft->bytes_size = 0;
+    for (size_t i = 0; i < fetched.size / sizeof(struct fetched); i++) {
+        struct timeline_event event = event_fetched(timeline, i);
+        if (!edges_draft_add(draft, &event))
+            return false;
+    }
+    return true;
 }
 
 enum status timeline_next_us(struct timeline *timeline, int64_t *next_us, struct error *err)

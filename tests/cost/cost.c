@@ -23,6 +23,7 @@ enum {
     BUSY_EVENTS = 2000, /* of the one busy entity */
     HOT_ROUNDS = 20,    /* each reads every entity once */
     COLD_ROUNDS = 5,
+    REMADE_ROUNDS = 6,
     BUSY_READS = 20,
     PUSHES = 20,
     PUSH_EVENTS = 100,
@@ -282,6 +283,46 @@ static void count_past_reads(struct world *world)
     count_report("past_read", COLD_ROUNDS * ENTITIES);
 }
 
+/* Reads an entity as doors do, by way of what is kept of it. */
+static void read_texts(struct world *world, int entity, const char *count)
+{
+    const struct moment now = {.is_now = true};
+    struct error err = {0};
+    struct target target;
+    struct text_answer answer;
+    uint32_t features[READ_FEATURES];
+    arena_reset(world->arena);
+    query_begin(world->server.query);
+    struct bytes key = arena_format(world->arena, "card_payments:%012d", entity);
+    must(query_find(world->server.query, key, world->arena, &target, &err), &err);
+    find_features(target.view, features);
+    count_begin();
+    must(query_read_texts(world->server.query, &target, features, READ_FEATURES, now, world->arena, &answer,
+                          &err),
+         &err);
+    count_end();
+    CHECK(bytes_equal_text(answer.texts[COUNT_7D], count));
+    query_end(world->server.query);
+}
+
+/* Reads of entities that got an event since they were read last. The first of each is another kind: it
+ * reads the disk, and keeps edges. */
+static void count_remade_reads(struct world *world)
+{
+    char count[TEXT_SIZE_MAX];
+    for (int i = 1; i <= REMADE_ROUNDS; i++) {
+        snprintf(count, sizeof(count), "%d", ENTITY_EVENTS + i);
+        for (int entity = 0; entity < ENTITIES; entity++)
+            push_one(world, entity, NOW_MS + i);
+        commit(world);
+        for (int entity = 0; entity < ENTITIES; entity++)
+            read_texts(world, entity, count);
+        if (i == 1)
+            count_report("first_remade_read", ENTITIES);
+    }
+    count_report("remade_read", (REMADE_ROUNDS - 1) * ENTITIES);
+}
+
 /* An entity with many events in its longest window, and partials, one pushed before each read. The
  * first read, which asks for the partials, is another kind. */
 static void count_busy_reads(struct world *world)
@@ -338,6 +379,7 @@ int main(int argc, char **argv)
     load(&cold);
     CALLGRIND_START_INSTRUMENTATION; /* once: each change throws away all translated code */
     count_hot_reads(&hot);
+    count_remade_reads(&hot);
     count_cold_reads(&cold);
     count_past_reads(&cold);
     count_busy_reads(&cold);

@@ -221,10 +221,150 @@ static void reads_are_counted(void **state)
 {
     (void)state;
     struct hot *hot = hot_create(1 << 20, NULL);
-    hot_count(hot, 3, 0);
-    hot_count(hot, 1, 2);
+    hot_count(hot, 3, 0, 0);
+    hot_count(hot, 1, 2, 1);
     assert_int_equal(hot_counters(hot).hits_total, 4);
     assert_int_equal(hot_counters(hot).misses_total, 2);
+    assert_int_equal(hot_counters(hot).edge_hits_total, 1);
+    hot_destroy(&hot);
+}
+
+/* ---- edges ---- */
+
+/* An event of the time, whose identity is the time, too. */
+struct edge_event {
+    char identity[TEXT_SIZE];
+    struct timeline_event event;
+};
+
+static void edge_event_make(struct edge_event *made, int64_t time_us)
+{
+    int size = snprintf(made->identity, sizeof(made->identity), "%lld", (long long)time_us);
+    made->event = (struct timeline_event){.time_us = time_us,
+                                          .identity = bytes_of(made->identity, (size_t)size),
+                                          .row = bytes_of_text("row")};
+}
+
+static void write_event(struct hot *hot, const char *entity, int64_t time_us)
+{
+    struct edge_event made;
+    edge_event_make(&made, time_us);
+    hot_write(hot, 1, bytes_of_text(entity), &made.event, 1);
+}
+
+/* Keeps the events of the times from first_us to last_us. */
+static void keep_edges_by_ticket(struct hot *hot, const char *entity, int64_t first_us,
+                                 int64_t last_us, uint64_t ticket)
+{
+    struct edge_event made[EDGES_EVENTS_MAX];
+    struct edges_draft draft = {.since_us = first_us};
+    for (int64_t time_us = first_us; time_us <= last_us; time_us++) {
+        struct edge_event *next = &made[time_us - first_us];
+        edge_event_make(next, time_us);
+        if (!edges_draft_add(&draft, &next->event))
+            abort();
+    }
+    hot_keep_edges(hot, 1, bytes_of_text(entity), ticket, &draft);
+}
+
+static void keep_edges(struct hot *hot, const char *entity, int64_t first_us, int64_t last_us)
+{
+    keep_edges_by_ticket(hot, entity, first_us, last_us, hot_ticket(hot, 1, bytes_of_text(entity)));
+}
+
+/* The newest time of edges in which no event is missing; since_us - 1 where there are none. */
+static int64_t edges_newest(const struct edges *edges)
+{
+    struct timeline_event event;
+    struct edges_cursor cursor;
+    edges_cursor_start(&cursor, edges, INT64_MAX - 1, INT64_MIN);
+    const struct timeline_reader reader = edges_reader_of(&cursor);
+    int64_t newest_us = edges->since_us - 1 + edges->count;
+    for (int64_t time_us = newest_us; time_us >= edges->since_us; time_us--)
+        if (reader.back(reader.timeline, &event, NULL) != STATUS_OK || event.time_us != time_us)
+            return INT64_MIN;
+    return newest_us;
+}
+
+static void assert_edges(struct hot *hot, const char *entity, int64_t newest_us)
+{
+    const struct edges *edges = hot_find_edges(hot, 1, bytes_of_text(entity));
+    assert_non_null(edges);
+    assert_int_equal(edges_newest(edges), newest_us);
+}
+
+static void a_write_makes_a_row_stale_and_joins_the_edges(void **state)
+{
+    (void)state;
+    struct hot *hot = hot_create(1 << 20, NULL);
+    struct bytes entity = bytes_of_text("a");
+    keep(hot, 1, "a", 10);
+    assert_false(hot_wants_edges(hot, 1, entity));
+
+    write_event(hot, "a", 6);
+    assert_null(hot_find(hot, 1, entity));
+    assert_null(hot_find_edges(hot, 1, entity));
+    assert_true(hot_wants_edges(hot, 1, entity));
+    keep_edges(hot, "a", 5, 6);
+    keep(hot, 1, "a", 11);
+    write_event(hot, "a", 7);
+    write_event(hot, "a", 4); /* before all that the edges know */
+
+    assert_null(hot_find(hot, 1, entity));
+    assert_edges(hot, "a", 7);
+    assert_int_equal(hot_counters(hot).edges, 1);
+    assert_int_equal(hot_counters(hot).rows, 1);
+    keep(hot, 1, "a", 12);
+    assert_kept(hot, 1, "a", 12);
+    hot_forget(hot, 1, entity);
+    assert_null(hot_find_edges(hot, 1, entity));
+    assert_false(hot_wants_edges(hot, 1, entity));
+    assert_int_equal(hot_counters(hot).edges + hot_counters(hot).rows, 0);
+    hot_destroy(&hot);
+}
+
+static void a_write_voids_the_tickets_of_edges(void **state)
+{
+    (void)state;
+    struct hot *hot = hot_create(1 << 20, NULL);
+    uint64_t ticket = hot_ticket(hot, 1, bytes_of_text("a"));
+    write_event(hot, "a", 1);
+    keep_edges_by_ticket(hot, "a", 0, 0, ticket);
+    assert_null(hot_find_edges(hot, 1, bytes_of_text("a")));
+    hot_destroy(&hot);
+}
+
+static void edges_that_grow_too_large_are_dropped(void **state)
+{
+    (void)state;
+    struct hot *hot = hot_create(1 << 20, NULL);
+    keep_edges(hot, "a", 1, 1);
+    for (int64_t time_us = 2; time_us <= EDGES_EVENTS_MAX; time_us++)
+        write_event(hot, "a", time_us);
+    assert_edges(hot, "a", EDGES_EVENTS_MAX);
+    write_event(hot, "a", EDGES_EVENTS_MAX + 1);
+    assert_null(hot_find_edges(hot, 1, bytes_of_text("a")));
+    hot_destroy(&hot);
+}
+
+static void edges_are_evicted_as_rows_are(void **state)
+{
+    (void)state;
+    enum { BYTES_MAX = 64 * 1024 };
+    struct hot *hot = hot_create(BYTES_MAX, NULL);
+    keep_edges(hot, "in use", 0, 0);
+    for (int64_t i = 1; i <= 5000; i++) {
+        char entity[32];
+        snprintf(entity, sizeof(entity), "e%lld", (long long)i);
+        keep_edges(hot, entity, 0, 9);
+        write_event(hot, entity, 10); /* that alone does not make them stay */
+        assert_true(hot_counters(hot).bytes <= BYTES_MAX);
+        if (i % 100 == 0)
+            write_event(hot, "in use", i / 100);
+        assert_edges(hot, "in use", i / 100);
+    }
+    assert_true(hot_counters(hot).edges > 20);
+    assert_true(hot_counters(hot).evictions_total > 4000);
     hot_destroy(&hot);
 }
 
@@ -260,10 +400,16 @@ static void many_rows_are_all_found(void **state)
 
 /* ---- threads ----
  *
- * What is "stored" of an entity is a number that one writer raises: store, forget, acknowledge.
+ * What is "stored" of an entity is a number that one writer raises: store, write, acknowledge.
  * Readers load what is acknowledged, then look: a row that says less is stale. */
 
-enum { RACE_ENTITIES = 300, RACE_READERS = 3, RACE_WRITES = 60000, RACE_BYTES = 40 * 1024 };
+enum {
+    RACE_ENTITIES = 300,
+    RACE_READERS = 3,
+    RACE_WRITES = 60000,
+    RACE_BYTES = 40 * 1024,
+    RACE_EDGES = 5, /* events in edges that a reader makes, at most */
+};
 
 struct race {
     struct hot *hot;
@@ -274,6 +420,7 @@ struct race {
     _Atomic uint64_t hits;
     _Atomic uint64_t stale;
     _Atomic uint64_t broken;
+    void (*read)(struct race *race, size_t which);
 };
 
 static void race_read(struct race *race, size_t which)
@@ -293,6 +440,26 @@ static void race_read(struct race *race, size_t which)
     keep_by_ticket(race->hot, 1, entity, atomic_load(&race->stored[which]), ticket);
 }
 
+/* As race_read, of edges: what is stored are events of the times from 1 to a number. */
+static void race_read_edges(struct race *race, size_t which)
+{
+    char entity[32];
+    snprintf(entity, sizeof(entity), "e%zu", which);
+    int64_t acknowledged = atomic_load(&race->acknowledged[which]);
+    const struct edges *edges = hot_find_edges(race->hot, 1, bytes_of_text(entity));
+    if (edges != NULL) {
+        int64_t newest_us = edges_newest(edges);
+        atomic_fetch_add(&race->hits, 1);
+        atomic_fetch_add(&race->broken, newest_us == INT64_MIN);
+        atomic_fetch_add(&race->stale, newest_us < acknowledged);
+        return;
+    }
+    uint64_t ticket = hot_ticket(race->hot, 1, bytes_of_text(entity));
+    int64_t stored = atomic_load(&race->stored[which]);
+    keep_edges_by_ticket(race->hot, entity, stored > RACE_EDGES ? stored - RACE_EDGES + 1 : 1, stored,
+                         ticket);
+}
+
 static void *race_reader(void *context)
 {
     struct race *race = context;
@@ -301,7 +468,7 @@ static void *race_reader(void *context)
     epoch_enter(reader);
     for (size_t i = 0; !atomic_load(&race->is_over); i++) {
         number = number * 1664525 + 1013904223;
-        race_read(race, (number >> 8) % RACE_ENTITIES);
+        race->read(race, (number >> 8) % RACE_ENTITIES);
         if (i % 16 == 0)
             epoch_quiet(reader);
     }
@@ -316,21 +483,26 @@ static void race_write(struct race *race, struct random *random)
         char entity[32];
         size_t which = random_below(random, RACE_ENTITIES);
         snprintf(entity, sizeof(entity), "e%zu", which);
-        atomic_store(&race->stored[which], i);
-        hot_forget(race->hot, 1, bytes_of_text(entity));
-        atomic_store(&race->acknowledged[which], i);
+        int64_t number = atomic_load(&race->stored[which]) + 1;
+        atomic_store(&race->stored[which], number);
+        if (number % 50 == 0)
+            hot_forget(race->hot, 1, bytes_of_text(entity));
+        else
+            write_event(race->hot, entity, number);
+        atomic_store(&race->acknowledged[which], number);
         if (i % 10000 == 0)
             hot_forget_all(race->hot);
     }
     atomic_store(&race->is_over, true);
 }
 
-static void readers_never_find_a_row_older_than_what_is_acknowledged(void **state)
+static void run_race(void (*read)(struct race *race, size_t which), const char *name)
 {
-    (void)state;
     static struct race race;
-    struct random random = random_begin(__func__);
+    struct random random = random_begin(name);
     pthread_t readers[RACE_READERS];
+    memset(&race, 0, sizeof(race));
+    race.read = read;
     race.epoch = epoch_create();
     race.hot = hot_create(RACE_BYTES, race.epoch); /* so few that rows are evicted all the time */
     for (size_t i = 0; i < RACE_READERS; i++)
@@ -348,6 +520,18 @@ static void readers_never_find_a_row_older_than_what_is_acknowledged(void **stat
     epoch_destroy(&race.epoch);
 }
 
+static void readers_never_find_a_row_older_than_what_is_acknowledged(void **state)
+{
+    (void)state;
+    run_race(race_read, __func__);
+}
+
+static void readers_never_find_edges_that_lack_what_is_acknowledged(void **state)
+{
+    (void)state;
+    run_race(race_read_edges, __func__);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,7 +543,12 @@ int main(void)
         cmocka_unit_test(without_memory_nothing_is_kept),
         cmocka_unit_test(reads_are_counted),
         cmocka_unit_test(many_rows_are_all_found),
+        cmocka_unit_test(a_write_makes_a_row_stale_and_joins_the_edges),
+        cmocka_unit_test(a_write_voids_the_tickets_of_edges),
+        cmocka_unit_test(edges_that_grow_too_large_are_dropped),
+        cmocka_unit_test(edges_are_evicted_as_rows_are),
         cmocka_unit_test(readers_never_find_a_row_older_than_what_is_acknowledged),
+        cmocka_unit_test(readers_never_find_edges_that_lack_what_is_acknowledged),
     };
     return cmocka_run_group_tests_name("hot", tests, NULL, NULL);
 }
