@@ -2,7 +2,7 @@
  * along, and services, which are lists of features of other views.
  *
  * 1. A name without a version goes by the version that is active when it is read: so a definition
- *    stays as it was typed, and is completed in each snapshot anew (docs/decisions/0015).
+ *    stays as it was typed, and is completed in each snapshot anew (docs/decisions/0017).
  * 2. Neither reads a service, and no on-demand view reads another: what is read is a tree.
  *
  * Errors as parse.h says. Private to registry/. Thread: one at a time. */
