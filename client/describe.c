@@ -102,6 +102,14 @@ static void print_expressions(const struct run *run, yajl_val view)
     print_feature_table(run, view, columns, names, COUNT_OF(names));
 }
 
+static void print_written(const struct run *run, yajl_val view)
+{
+    static const struct table_column columns[] = {
+        {"FEATURE", false}, {"TYPE", false}, {"DEFAULT", false}, {"DESCRIPTION", false}};
+    static const char *const names[] = {"name", "type", "default", "description"};
+    print_feature_table(run, view, columns, names, COUNT_OF(names));
+}
+
 static void print_listed(const struct run *run, yajl_val view)
 {
     static const struct table_column columns[] = {{"FEATURE", false}, {"TYPE", false}};
@@ -116,6 +124,8 @@ static void print_features(const struct run *run, yajl_val view)
         print_expressions(run, view);
     else if (strcmp(kind, "service") == 0)
         print_listed(run, view);
+    else if (strcmp(kind, "batch") == 0)
+        print_written(run, view);
     else
         print_windows(run, view);
 }
@@ -146,7 +156,7 @@ static void print_switches(const struct run *run, yajl_val view)
 static void print_view(const struct run *run, yajl_val view, yajl_val fills)
 {
     static const char *const names[] = {"kind", "source", "entity"};
-    static const char *const more_names[] = {"where", "history", "lack"};
+    static const char *const more_names[] = {"where", "history", "ttl", "lack"};
     print_members(run, view, names, COUNT_OF(names));
     print_keys(run, view);
     print_members(run, view, more_names, COUNT_OF(more_names));

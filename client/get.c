@@ -33,6 +33,7 @@ struct get {
     size_t words_count;
     size_t features_start; /* words from here on are the names of --features */
     struct table *table;   /* of several entities; made with the first answer */
+    bool has_several_clocks; /* a service or an on-demand view: each view that it reads has its own */
 };
 
 static enum status check_time(const char *at, struct error *err)
@@ -151,6 +152,7 @@ static enum status describe_view(struct get *get, struct error *err)
                          tree_text(get->description, "noun"));
     get->view = arena_format(get->arena, "%s@%" PRId64 ":", tree_text(get->description, "name"),
                              tree_number(get->description, "version"));
+    get->has_several_clocks = tree_member(get->description, "request") != NULL;
     return STATUS_OK;
 }
 
@@ -273,7 +275,8 @@ static enum status receive_answer(struct get *get, const char *entity, struct er
     if (status == STATUS_OK)
         status = lookup_read(reply, get->description, get->answer, &lookup, err);
     if (status == STATUS_OK) {
-        get->words[TIME_WORD] = arena_format(get->arena, "%" PRId64, lookup.at_us);
+        if (!get->has_several_clocks)
+            get->words[TIME_WORD] = arena_format(get->arena, "%" PRId64, lookup.at_us);
         status = show(get, &lookup, entity, err);
     }
     remote_free_reply(&reply);

@@ -35,12 +35,22 @@ static void print_freshness(yajl_val source)
                tree_text(source, "source"), tree_text(source, "waiting_seconds"), slo);
 }
 
+static void print_letters(yajl_val source)
+{
+    yajl_val topic = tree_member(source, "dead_letter_topic");
+    if (topic == NULL || tree_text(topic, "error")[0] == '\0')
+        return;
+    printf("%s: %s dead letters are not produced to topic %s: %s\n", tree_text(source, "source"),
+           tree_text(topic, "unsent"), tree_text(topic, "topic"), tree_text(topic, "error"));
+}
+
 static void print_remarks(yajl_val list)
 {
     for (size_t i = 0; i < list->u.array.len; i++) {
         yajl_val source = list->u.array.values[i];
         const char *error = tree_text(source, "error");
         print_freshness(source);
+        print_letters(source);
         if (error[0] != '\0')
             printf("%s: %s\n", tree_text(source, "source"), error);
         else if (tree_count(source, "partitions") == 0)

@@ -60,16 +60,15 @@ static void print_entities(const struct run *run, yajl_val list)
 
 static void print_views(const struct run *run, yajl_val list, yajl_val fills)
 {
-    static const struct table_column columns[] = {{"NAME", false},    {"VERSIONS", false},
-                                                  {"KIND", false},
-                                                  {"SOURCE", false},  {"ENTITY", false},
+    static const struct table_column columns[] = {{"NAME", false},    {"KIND", false},
+                                                  {"VERSIONS", false}, {"SOURCE", false},  {"ENTITY", false},
                                                   {"FEATURES", true}, {"DESCRIPTION", false}};
     struct table *table = table_create(columns, COUNT_OF(columns));
     for (size_t i = 0; i < tree_count(list, "views"); i++) {
         yajl_val view = tree_item(list, "views", i);
         table_add_text(table, tree_text(view, "name"));
-        add_versions(table, view, fills);
         table_add_text(table, tree_text(view, "kind"));
+        add_versions(table, view, fills);
         table_add_text(table, tree_text(view, "source"));
         table_add_text(table, tree_text(view, "entity"));
         table_add_text(table, tree_text(view, "features"));

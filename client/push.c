@@ -123,6 +123,23 @@ static void copy_fields(struct push *push, yajl_val source)
     }
 }
 
+/* Sources take events, and batch views that name no source their writes. */
+static enum status check_takes_events(const char *name, yajl_val object, struct error *err)
+{
+    bool is_batch = strcmp(tree_text(object, "kind"), "batch") == 0;
+    const char *source = tree_text(object, "source");
+    if (strcmp(tree_text(object, "noun"), "source") == 0 || (is_batch && source[0] == '\0'))
+        return STATUS_OK;
+    if (is_batch)
+        return error_set(err, STATUS_INVALID,
+                         "batch view '%s' takes what is written from source '%s'; push it there", name,
+                         source);
+    return error_set(err, STATUS_NOT_FOUND,
+                     "'%s' is no source and no batch view but a %s%s; `asof list` has them all", name,
+                     tree_text(object, "kind")[0] != '\0' ? "stream " : "",
+                     tree_text(object, "noun"));
+}
+
 static enum status describe_source(struct push *push, struct error *err)
 {
     const char *name = push->run->words[0];
@@ -133,10 +150,8 @@ static enum status describe_source(struct push *push, struct error *err)
     enum status status = remote_ask(push->remote, request, COUNT_OF(request), &reply, err);
     if (status == STATUS_OK)
         status = tree_parse(buffer_bytes(&reply), &source, err);
-    if (status == STATUS_OK && strcmp(tree_text(source, "noun"), "source") != 0)
-        status = error_set(err, STATUS_NOT_FOUND,
-                           "'%s' is no source but a %s; `asof list` has the sources", name,
-                           tree_text(source, "noun"));
+    if (status == STATUS_OK)
+        status = check_takes_events(name, source, err);
     if (status == STATUS_OK)
         copy_fields(push, source);
     yajl_tree_free(source);

@@ -64,7 +64,8 @@ enum status batch_read(struct storage *storage, const struct storage_reading *re
         *next_us = INT64_MAX;
     if (status == STATUS_NOT_FOUND) {
         if (reading->snapshot == NULL)
-            batch.reading.snapshot = snapshot = storage_snapshot_take(storage);
+            batch.reading.snapshot = snapshot =
+                storage_snapshot_take(storage, reading->never_waits);
         status = read_writes(&batch, arena, answer, next_us, err);
         storage_snapshot_release(&snapshot);
     }

@@ -86,7 +86,8 @@ void query_pin(struct query *query, bool with_snapshot)
     for (size_t i = 0; i < count; i++)
         query->pinned_now_us[i] = readable_now_us(&query->catalog->readables[i]);
     if (with_snapshot)
-        query->reading.snapshot = query->snapshot = storage_snapshot_take(query->storage);
+        query->reading.snapshot = query->snapshot =
+            storage_snapshot_take(query->storage, query->reading.never_waits);
 }
 
 void query_unpin(struct query *query)

@@ -1,5 +1,7 @@
 /* Batch views: their features are fields that are written as they are, and what writes them is a
  * source, of the view's own name unless the view names one. */
+#include <stdlib.h>
+
 #include "base/time_text.h"
 #include "registry/draft.h"
 
@@ -98,6 +100,13 @@ enum status batch_features_resolve(const struct parse *parse, const struct view_
 
 /* --- the source of the view's name --------------------------------------------------------- */
 
+static int compare_fields(const void *a, const void *b)
+{
+    const struct field_definition *left = a;
+    const struct field_definition *right = b;
+    return bytes_compare(left->name, right->name);
+}
+
 /* Adds a field that there is not yet. */
 static enum status field_add(const struct parse *parse, const struct node *node,
                              struct field_definition field, struct source_definition *source,
@@ -131,6 +140,8 @@ enum status writes_source_make(const struct parse *parse, const struct view_draf
                                       .clock = CLOCK_WALL,
                                       .durability = DURABILITY_FSYNC,
                                       .retention_us = DURATION_NONE,
+                                      .freshness_slo_us = DURATION_NONE,
+                                      .letters_retention_us = DURATION_NONE,
                                       .ahead_max_us = US_PER_HOUR};
     for (size_t i = 0; i < entity->keys_count; i++)
         fields[out->fields_count++] = (struct field_definition){
@@ -148,5 +159,9 @@ enum status writes_source_make(const struct parse *parse, const struct view_draf
         if (status == STATUS_OK)
             status = field_add(parse, draft->features[i].name_node, field, out, fields);
     }
+    /* Features in another order make no new version, so they must make no other fields. */
+    if (status == STATUS_OK)
+        qsort(fields + entity->keys_count + COUNT_OF(own), draft->features_count, sizeof(*fields),
+              compare_fields);
     return status;
 }

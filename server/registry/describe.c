@@ -79,6 +79,13 @@ static void append_versions(struct buffer *out, const struct view *view)
     buffer_append_byte(out, ']');
 }
 
+/* A batch view's own writes are no source that anybody knows. */
+static void append_source(struct buffer *out, const struct view_definition *view)
+{
+    json_member_text_or_null(out, "source",
+                             view_has_writes(view) ? (struct bytes){0} : view->source);
+}
+
 /* The version that a person means by the bare name: the active one, or the one being filled. */
 static const struct view_version *shown_version(const struct view *view)
 {
@@ -138,7 +145,7 @@ static void list_view(struct buffer *out, const struct view *view)
     json_member_text(out, "name", view->name);
     json_member_text(out, "kind", bytes_of_text(view_kind_name(definition->kind)));
     member_number(out, "active", view->active);
-    json_member_text(out, "source", definition->source);
+    append_source(out, definition);
     json_member_text(out, "entity", definition->entity);
     member_number(out, "features", definition->features_count);
     json_member_text(out, "description", definition->annotations.description);
@@ -166,16 +173,17 @@ void registry_list_json(const struct registry *registry, struct buffer *out)
 
 /* --- one definition in full ---------------------------------------------------------------- */
 
-static void append_fields(struct buffer *out, const struct source_definition *source)
+static void append_fields(struct buffer *out, const struct field_definition *fields,
+                          size_t fields_count)
 {
     char type[TYPE_TEXT_SIZE];
     json_name(out, "fields");
     buffer_append_byte(out, '[');
-    for (size_t i = 0; i < source->fields_count; i++) {
+    for (size_t i = 0; i < fields_count; i++) {
         json_comma(out);
         buffer_append_byte(out, '{');
-        json_member_text(out, "name", source->fields[i].name);
-        json_member_text(out, "type", bytes_of_text(field_type_name(&source->fields[i], type)));
+        json_member_text(out, "name", fields[i].name);
+        json_member_text(out, "type", bytes_of_text(field_type_name(&fields[i], type)));
         buffer_append_byte(out, '}');
     }
     buffer_append_byte(out, ']');
@@ -189,7 +197,7 @@ static void describe_source(struct buffer *out, const struct source_definition *
     buffer_append_text(out, "{\"noun\": \"source\"");
     json_member_text(out, "name", source->name);
     append_annotations(out, &source->annotations);
-    append_fields(out, source);
+    append_fields(out, source->fields, source->fields_count);
     json_member_text(out, "event_time", source->fields[source->event_time_field].name);
     json_member_text_or_null(out, "event_id", event_id);
     json_member_text(out, "clock", bytes_of_text(clock_name(source->clock)));
@@ -234,8 +242,9 @@ static void describe_feature(struct buffer *out, const struct feature_definition
     buffer_fini(&window);
 }
 
-static void describe_derived_feature(struct buffer *out, const struct view_definition *view,
-                                     const struct feature_definition *feature)
+/* A feature that has no window: an expression of an on-demand view, or a type alone. */
+static void describe_plain_feature(struct buffer *out, const struct view_definition *view,
+                                   const struct feature_definition *feature)
 {
     char type[TYPE_TEXT_SIZE];
     json_comma(out);
@@ -260,10 +269,17 @@ static void append_derived(struct buffer *out, const struct view *view,
     json_member_text_or_null(out, "lack", version == NULL ? (struct bytes){0} : version->lack);
 }
 
+/* How long values hold, and, where the view takes its writes itself, what these may name. */
+static void describe_batch(struct buffer *out, const struct view_definition *view)
+{
+    json_member_duration(out, "ttl", view->ttl_us);
+    if (view_has_writes(view))
+        append_fields(out, view->fields, view->fields_count);
+}
+
 static void describe_view(struct buffer *out, const struct view *view,
                           const struct view_definition *definition)
 {
-    bool is_derived = view_kind_is_derived(definition->kind);
     buffer_format(out, "{\"noun\": \"%s\"",
                   definition->kind == VIEW_SERVICE ? "service" : "view");
     json_member_text(out, "name", view->name);
@@ -273,20 +289,22 @@ static void describe_view(struct buffer *out, const struct view *view,
     append_switches(out, view);
     append_annotations(out, &definition->annotations);
     json_member_text(out, "kind", bytes_of_text(view_kind_name(definition->kind)));
-    json_member_text(out, "source", definition->source);
+    append_source(out, definition);
     json_member_text(out, "entity", definition->entity);
     append_keys(out, definition);
     json_member_text_or_null(out, "where", definition->where);
     json_member_duration(out, "history", definition->history_us);
+    if (definition->kind == VIEW_BATCH)
+        describe_batch(out, definition);
     json_name(out, "features");
     buffer_append_byte(out, '[');
     for (size_t i = 0; i < definition->features_count; i++)
-        if (is_derived)
-            describe_derived_feature(out, definition, &definition->features[i]);
-        else
+        if (definition->kind == VIEW_STREAM)
             describe_feature(out, &definition->features[i]);
+        else
+            describe_plain_feature(out, definition, &definition->features[i]);
     buffer_append_byte(out, ']');
-    if (is_derived)
+    if (view_kind_is_derived(definition->kind))
         append_derived(out, view, definition);
     buffer_append_byte(out, '}');
 }

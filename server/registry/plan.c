@@ -197,14 +197,11 @@ static enum status entity_of(const struct planner *planner, const struct parse *
     return STATUS_OK;
 }
 
-/* The source that the draft names, or that of its own writes. */
-static enum status source_of_view(const struct planner *planner, const struct parse *parse,
-                                  const struct view_draft *draft,
-                                  const struct entity_definition *entity,
-                                  const struct source_definition **out)
+/* The source of the writes of a batch view that names none. */
+static enum status writes_of(const struct planner *planner, const struct parse *parse,
+                             const struct view_draft *draft, const struct entity_definition *entity,
+                             const struct source_definition **out)
 {
-    if (draft->source != NULL)
-        return source_of(planner, parse, draft->source, out);
     const struct source *registered = registry_find_source(planner->registry, draft->name);
     if (set_find_source(&planner->set, draft->name) != NULL ||
         (registered != NULL && !registered->definition->is_writes))
@@ -386,9 +383,13 @@ static enum status view_plan(struct planner *planner, const struct parse *parse,
     const struct source_definition *source = NULL;
     const struct entity_definition *entity = NULL;
     struct view_definition *definition = ARENA_NEW(parse->arena, struct view_definition);
-    enum status status = entity_of(planner, parse, draft->entity, &entity);
+    enum status status = STATUS_OK;
+    if (draft->source != NULL)
+        status = source_of(planner, parse, draft->source, &source);
     if (status == STATUS_OK)
-        status = source_of_view(planner, parse, draft, entity, &source);
+        status = entity_of(planner, parse, draft->entity, &entity);
+    if (status == STATUS_OK && source == NULL)
+        status = writes_of(planner, parse, draft, entity, &source);
     if (status == STATUS_OK)
         status = view_resolve(parse, draft, source, entity, definition);
     if (status == STATUS_OK)

@@ -68,14 +68,16 @@ struct rocksdb_iterator_t;
 
 /* An iterator within [lower, upper), with what it borrows; zero is a valid start. */
 struct range {
-    struct storage *storage;               /* whose lock is shared while there is an iterator */
+    struct storage *storage;               /* shared while there is an iterator */
+    enum status refusal;                   /* why there is none */
     struct rocksdb_readoptions_t *options; /* owned */
     struct rocksdb_iterator_t *iterator;   /* owned */
     struct buffer lower;                   /* owned */
     struct buffer upper;                   /* owned */
 };
 
-/* Opens the iterator once lower and upper are set; there is none while the database is closed. */
+/* Opens the iterator once lower and upper are set; there is none while the database is closed, or where
+ * one would have to wait. */
 void range_open(struct range *range, struct storage *storage, const struct storage_reading *reading,
                 enum family family);
 void range_close(struct range *range);

@@ -2,7 +2,6 @@
 #include "storage/storage.h"
 
 #include <rocksdb/c.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "storage/disk.h"
 #include "storage/partials.h"
 #include "storage/range.h"
+#include "storage/sharing.h"
 #include "storage/sorted_puts.h"
 
 enum {
@@ -42,7 +42,7 @@ static const int family_compressions[FAMILIES_COUNT] = {
 
 struct storage {
     char path[PATH_SIZE_MAX]; /* of the database */
-    pthread_rwlock_t lock;    /* shared by who reads, taken by who opens the database again */
+    struct sharing sharing;   /* by who reads; who opens the database again takes it alone */
     rocksdb_t *database;      /* owned, as all below; NULL while it could not be opened again */
     rocksdb_column_family_handle_t *families[FAMILIES_COUNT];
     rocksdb_options_t *options;
@@ -51,7 +51,6 @@ struct storage {
     rocksdb_cache_t *cache;
     rocksdb_writeoptions_t *write_synced;
     rocksdb_writeoptions_t *write_unsynced;
-    rocksdb_readoptions_t *read_options;
     struct hot *hot;
     struct partials *partials;
     int lock_fd;
@@ -72,42 +71,6 @@ static enum status storage_failed(const char *what, char *text, struct error *er
     error_set(err, status, "%s: %s", what, text);
     rocksdb_free(text);
     return status;
-}
-
-/* ---- the lock ----
- *
- * Who opens the database again goes before new readers: with several workers there may always be one
- * that reads. Only a thread that shares the lock already goes on sharing it, as it has to come to its
- * end: a scan reads entities, a transaction reads over a snapshot. */
-
-static _Thread_local struct {
-    const struct storage *storage;
-    size_t count;
-} shares; /* of this thread */
-
-static void lock_init(pthread_rwlock_t *lock)
-{
-    pthread_rwlockattr_t attributes;
-    CHECK(pthread_rwlockattr_init(&attributes) == 0);
-    CHECK(pthread_rwlockattr_setkind_np(&attributes,
-                                        PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) == 0);
-    CHECK(pthread_rwlock_init(lock, &attributes) == 0);
-    pthread_rwlockattr_destroy(&attributes);
-}
-
-static void lock_share(struct storage *storage)
-{
-    CHECK(shares.count == 0 || shares.storage == storage);
-    if (shares.count++ == 0)
-        pthread_rwlock_rdlock(&storage->lock);
-    shares.storage = storage;
-}
-
-static void lock_unshare(struct storage *storage)
-{
-    CHECK(shares.count > 0 && shares.storage == storage);
-    if (--shares.count == 0)
-        pthread_rwlock_unlock(&storage->lock);
 }
 
 /* ---- opening ---- */
@@ -154,7 +117,6 @@ static void options_create(struct storage *storage, const struct storage_options
     storage->write_synced = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(storage->write_synced, 1);
     storage->write_unsynced = rocksdb_writeoptions_create();
-    storage->read_options = rocksdb_readoptions_create();
     storage->hot = hot_create(options->hot_bytes, options->epoch);
     storage->partials = partials_create();
 }
@@ -192,7 +154,7 @@ enum status storage_open(const char *directory, const struct storage_options *op
 {
     struct storage *storage = calloc(1, sizeof(*storage));
     CHECK(storage != NULL);
-    lock_init(&storage->lock);
+    sharing_init(&storage->sharing);
     storage_begin_thread();
     enum status status = directory_claim(
         directory, options->format == 0 ? STORAGE_FORMAT : options->format, &storage->lock_fd, err);
@@ -227,13 +189,12 @@ void storage_close(struct storage **storage)
         rocksdb_cache_destroy(it->cache);
         rocksdb_writeoptions_destroy(it->write_synced);
         rocksdb_writeoptions_destroy(it->write_unsynced);
-        rocksdb_readoptions_destroy(it->read_options);
     }
     hot_destroy(&it->hot);
     partials_destroy(&it->partials);
     if (it->lock_fd >= 0)
         close(it->lock_fd);
-    pthread_rwlock_destroy(&it->lock);
+    sharing_fini(&it->sharing);
     free(it);
     *storage = NULL;
 }
@@ -498,13 +459,13 @@ static enum status storage_reopen(struct storage *storage, struct error *err)
     if (status != STATUS_OK)
         return status;
     atomic_fetch_add(&storage->changes, 1); /* the write that failed may be there after all */
-    pthread_rwlock_wrlock(&storage->lock);
+    sharing_stop(&storage->sharing);
     database_close(storage);
     status = database_open(storage, err);
     if (status != STATUS_OK)
         database_close(storage);
     hot_forget_all(storage->hot);
-    pthread_rwlock_unlock(&storage->lock);
+    sharing_go_on(&storage->sharing);
     atomic_fetch_add(&storage->changes, 1);
     if (status != STATUS_OK)
         return error_prefix(err, status, "after a failed write");
@@ -563,27 +524,40 @@ enum status storage_write(struct storage *storage, struct batch *batch, bool syn
 
 /* ---- iterators ---- */
 
-static enum status database_is_closed(struct error *err)
+/* Says why the database can't be read now. */
+static enum status reading_refused(enum status status, struct error *err)
 {
+    if (status == STATUS_AGAIN)
+        return error_set(err, status, "the database is being opened again after a failed write");
     return error_set(err, STATUS_UNAVAILABLE,
                      "the database could not be opened again after a failed write; see the log");
 }
 
+/* Shares the database until sharing_end, where this says OK. AGAIN: it would have to wait. */
+static enum status reading_begin(struct storage *storage, bool never_waits)
+{
+    if (!sharing_begin(&storage->sharing, never_waits))
+        return STATUS_AGAIN;
+    if (storage->database != NULL)
+        return STATUS_OK;
+    sharing_end(&storage->sharing);
+    return STATUS_UNAVAILABLE;
+}
+
 struct storage_snapshot {
-    struct storage *storage; /* whose lock is shared, where there is a snapshot */
-    const rocksdb_snapshot_t *snapshot; /* NULL: the database is closed */
+    struct storage *storage;
+    enum status status; /* OK: the database is shared until the release */
+    const rocksdb_snapshot_t *snapshot;
 };
 
-struct storage_snapshot *storage_snapshot_take(struct storage *storage)
+struct storage_snapshot *storage_snapshot_take(struct storage *storage, bool never_waits)
 {
     struct storage_snapshot *snapshot = calloc(1, sizeof(*snapshot));
     CHECK(snapshot != NULL);
     snapshot->storage = storage;
-    lock_share(storage);
-    if (storage->database != NULL)
+    snapshot->status = reading_begin(storage, never_waits);
+    if (snapshot->status == STATUS_OK)
         snapshot->snapshot = rocksdb_create_snapshot(storage->database);
-    else
-        lock_unshare(storage);
     return snapshot;
 }
 
@@ -592,12 +566,21 @@ void storage_snapshot_release(struct storage_snapshot **out)
     struct storage_snapshot *snapshot = *out;
     if (snapshot == NULL)
         return;
-    if (snapshot->snapshot != NULL) {
+    if (snapshot->status == STATUS_OK) {
         rocksdb_release_snapshot(snapshot->storage->database, snapshot->snapshot);
-        lock_unshare(snapshot->storage);
+        sharing_end(&snapshot->storage->sharing);
     }
     free(snapshot);
     *out = NULL;
+}
+
+/* The same as reading_begin; what has no snapshot can't be read over it. */
+static enum status reading_begin_over(struct storage *storage,
+                                      const struct storage_reading *reading)
+{
+    if (reading->snapshot != NULL && reading->snapshot->status != STATUS_OK)
+        return reading->snapshot->status;
+    return reading_begin(storage, reading->never_waits);
 }
 
 static rocksdb_readoptions_t *reading_options(const struct storage_reading *reading)
@@ -616,11 +599,9 @@ void range_open(struct range *range, struct storage *storage, const struct stora
 {
     struct bytes lower = buffer_bytes(&range->lower);
     struct bytes upper = buffer_bytes(&range->upper);
-    lock_share(storage);
-    if (storage->database == NULL) {
-        lock_unshare(storage);
+    range->refusal = reading_begin_over(storage, reading);
+    if (range->refusal != STATUS_OK)
         return;
-    }
     range->storage = storage;
     range->options = reading_options(reading);
     rocksdb_readoptions_set_total_order_seek(range->options, 1);
@@ -636,7 +617,7 @@ void range_close(struct range *range)
     if (range->iterator != NULL) {
         rocksdb_iter_destroy(range->iterator);
         rocksdb_readoptions_destroy(range->options);
-        lock_unshare(range->storage);
+        sharing_end(&range->storage->sharing);
     }
     buffer_fini(&range->lower);
     buffer_fini(&range->upper);
@@ -689,7 +670,7 @@ enum status range_status(const struct range *range, struct error *err)
 {
     char *failure = NULL;
     if (range->iterator == NULL)
-        return database_is_closed(err);
+        return reading_refused(range->refusal, err);
     if (rocksdb_iter_valid(range->iterator))
         return STATUS_OK;
     rocksdb_iter_get_error(range->iterator, &failure);
@@ -698,20 +679,19 @@ enum status range_status(const struct range *range, struct error *err)
 }
 
 /* Finds the value, which the caller frees with rocksdb_free. NOT_FOUND: there is none. */
-static enum status family_get(struct storage *storage, const rocksdb_readoptions_t *options,
+static enum status family_get(struct storage *storage, const struct storage_reading *reading,
                               enum family family, struct bytes key, char **found, size_t *size,
                               struct error *err)
 {
     char *failure = NULL;
-    *found = NULL;
-    lock_share(storage);
-    bool is_closed = storage->database == NULL;
-    if (!is_closed)
-        *found = rocksdb_get_cf(storage->database, options, storage->families[family], key.data,
-                                key.size, size, &failure);
-    lock_unshare(storage);
-    if (is_closed)
-        return database_is_closed(err);
+    enum status refusal = reading_begin_over(storage, reading);
+    if (refusal != STATUS_OK)
+        return reading_refused(refusal, err);
+    rocksdb_readoptions_t *options = reading_options(reading);
+    *found = rocksdb_get_cf(storage->database, options, storage->families[family], key.data,
+                            key.size, size, &failure);
+    rocksdb_readoptions_destroy(options);
+    sharing_end(&storage->sharing);
     if (failure != NULL)
         return storage_failed("read from the database", failure, err);
     return *found == NULL ? STATUS_NOT_FOUND : STATUS_OK;
@@ -725,10 +705,8 @@ enum status storage_get_kind(struct storage *storage, const struct storage_readi
     size_t size;
     struct buffer key = {0};
     key_append_prefix(&key, table_id, entity, kind);
-    rocksdb_readoptions_t *options = reading_options(reading);
-    enum status status = family_get(storage, options, FAMILY_EVENTS, buffer_bytes(&key), &found,
+    enum status status = family_get(storage, reading, FAMILY_EVENTS, buffer_bytes(&key), &found,
                                     &size, err);
-    rocksdb_readoptions_destroy(options);
     buffer_fini(&key);
     if (status != STATUS_OK)
         return status;
@@ -745,7 +723,7 @@ enum status storage_get_row(struct storage *storage, struct bytes key, struct ar
     char *found;
     size_t size;
     enum status status =
-        family_get(storage, storage->read_options, FAMILY_ROWS, key, &found, &size, err);
+        family_get(storage, &read_newest, FAMILY_ROWS, key, &found, &size, err);
     if (status != STATUS_OK)
         return status;
     *value = arena_copy(arena, bytes_of(found, size));

@@ -180,9 +180,10 @@ MUST_USE enum status storage_get_batch_row(struct storage *storage,
 /* ---- timelines ---- */
 
 /* One state of the database, to be read again and again; it keeps what compactions would free, and
- * the database from being opened again: it is released soon. */
+ * the database from being opened again: it is released soon. Where the database is closed, or one that
+ * never waits would have to, there is no such state: then reads over it say UNAVAILABLE or AGAIN. */
 struct storage_snapshot;
-struct storage_snapshot *storage_snapshot_take(struct storage *storage);
+struct storage_snapshot *storage_snapshot_take(struct storage *storage, bool never_waits);
 void storage_snapshot_release(struct storage_snapshot **snapshot);
 
 /* How to read; all zero: the newest state, and what is not in memory is waited for. */

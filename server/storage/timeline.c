@@ -114,7 +114,8 @@ struct timeline *timeline_open_within(struct storage *storage,
     struct timeline *timeline = calloc(1, sizeof(*timeline));
     CHECK(timeline != NULL && bounds->t_us < INT64_MAX);
     if (bounds->has_base && reading->snapshot == NULL)
-        of_one_moment.snapshot = timeline->snapshot = storage_snapshot_take(storage);
+        of_one_moment.snapshot = timeline->snapshot =
+            storage_snapshot_take(storage, reading->never_waits);
     if (bounds->has_base)
         read_base(timeline, storage, &of_one_moment, table_id, entity);
     key_append_prefix(&timeline->range.lower, table_id, entity, KIND_EVENT);

@@ -1,6 +1,8 @@
 #include "stream/dead_letters.h"
 
 #include "base/base64.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/number.h"
 #include "base/time_text.h"
 #include "registry/json.h"
@@ -9,6 +11,7 @@
 enum {
     LETTERS_COUNT_MAX = 10 * 1000,           /* of one source */
     LETTERS_BYTES_MAX = 64 * 1024 * 1024,    /* the same */
+    EXPIRED_LETTERS_MAX = 1000,              /* of one call */
     LETTERS_REPLY_SIZE_MAX = 8 * 1024 * 1024, /* of a list; the rest is asked for with `after` */
 };
 
@@ -17,7 +20,7 @@ static struct bytes letters_prefix(struct arena *arena, uint32_t source_id)
     return arena_format(arena, "letter/%u/", source_id);
 }
 
-static struct bytes letter_key(struct arena *arena, uint32_t source_id, uint64_t sequence)
+struct bytes letter_key(struct arena *arena, uint32_t source_id, uint64_t sequence)
 {
     return arena_format(arena, "letter/%u/%020llu", source_id, (unsigned long long)sequence);
 }
@@ -43,33 +46,99 @@ enum status dead_letters_load(struct stream *stream, struct source_state *state,
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
+/* The number behind the last '/' of the key; 0: it is not one of ours. */
+static uint64_t sequence_of(struct bytes key)
+{
+    const char *slash = memrchr(key.data, '/', key.size);
+    int64_t value = 0;
+    size_t head = slash == NULL ? key.size : (size_t)(slash - key.data) + 1;
+    while (head + 1 < key.size && key.data[head] == '0')
+        head++;
+    return number_parse_int(bytes_after(key, head), &value) == NUMBER_OK ? (uint64_t)value : 0;
+}
+
 /* What is deleted, while letters are looked through. */
 struct eviction {
     struct stream *stream;
+    const struct source_runtime *source;
     struct letter_marks *marks;
+    int64_t before_us; /* of those that are too old */
+    size_t left;       /* the same */
 };
+
+/* Deletes a letter by itself, whether or not it was produced to the topic. */
+static void evict(struct eviction *eviction, struct bytes key, struct bytes value)
+{
+    struct stream *stream = eviction->stream;
+    struct letter_marks *marks = eviction->marks;
+    batch_delete_row(stream->batch, stream->storage, key);
+    marks->count -= marks->count > 0;
+    marks->bytes -= value.size < marks->bytes ? value.size : marks->bytes;
+    if (eviction->source->source->definition->letters_topic.size > 0 &&
+        sequence_of(key) > eviction->source->state->letters_sent)
+        stream->counters.dead_letters_unsent_total++;
+}
 
 static enum status evict_letter(void *context, struct bytes key, struct bytes value,
                                 struct error *err)
 {
     struct eviction *eviction = context;
-    struct letter_marks *marks = eviction->marks;
     (void)err;
-    if (marks->count <= LETTERS_COUNT_MAX && marks->bytes <= LETTERS_BYTES_MAX)
+    if (eviction->marks->count <= LETTERS_COUNT_MAX && eviction->marks->bytes <= LETTERS_BYTES_MAX)
         return STATUS_AGAIN; /* enough */
-    batch_delete_row(eviction->stream->batch, eviction->stream->storage, key);
-    marks->count -= marks->count > 0;
-    marks->bytes -= value.size < marks->bytes ? value.size : marks->bytes;
-    marks->evicted++;
+    evict(eviction, key, value);
+    eviction->marks->evicted++;
     eviction->stream->counters.dead_letters_evicted_total++;
     return STATUS_OK;
 }
 
-enum status dead_letters_settle(struct stream *stream, struct source_state *state,
+/* Letters stand in the order in which they came. */
+static enum status expire_letter(void *context, struct bytes key, struct bytes value,
+                                 struct error *err)
+{
+    struct eviction *eviction = context;
+    struct dead_letter letter;
+    arena_reset(eviction->stream->event_arena);
+    bool is_kept = dead_letter_decode(value, eviction->stream->event_arena, &letter, err) ==
+                       STATUS_OK &&
+                   letter.time_us >= eviction->before_us;
+    if (is_kept || eviction->left == 0)
+        return STATUS_AGAIN; /* enough */
+    eviction->left--;
+    evict(eviction, key, value);
+    eviction->source->state->is_moved = true;
+    eviction->stream->counters.dead_letters_expired_total++;
+    return STATUS_OK;
+}
+
+void dead_letters_expire(struct stream *stream, struct source_runtime *source)
+{
+    struct error err = {0};
+    struct source_state *state = source->state;
+    struct eviction eviction = {
+        .stream = stream,
+        .source = source,
+        .marks = &state->letters,
+        .left = EXPIRED_LETTERS_MAX,
+        .before_us = clock_now_us() - source->source->definition->letters_retention_us};
+    if (state->letters.count == 0)
+        return;
+    struct bytes prefix = letters_prefix(stream->batch_arena, state->source_id);
+    enum status status =
+        storage_scan_rows(stream->storage, prefix, expire_letter, &eviction, &err);
+    if (status == STATUS_OK || status == STATUS_AGAIN)
+        status = stream_commit(stream, &err);
+    if (status != STATUS_OK)
+        log_error("retention of the dead letters of source '%.*s': %s",
+                  BYTES_ARGS(source->source->definition->name), err.text);
+}
+
+enum status dead_letters_settle(struct stream *stream, const struct source_runtime *source,
                                 struct error *err)
 {
     char row[LETTER_MARKS_SIZE];
-    struct eviction eviction = {.stream = stream, .marks = &state->letters};
+    struct source_state *state = source->state;
+    struct eviction eviction = {.stream = stream, .source = source, .marks = &state->letters};
     enum status status = STATUS_OK;
     if (memcmp(&state->letters, &state->letters_committed, sizeof(state->letters)) == 0)
         return STATUS_OK;
@@ -198,17 +267,6 @@ struct visit {
     size_t left;
     struct letter_result *result;
 };
-
-/* The number behind the last '/' of the key; 0: it is not one of ours. */
-static uint64_t sequence_of(struct bytes key)
-{
-    const char *slash = memrchr(key.data, '/', key.size);
-    int64_t value = 0;
-    size_t head = slash == NULL ? key.size : (size_t)(slash - key.data) + 1;
-    while (head + 1 < key.size && key.data[head] == '0')
-        head++;
-    return number_parse_int(bytes_after(key, head), &value) == NUMBER_OK ? (uint64_t)value : 0;
-}
 
 static enum status visit_row(void *context, struct bytes key, struct bytes value,
                              struct error *err)

@@ -253,6 +253,21 @@ static void look_around(struct stream *stream)
     }
 }
 
+/* Produces dead letters to the topics for them. Returns whether there are more. */
+static bool send_letters(struct stream *stream)
+{
+    struct intake *intake = stream->intake;
+    bool has_more = false;
+    for (size_t i = 0; i < intake->sources_count; i++) {
+        struct kafka_source *source = intake->sources[i];
+        if (source->sender != NULL)
+            has_more |= letter_sender_step(stream, source->sender,
+                                           runtime_find(stream->runtime, source->name),
+                                           intake->wake, intake->context);
+    }
+    return has_more;
+}
+
 bool intake_step(struct stream *stream)
 {
     struct intake *intake = stream->intake;
@@ -272,7 +287,8 @@ bool intake_step(struct stream *stream)
     if (is_well)
         is_well = commit(stream);
     look_around(stream);
-    return is_well && left == 0;
+    bool has_letters = is_well && send_letters(stream);
+    return is_well && (left == 0 || has_letters);
 }
 
 /* ---- how far it is ---- */
@@ -341,6 +357,7 @@ static void append_source(const struct stream *stream, struct kafka_source *sour
                              bytes_of_text(source->failure.text[0] != '\0' ? source->failure.text
                                                                            : error));
     append_freshness(runtime_find(stream->runtime, source->name), out);
+    letter_sender_append(source->sender, runtime_find(stream->runtime, source->name)->state, out);
     json_name(out, "partitions");
     buffer_append_byte(out, '[');
     for (uint32_t i = 0; i < source->topics_count; i++)

@@ -5,6 +5,8 @@
 #include "base/check.h"
 #include "stream/kafka.h"
 
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
 enum { PROPERTY_ERROR_SIZE = 512 };
 
 static bool text_starts_with(const char *text, const char *prefix)
@@ -23,10 +25,10 @@ static const char *property_refusal(const char *name)
     static const char *const dangerous[] = {
         "plugin.library.paths", "sasl.kerberos.kinit.cmd", "ssl.engine.location", "builtin.features",
     };
-    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+    for (size_t i = 0; i < COUNT_OF(ours); i++)
         if (strcmp(name, ours[i]) == 0)
             return "is set by asof (brokers, group, start and on_gap are keys of their own)";
-    for (size_t i = 0; i < sizeof(dangerous) / sizeof(dangerous[0]); i++)
+    for (size_t i = 0; i < COUNT_OF(dangerous); i++)
         if (strcmp(name, dangerous[i]) == 0)
             return "is not taken from definitions, as it would run other programs or libraries";
     return text_starts_with(name, "test.") ? "is for tests of librdkafka itself" : NULL;
@@ -67,33 +69,68 @@ static enum status set_bytes(rd_kafka_conf_t *conf, const char *name, struct byt
     return status;
 }
 
-enum status kafka_properties_set(rd_kafka_conf_t *conf, const struct kafka_definition *definition,
-                                 struct error *err)
+struct preset {
+    const char *name;
+    const char *value;
+};
+
+static enum status set_presets(rd_kafka_conf_t *conf, const struct preset *presets, size_t count,
+                               struct error *err)
 {
-    static const char *const presets[][2] = {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        status = property_set(conf, presets[i].name, presets[i].value, err);
+    return status;
+}
+
+/* What is said of every client of the source's brokers. */
+static enum status set_common(rd_kafka_conf_t *conf, const struct kafka_definition *definition,
+                              struct error *err)
+{
+    static const struct preset presets[] = {
         {"client.id", "asof"},
         {"check.crcs", "true"},
         {"socket.keepalive.enable", "true"},
         {"reconnect.backoff.max.ms", "1000"},
         {"log.connection.close", "false"},
     };
-    static const char *const fixed[][2] = {
-        {"enable.auto.commit", "false"},     {"enable.auto.offset.store", "false"},
-        {"auto.offset.reset", "error"},      {"isolation.level", "read_committed"},
-        {"enable.partition.eof", "true"},    {"allow.auto.create.topics", "false"},
-    };
-    enum status status = STATUS_OK;
-    for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]) && status == STATUS_OK; i++)
-        status = property_set(conf, presets[i][0], presets[i][1], err);
+    enum status status = set_presets(conf, presets, COUNT_OF(presets), err);
     for (size_t i = 0; i < definition->properties_count && status == STATUS_OK; i++) {
         const struct bytes *property = &definition->properties[2 * i];
         char name[PROPERTY_ERROR_SIZE];
         status = set_bytes(conf, bytes_to_text(property[0], name, sizeof(name)), property[1], err);
     }
-    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]) && status == STATUS_OK; i++)
-        status = property_set(conf, fixed[i][0], fixed[i][1], err);
+    return status == STATUS_OK ? set_bytes(conf, "bootstrap.servers", definition->brokers, err)
+                               : status;
+}
+
+enum status kafka_properties_set(rd_kafka_conf_t *conf, const struct kafka_definition *definition,
+                                 struct error *err)
+{
+    static const struct preset fixed[] = {
+        {"enable.auto.commit", "false"},     {"enable.auto.offset.store", "false"},
+        {"auto.offset.reset", "error"},      {"isolation.level", "read_committed"},
+        {"enable.partition.eof", "true"},    {"allow.auto.create.topics", "false"},
+    };
+    enum status status = set_common(conf, definition, err);
     if (status == STATUS_OK)
-        status = set_bytes(conf, "bootstrap.servers", definition->brokers, err);
+        status = set_presets(conf, fixed, COUNT_OF(fixed), err);
     struct bytes group = definition->group.size > 0 ? definition->group : bytes_of_text("asof");
     return status == STATUS_OK ? set_bytes(conf, "group.id", group, err) : status;
+}
+
+/* Not an idempotent producer: what was not delivered is sent again by who keeps it, and this release's
+ * stops for good after some errors. */
+enum status kafka_properties_set_producer(rd_kafka_conf_t *conf,
+                                          const struct kafka_definition *definition,
+                                          struct error *err)
+{
+    static const struct preset fixed[] = {
+        {"acks", "all"},          {"enable.idempotence", "false"},
+        {"linger.ms", "5"},       {"message.timeout.ms", "10000"},
+        {"batch.size", "65536"},
+        {"message.max.bytes", "4000000"}, /* what the topic takes is less, and its broker says so */
+    };
+    enum status status = set_common(conf, definition, err);
+    return status == STATUS_OK ? set_presets(conf, fixed, COUNT_OF(fixed), err) : status;
 }

@@ -34,6 +34,10 @@ void kafka_source_bind(struct kafka_source *source, const struct source *definit
 {
     source->name = definition->definition->name;
     source->definition = definition->definition->kafka;
+    if (source->sender != NULL && !letter_sender_fits(source->sender, definition))
+        letter_sender_destroy(&source->sender);
+    if (source->sender == NULL && definition->definition->letters_topic.size > 0)
+        source->sender = letter_sender_create(definition);
     for (size_t i = 0; i < source->topics_count; i++)
         source->topics[i].name = source->definition->topics[i];
 }
@@ -44,6 +48,7 @@ void kafka_source_destroy(struct kafka_source **source)
     if (it == NULL)
         return;
     kafka_consumer_destroy(&it->consumer);
+    letter_sender_destroy(&it->sender);
     for (size_t i = 0; i < it->topics_count; i++)
         free(it->topics[i].partitions);
     buffer_fini(&it->text);

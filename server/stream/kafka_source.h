@@ -17,6 +17,7 @@
 #ifndef ASOF_STREAM_KAFKA_SOURCE_H
 #define ASOF_STREAM_KAFKA_SOURCE_H
 
+#include "stream/letter_sender.h"
 #include "stream/positions.h"
 #include "stream/stream_private.h"
 
@@ -54,6 +55,7 @@ struct kafka_source {
     const struct kafka_definition *definition; /* the same */
     struct buffer text;                        /* owned: the definition's, to be compared */
     struct kafka_consumer *consumer;           /* owned; NULL: it could not be started */
+    struct letter_sender *sender;              /* owned; NULL: dead letters go to no topic */
     struct error failure;                      /* why */
     int64_t restart_mono_us;                   /* when to try again */
     struct kafka_topic topics[KAFKA_TOPICS_MAX];

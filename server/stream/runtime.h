@@ -29,6 +29,7 @@ struct source_state {
     bool is_catching_up;         /* it has old events to offer: horizons stand still */
     struct letter_marks letters_committed;
     struct letter_marks letters; /* with the open batch */
+    uint64_t letters_sent;       /* the last one that was produced to the topic of dead letters */
     uint64_t first_sequence;     /* the log holds nothing before this, as far as is known */
 };
 

@@ -20,6 +20,9 @@ enum {
 /* How often old producers are looked for. */
 #define EXPIRY_INTERVAL_US US_PER_HOUR
 
+/* How often old dead letters are looked for. */
+#define LETTERS_INTERVAL_US US_PER_SECOND
+
 /* How long a producer's last sequence is kept after its last push. */
 #define PRODUCER_KEPT_US (7 * US_PER_DAY)
 
@@ -317,7 +320,7 @@ enum status stream_commit(struct stream *stream, struct error *err)
             continue;
         put_source(stream, source);
         if (status == STATUS_OK)
-            status = dead_letters_settle(stream, source->state, err);
+            status = dead_letters_settle(stream, source, err);
         is_synced |= source->state->block.count > 0 &&
                      source->source->definition->durability == DURABILITY_FSYNC;
     }
@@ -377,12 +380,17 @@ void stream_trim(struct stream *stream)
     if (stream_prepare(stream, &err) != STATUS_OK)
         return;
     int64_t now_mono_us = clock_mono_us();
+    bool expires_letters = now_mono_us >= stream->letters_mono_us && !stream_is_dirty(stream);
     if (now_mono_us >= stream->expiry_mono_us) {
         stream->expiry_mono_us = now_mono_us + EXPIRY_INTERVAL_US;
         expire_producers(stream);
     }
+    if (expires_letters)
+        stream->letters_mono_us = now_mono_us + LETTERS_INTERVAL_US;
     for (size_t i = 0; i < stream->runtime->sources_count; i++) {
         struct source_runtime *source = &stream->runtime->sources[i];
+        if (expires_letters && source->source->definition->letters_retention_us != DURATION_NONE)
+            dead_letters_expire(stream, source);
         if (source->source->definition->retention_us == DURATION_NONE)
             continue;
         if (trim_source(stream, source, &err) != STATUS_OK)

@@ -249,6 +249,10 @@ MUST_USE enum status stream_retry_letters(struct stream *stream, struct bytes so
     X(partials_built_total, "Partials of chunks of time that were made.")                          \
     X(dead_letters_total, "Records of Kafka that were put with the dead letters.")                 \
     X(dead_letters_evicted_total, "Dead letters that made room for newer ones.")                   \
+    X(dead_letters_expired_total, "Dead letters that were older than their source keeps them.")    \
+    X(dead_letters_produced_total, "Dead letters that were produced to the topic for them.")       \
+    X(dead_letters_unsent_total,                                                                   \
+      "Dead letters that were not produced to their topic: too old, too large, or made room.")     \
     X(kafka_gaps_total, "Times that records of Kafka were gone before they were read.")            \
     X(kafka_lost_total, "Records that were skipped as they were gone (on_gap: skip).")             \
     X(kafka_origins_total, "Topics that were found deleted and created again.")

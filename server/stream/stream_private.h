@@ -59,6 +59,7 @@ struct stream {
     int64_t fill_retry_mono_us;    /* after a failed step: not before this */
     struct drop drop;
     struct fill_omissions fill_omissions;
+    int64_t letters_mono_us;       /* when old dead letters are looked for next */
     int64_t expiry_mono_us;        /* when old producers are looked for next */
     struct intake *intake;         /* owned; NULL: Kafka is not read */
     uint64_t generation;           /* of the storage that the states were read from */

@@ -5,10 +5,11 @@ import json
 import time
 
 import pytest
+from confluent_kafka.admin import NewTopic
 
 import test_http as http
 from conftest import Server
-from kafka_world import Message
+from kafka_world import Message, settle
 
 SOURCE = """\
 sources:
@@ -160,3 +161,74 @@ def test_what_can_not_be_read_is_a_breach_until_it_is(world):
     world.wait_for("a", b"2")
     world.server.wait_for(lambda: world.lag()["is_fresh"], 30)
     assert http.metrics(world.server)['asof_source_freshness_breached{source="things"}'] == 0
+
+
+# ---- dead letters ----
+
+def dead_topic(world, **config):
+    name = f"dead.{time.monotonic_ns()}"
+    settle(world.kafka.admin.create_topics([NewTopic(name, 2, 1, config=config)]))
+    world.kafka.wait_for(lambda: len(world.kafka.ends(name)) == 2, f"topic {name} is not there")
+    return name
+
+
+def test_dead_letters_are_produced_to_their_topic_by_at_least_once(world):
+    dead = dead_topic(world, **{"max.message.bytes": "20000"})
+    topic = world.kafka.new_topic(partitions=1)
+    world.apply(topic)
+    world.kafka.produce(topic, [Message(b"{", b"k1", {"trace": b"t1"}), event(), Message(None, b"k2"),
+                                Message(b'{"n": "' + b"x" * 30_000 + b'"}', b"k3")])
+    world.wait_for_letters(3)
+    world.apply(topic, options="dead_letters: {topic: %s}" % dead)  # what lay there before is produced, too
+    world.server.wait_for(lambda: world.lag()["dead_letter_topic"]["unsent"] == 0, 30)
+
+    records = {record.key: record for record in world.kafka.records(dead)}
+    assert sorted(records) == [b"k1", b"k2", b"k3"]
+    headers = dict(records[b"k1"].headers)
+    assert (records[b"k1"].value, headers["trace"]) == (b"{", b"t1")
+    assert headers["asof.reason"] == b"undecodable" and b"not valid JSON" in headers["asof.error"]
+    assert (headers["asof.source"], headers["asof.topic"], headers["asof.partition"], headers["asof.offset"]) == (
+        b"things", topic.encode(), b"0", b"0")
+    assert abs(int(headers["asof.timestamp"]) - now_ms()) < 600_000
+    assert records[b"k2"].value is None and dict(records[b"k2"].headers)["asof.offset"] == b"2"
+    assert records[b"k3"].value is None and dict(records[b"k3"].headers)["asof.value"] == b"left out"
+
+    world.server.kill()
+    world.server.start()
+    world.kafka.produce(topic, [f"bad {number}".encode() for number in range(1000)])
+    world.wait_for_letters(1003)
+    world.server.kill()  # with some of them under way
+    world.server.start()
+    world.server.wait_for(lambda: world.lag()["dead_letter_topic"]["unsent"] == 0, 30)
+    values = {record.value for record in world.kafka.records(dead)}
+    assert {f"bad {number}".encode() for number in range(1000)} <= values
+    assert world.letters("COUNT", "1")["count"] == 1003  # they stay here, too
+
+
+def test_a_topic_that_takes_no_dead_letters_holds_up_nothing(world):
+    dead = f"dead.{time.monotonic_ns()}"  # not there yet
+    topic = world.kafka.new_topic(partitions=1)
+    world.apply(topic, options="dead_letters: {topic: %s}" % dead)
+    world.kafka.produce(topic, [b"{", *(event() for _ in range(100))])
+    world.wait_for("a", b"100")
+    world.server.wait_for(lambda: world.lag()["dead_letter_topic"]["error"] is not None, 60)
+    assert world.lag()["dead_letter_topic"]["unsent"] == 1
+    assert f"1 dead letters are not produced to topic {dead}" in world.server.asof("lag").stdout
+    world.kafka.produce(topic, [event()])
+    world.wait_for("a", b"101")
+    world.kafka.create_topic(dead, 1)
+    world.server.wait_for(lambda: world.lag()["dead_letter_topic"] == {"topic": dead, "unsent": 0, "error": None}, 60)
+    assert [record.value for record in world.kafka.records(dead)][:1] == [b"{"]
+
+
+def test_dead_letters_are_kept_as_long_as_their_source_says(world):
+    topic = world.kafka.new_topic(partitions=1)
+    world.apply(topic, options="dead_letters: {retention: 3s}")
+    world.kafka.produce(topic, [b"{", b"["])
+    world.wait_for_letters(2)
+    world.wait_for_letters(0)
+    assert b"stream_dead_letters_expired_total:2" in world.server.call("INFO", "asof")
+    assert world.letters()["letters"] == []
+    world.kafka.produce(topic, [b"}"])
+    world.wait_for_letters(1)
+    assert [letter["id"] for letter in world.letters()["letters"]] == [3]

@@ -240,7 +240,7 @@ static void a_view_with_a_mistake(void **state)
          "a.yaml:12:12: where: there is no field 'stats'"},
         {"sources: {}\n" CARD "views: {v: {source: a, entity: b, features: {c: {count: '*', over: "
          "5m}}}}\n",
-         "a.yaml:3:32: there is no entity 'b'; the entities are card"},
+         "a.yaml:3:21: there is no source 'a'; there are no sources yet"},
         {PAYMENTS "entities: {shop: {keys: [merchant]}}\n"
                   "views: {v: {source: payments, entity: shop, features: {c: {count: '*', over: "
                   "5m}}}}\n",
@@ -252,6 +252,51 @@ static void a_view_with_a_mistake(void **state)
          "a.yaml:8:39: the key 'amount' of entity 'shop' is a decimal(2) in source 'payments'; a "
          "key must be a string or an int"},
     };
+    CHECK_MISTAKES(cases);
+}
+
+static void a_batch_view_with_a_mistake(void **state)
+{
+    (void)state;
+#define BATCH(body) PAYMENTS CARD "views:\n  v:\n    kind: batch\n" body
+#define OF_CARD(body) BATCH("    entity: card\n    features: {" body "}\n")
+    static const struct mistake_case cases[] = {
+        {BATCH("    entity: card\n    ttl: 30d\n"),
+         "a.yaml:9:3: view 'v' is not complete; add features: {NAME: TYPE}"},
+        {BATCH("    where: x\n"),
+         "a.yaml:11:5: found 'where'; a batch view keeps every write; leave it out"},
+        {OF_CARD("a: strin"), "a.yaml:12:19: there is no type 'strin'; did you mean 'string'?"},
+        {OF_CARD("a: {over: 5m}"), "a.yaml:12:20: found 'over'; a batch view has no windows: its "
+                                   "features are written as they are"},
+        {OF_CARD("a: {default: 5}"),
+         "a.yaml:12:16: feature 'a' has no type; add type: string, or another one"},
+        {OF_CARD("a: [string]"),
+         "a.yaml:12:19: found a list; a feature of a batch view is a type, like a: string, or a "
+         "mapping like {type: string, default: none}"},
+        {OF_CARD("a: {type: int, default: x}"),
+         "a.yaml:12:40: the default 'x' is no int, which is the type of this feature"},
+        {OF_CARD("card: int"), "a.yaml:12:16: feature 'card' has the name of a key or of what each "
+                               "write brings along (event_timestamp, event_deleted); give it "
+                               "another one"},
+        {OF_CARD("event_deleted: bool"),
+         "a.yaml:12:16: feature 'event_deleted' has the name of a key or of what each write brings "
+         "along (event_timestamp, event_deleted); give it another one"},
+        {BATCH("    entity: card\n    ttl: soon\n    features: {a: int}\n"),
+         "a.yaml:12:10: 'soon' is no duration; ttl takes one like 30d, 1h30m or 250ms, or none"},
+        {BATCH("    source: payments\n    entity: card\n    features: {statu: string}\n"),
+         "a.yaml:13:16: feature 'statu' is no field of source 'payments'; did you mean 'status'?"},
+        {BATCH("    source: payments\n    entity: card\n    features: {amount: int}\n"),
+         "a.yaml:13:24: feature 'amount' is a field of type decimal(2) in source 'payments'"},
+        {PAYMENTS CARD "views:\n  payments: {kind: batch, entity: card, features: {a: int}}\n",
+         "a.yaml:9:3: there is a source of the name 'payments', under which this batch view would "
+         "take its writes; add source: payments if its events are the writes, else give the view "
+         "another name"},
+        {"sources: {s: {writes: true, fields: {ts: timestamp}, event_time: ts}}\n",
+         "a.yaml:1:15: found 'writes'; asof itself says so of the writes of a batch view; leave it "
+         "out"},
+    };
+#undef OF_CARD
+#undef BATCH
     CHECK_MISTAKES(cases);
 }
 
@@ -497,6 +542,7 @@ int main(void)
         cmocka_unit_test(a_source_with_a_mistake_about_kafka),
         cmocka_unit_test(an_entity_with_a_mistake),
         cmocka_unit_test(a_view_with_a_mistake),
+        cmocka_unit_test(a_batch_view_with_a_mistake),
         cmocka_unit_test(a_feature_with_a_mistake),
         cmocka_unit_test(a_change_that_breaks_a_registered_view),
         cmocka_unit_test(a_definition_that_stands_in_two_files),

@@ -125,11 +125,81 @@ static void it_is_opened_again_however_much_is_read(void **state)
     }
 }
 
+/* Heals until the database was opened again. */
+static void *heal(void *context)
+{
+    uint64_t generation = *(const uint64_t *)context;
+    int64_t until_mono_us = clock_mono_us() + HEALED_WITHIN_US;
+    while (storage_generation(storage) == generation && clock_mono_us() < until_mono_us) {
+        storage_heal(storage);
+        sched_yield();
+    }
+    return NULL;
+}
+
+static enum status read_without_waiting(const struct storage_snapshot *snapshot)
+{
+    const struct storage_reading never_waits = {.snapshot = snapshot, .never_waits = true};
+    struct timeline_event event;
+    struct error err;
+    struct bytes entity = bytes_of_text("nobody");
+    struct timeline *timeline = timeline_open(storage, &never_waits, TABLE, entity, EVENTS);
+    enum status status = timeline_back(timeline, &event, &err);
+    timeline_close(&timeline);
+    return status;
+}
+
+/* What a thread that shares nothing yet is told. */
+struct refused {
+    int64_t until_mono_us;
+    enum status read;
+    enum status read_over_snapshot;
+};
+
+static void *read_until_refused(void *context)
+{
+    struct refused *refused = context;
+    do
+        refused->read = read_without_waiting(NULL);
+    while (refused->read == STATUS_NOT_FOUND && clock_mono_us() < refused->until_mono_us);
+    struct storage_snapshot *snapshot = storage_snapshot_take(storage, true);
+    refused->read_over_snapshot = read_without_waiting(snapshot);
+    storage_snapshot_release(&snapshot);
+    return NULL;
+}
+
+/* While one reads, who opens it again waits, and so would who begins to read. */
+static void who_never_waits_does_not_wait_for_the_opening(void **state)
+{
+    (void)state;
+    pthread_t healer;
+    pthread_t reader;
+    struct refused refused = {.until_mono_us = clock_mono_us() + HEALED_WITHIN_US};
+    uint64_t generation = storage_generation(storage);
+    signal(SIGXFSZ, SIG_IGN);
+    struct storage_snapshot *held = storage_snapshot_take(storage, false);
+    fail_a_write();
+    assert_int_equal(pthread_create(&healer, NULL, heal, &generation), 0);
+
+    assert_int_equal(pthread_create(&reader, NULL, read_until_refused, &refused), 0);
+    pthread_join(reader, NULL);
+
+    assert_int_equal(refused.read, STATUS_AGAIN);
+    assert_int_equal(refused.read_over_snapshot, STATUS_AGAIN);
+    assert_int_equal(read_without_waiting(held), STATUS_NOT_FOUND); /* it shares already */
+    storage_snapshot_release(&held);
+    pthread_join(healer, NULL);
+    assert_int_not_equal(storage_generation(storage), generation);
+    assert_int_equal(read_without_waiting(NULL), STATUS_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_is_opened_again_however_much_is_read, storage_begin,
                                         storage_end),
+        cmocka_unit_test_setup_teardown(who_never_waits_does_not_wait_for_the_opening,
+                                        storage_begin, storage_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

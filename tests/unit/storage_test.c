@@ -250,7 +250,7 @@ static void a_snapshot_stands_still(void **state)
     char text[8];
     put(batch, 1, "a", 100, "x", "old");
     write_batch(batch, false);
-    struct storage_snapshot *snapshot = storage_snapshot_take(storage);
+    struct storage_snapshot *snapshot = storage_snapshot_take(storage, false);
     const struct storage_reading as_then = {.snapshot = snapshot};
     uint64_t changes = storage_changes(storage);
     assert_int_equal(changes % 2, 0);
