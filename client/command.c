@@ -21,6 +21,11 @@ enum { BATCH_EVENTS_PRESET = 1000, IN_FLIGHT_PRESET = 4, RETRY_S_PRESET = 60, RE
         .name = (option_name), .value = (value_name), .kind = OPTION_TEXT,                         \
         .offset = offsetof(struct options, field), .help = (text)                                  \
     }
+#define TEXTS(option_name, value_name, field, text)                                                \
+    {                                                                                              \
+        .name = (option_name), .value = (value_name), .kind = OPTION_TEXTS,                        \
+        .offset = offsetof(struct options, field), .help = (text)                                  \
+    }
 #define NUMBER(option_name, value_name, field, low, high, usual, text)                             \
     {                                                                                              \
         .name = (option_name), .value = (value_name), .kind = OPTION_NUMBER,                       \
@@ -58,10 +63,16 @@ static const struct option migrate_options[] = {
     FLAG("dry-run", is_dry_run, "only say what would be done"),
 };
 
+static const struct option describe_options[] = {
+    FLAG("lineage", is_lineage, "where the values come from: features, view versions, sources"),
+    FLAG("mermaid", is_mermaid, "the same as a Mermaid flowchart, for Markdown"),
+};
+
 static const struct option get_options[] = {
     TEXT("features", "A,B", features, "only these features, in this order"),
     TEXT("at", "T", at, "as of T: now, RFC 3339, or microseconds since 1970"),
     FLAG("exclusive", is_exclusive, "without the events at T itself (the lookup at T - 1 us)"),
+    TEXTS("set", "NAME=VALUE", set, "a request value of on-demand views; may be said often"),
 };
 
 static const struct option push_options[] = {
@@ -180,8 +191,8 @@ const struct command command_table[] = {
     {
         .name = "list",
         .words = "",
-        .summary = "List sources, entities and views",
-        .text = "One table each, with the versions of every view.\n",
+        .summary = "List sources, entities, views and services",
+        .text = "One table each, with the versions of every view and service.\n",
         .examples = "  asof list\n"
                     "  asof list --json | jq '.views[].name'\n",
         .run = command_list,
@@ -189,26 +200,33 @@ const struct command command_table[] = {
     {
         .name = "describe",
         .words = "NAME",
-        .summary = "Show one source, entity or view in full",
-        .text = "NAME is a source, an entity, a view (its active version) or a version (view@2).\n",
+        .summary = "Show one source, entity, view or service in full",
+        .text = "NAME is a source, an entity, a view or a service (its active version) or a version\n"
+                "(view@2). With --lineage, of a view or a service: its features, the versions of\n"
+                "views that they are read from, and their sources, as a tree.\n",
         .words_min = 1,
         .words_max = 1,
+        .options = TABLE(describe_options),
         .examples = "  asof describe card_payments\n"
-                    "  asof describe card_payments@1 --json\n",
+                    "  asof describe card_payments@1 --json\n"
+                    "  asof describe fraud --lineage\n"
+                    "  asof describe fraud --mermaid > fraud.mmd\n",
         .run = command_describe,
     },
     {
         .name = "get",
-        .words = "VIEW ENTITY...",
+        .words = "VIEW|SERVICE ENTITY...",
         .summary = "Read features, now or as of a past moment",
         .text =
-            "VIEW is a view (its active version) or a version (view@2). The keys of a composite\n"
-            "ENTITY are joined by '|'. In tables, '-' stands for NULL.\n",
+            "VIEW is a view (its active version) or a version (view@2), and so is SERVICE. The\n"
+            "keys of a composite ENTITY, and those of a service over several entities, are\n"
+            "joined by '|'. In tables, '-' stands for NULL.\n",
         .words_min = 2,
         .words_max = SIZE_MAX,
         .options = TABLE(get_options),
         .examples = "  asof get card_payments c42\n"
                     "  asof get card_payments c42 c43 --features payments_5m,amount_avg_7d\n"
+                    "  asof get card_risk c42 --set amount=12.5\n"
                     "  asof get card_payments@1 c42 --at 2026-01-31T12:00:00Z --exclusive\n"
                     "  asof get store_sales 'acme|7' --json\n",
         .run = command_get,

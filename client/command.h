@@ -36,6 +36,9 @@ struct options {
     const char *features;
     const char *at;
     bool is_exclusive;
+    struct option_texts set; /* "amount=12.5" each */
+    bool is_lineage;
+    bool is_mermaid;
     const char *format;
     const char *rejects;
     int64_t batch_events;

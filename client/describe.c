@@ -3,6 +3,7 @@
 
 #include "base/time_text.h"
 #include "command.h"
+#include "lineage.h"
 #include "remote.h"
 #include "tree.h"
 #include "output.h"
@@ -22,22 +23,23 @@ static void print_keys(const struct run *run, yajl_val object)
     print_made(run, "keys", &text);
 }
 
-static void print_tags(const struct run *run, yajl_val object)
+/* A member that is an object, as "team=risk, tier=1". */
+static void print_pairs(const struct run *run, yajl_val object, const char *name, char between)
 {
-    yajl_val tags = tree_member(object, "tags");
+    yajl_val pairs = tree_member(object, name);
     struct buffer joined = {0};
-    size_t count = YAJL_IS_OBJECT(tags) ? tags->u.object.len : 0;
+    size_t count = YAJL_IS_OBJECT(pairs) ? pairs->u.object.len : 0;
     for (size_t i = 0; i < count; i++)
-        buffer_format(&joined, "%s%s=%s", i > 0 ? ", " : "", tags->u.object.keys[i],
-                      tree_as_text(tags->u.object.values[i]));
-    print_made(run, "tags", &joined);
+        buffer_format(&joined, "%s%s%c%s", i > 0 ? ", " : "", pairs->u.object.keys[i], between,
+                      tree_as_text(pairs->u.object.values[i]));
+    print_made(run, name, &joined);
 }
 
 static void print_annotations(const struct run *run, yajl_val object)
 {
     output_property(run, "description", tree_text(object, "description"));
     output_property(run, "owner", tree_text(object, "owner"));
-    print_tags(run, object);
+    print_pairs(run, object, "tags", '=');
 }
 
 /* Each member under its own name, those that are null or missing left out. */
@@ -65,7 +67,7 @@ static void print_source(const struct run *run, yajl_val source)
     table_destroy(&table);
 }
 
-/* A column a name of a feature's members. */
+/* A table of the members of each feature. */
 static void print_feature_table(const struct run *run, yajl_val view,
                                 const struct table_column *columns, const char *const *names,
                                 size_t count)
@@ -79,20 +81,53 @@ static void print_feature_table(const struct run *run, yajl_val view,
     table_destroy(&table);
 }
 
-static void print_features(const struct run *run, yajl_val view)
+static void print_windows(const struct run *run, yajl_val view)
 {
     static const struct table_column columns[] = {
         {"FEATURE", false}, {"AGGREGATION", false}, {"ARGUMENT", false}, {"OVER", false},
         {"WHERE", false},   {"TYPE", false},        {"DEFAULT", false},  {"DESCRIPTION", false}};
     static const char *const names[] = {"name",  "aggregation", "argument", "over",
                                         "where", "type",        "default",  "description"};
-    static const struct table_column written_columns[] = {
+    print_feature_table(run, view, columns, names, COUNT_OF(names));
+}
+
+static void print_expressions(const struct run *run, yajl_val view)
+{
+    static const struct table_column columns[] = {{"FEATURE", false},
+                                                  {"EXPRESSION", false},
+                                                  {"TYPE", false},
+                                                  {"DEFAULT", false},
+                                                  {"DESCRIPTION", false}};
+    static const char *const names[] = {"name", "expression", "type", "default", "description"};
+    print_feature_table(run, view, columns, names, COUNT_OF(names));
+}
+
+static void print_written(const struct run *run, yajl_val view)
+{
+    static const struct table_column columns[] = {
         {"FEATURE", false}, {"TYPE", false}, {"DEFAULT", false}, {"DESCRIPTION", false}};
-    static const char *const written_names[] = {"name", "type", "default", "description"};
-    if (strcmp(tree_text(view, "kind"), "batch") == 0)
-        print_feature_table(run, view, written_columns, written_names, COUNT_OF(written_names));
+    static const char *const names[] = {"name", "type", "default", "description"};
+    print_feature_table(run, view, columns, names, COUNT_OF(names));
+}
+
+static void print_listed(const struct run *run, yajl_val view)
+{
+    static const struct table_column columns[] = {{"FEATURE", false}, {"TYPE", false}};
+    static const char *const names[] = {"name", "type"};
+    print_feature_table(run, view, columns, names, COUNT_OF(names));
+}
+
+static void print_features(const struct run *run, yajl_val view)
+{
+    const char *kind = tree_text(view, "kind");
+    if (strcmp(kind, "on_demand") == 0)
+        print_expressions(run, view);
+    else if (strcmp(kind, "service") == 0)
+        print_listed(run, view);
+    else if (strcmp(kind, "batch") == 0)
+        print_written(run, view);
     else
-        print_feature_table(run, view, columns, names, COUNT_OF(names));
+        print_windows(run, view);
 }
 
 static void print_versions(const struct run *run, yajl_val view, yajl_val fills)
@@ -121,10 +156,11 @@ static void print_switches(const struct run *run, yajl_val view)
 static void print_view(const struct run *run, yajl_val view, yajl_val fills)
 {
     static const char *const names[] = {"kind", "source", "entity"};
-    static const char *const more_names[] = {"where", "history", "ttl"};
+    static const char *const more_names[] = {"where", "history", "ttl", "lack"};
     print_members(run, view, names, COUNT_OF(names));
     print_keys(run, view);
     print_members(run, view, more_names, COUNT_OF(more_names));
+    print_pairs(run, view, "request", ' ');
     print_versions(run, view, fills);
     print_switches(run, view);
     print_features(run, view);
@@ -143,7 +179,7 @@ static void print_definition(const struct run *run, yajl_val object, yajl_val fi
     print_annotations(run, object);
     if (strcmp(noun, "source") == 0)
         print_source(run, object);
-    else if (strcmp(noun, "view") == 0)
+    else if (strcmp(noun, "view") == 0 || strcmp(noun, "service") == 0)
         print_view(run, object, fills);
     else
         print_keys(run, object);
@@ -152,20 +188,24 @@ static void print_definition(const struct run *run, yajl_val object, yajl_val fi
 enum exit_code command_describe(const struct run *run, struct error *err)
 {
     struct remote *remote = NULL;
-    struct bytes request[] = {bytes_of_text("ASOF.DESCRIBE"), bytes_of_text(run->words[0])};
+    struct bytes request[] = {bytes_of_text("ASOF.DESCRIBE"), bytes_of_text(run->words[0]),
+                              bytes_of_text("LINEAGE")};
+    bool is_lineage = run->options->is_lineage || run->options->is_mermaid;
     struct buffer reply = {0};
     yajl_val object = NULL;
     yajl_val fills = NULL;
 
     enum status status = remote_open(run->options->server, &remote, err);
     if (status == STATUS_OK)
-        status = remote_ask(remote, request, COUNT_OF(request), &reply, err);
+        status = remote_ask(remote, request, COUNT_OF(request) - !is_lineage, &reply, err);
     if (status == STATUS_OK)
         status = tree_parse(buffer_bytes(&reply), &object, err);
     if (status == STATUS_OK)
         status = output_ask_fills(remote, &fills, err);
     if (status == STATUS_OK && run->options->is_json)
         output_line(buffer_bytes(&reply));
+    else if (status == STATUS_OK && is_lineage)
+        lineage_print(object, run->options->is_mermaid);
     else if (status == STATUS_OK)
         print_definition(run, object, fills);
     yajl_tree_free(object);

@@ -19,6 +19,7 @@ enum {
     ARENA_CHUNK_SIZE = 64 * 1024,
 };
 
+enum { SET_WORDS = 3 }; /* SET name value */
 enum { KEY_WORD = 1, TIME_WORD = 3, FIXED_WORDS = 4 }; /* ASOF.GET key AT T */
 
 struct get {
@@ -32,6 +33,7 @@ struct get {
     size_t words_count;
     size_t features_start; /* words from here on are the names of --features */
     struct table *table;   /* of several entities; made with the first answer */
+    bool has_several_clocks; /* a service or an on-demand view: each view that it reads has its own */
 };
 
 static enum status check_time(const char *at, struct error *err)
@@ -67,16 +69,35 @@ static enum status add_features(struct get *get, const char *features, struct er
     return STATUS_OK;
 }
 
+/* Appends "SET amount 12.5" for each "amount=12.5" of --set. */
+static enum status add_request(struct get *get, const struct option_texts *set, struct error *err)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const char *text = set->items[i];
+        const char *equals = strchr(text, '=');
+        if (equals == NULL || equals == text)
+            return error_set(err, STATUS_INVALID, "--set takes NAME=VALUE, got '%s'", text);
+        get->words[get->words_count++] = bytes_of_text("SET");
+        get->words[get->words_count++] = bytes_of(text, (size_t)(equals - text));
+        get->words[get->words_count++] = bytes_of_text(equals + 1);
+    }
+    return STATUS_OK;
+}
+
 static enum status build_request(struct get *get, struct error *err)
 {
     const struct options *options = get->run->options;
-    get->words = ARENA_NEW_ARRAY(get->arena, FIXED_WORDS + 2 + FEATURES_MAX, struct bytes);
+    get->words = ARENA_NEW_ARRAY(get->arena, FIXED_WORDS + 2 + SET_WORDS * OPTION_TEXTS_MAX + FEATURES_MAX,
+                                 struct bytes);
     get->words[0] = bytes_of_text("ASOF.GET");
     get->words[2] = bytes_of_text("AT");
     get->words[TIME_WORD] = bytes_of_text(options->at != NULL ? options->at : "now");
     get->words_count = FIXED_WORDS;
     if (options->is_exclusive)
         get->words[get->words_count++] = bytes_of_text("EXCLUSIVE");
+    enum status status = add_request(get, &options->set, err);
+    if (status != STATUS_OK)
+        return status;
     return options->features != NULL ? add_features(get, options->features, err) : STATUS_OK;
 }
 
@@ -109,6 +130,11 @@ static enum status check_features(const struct get *get, struct error *err)
     return status;
 }
 
+static bool is_readable(const char *noun)
+{
+    return strcmp(noun, "view") == 0 || strcmp(noun, "service") == 0;
+}
+
 static enum status describe_view(struct get *get, struct error *err)
 {
     const char *name = get->run->words[0];
@@ -120,12 +146,13 @@ static enum status describe_view(struct get *get, struct error *err)
     buffer_fini(&reply);
     if (status != STATUS_OK)
         return status;
-    if (strcmp(tree_text(get->description, "noun"), "view") != 0)
+    if (!is_readable(tree_text(get->description, "noun")))
         return error_set(err, STATUS_NOT_FOUND,
-                         "'%s' is no view but a %s; `asof list` has the views", name,
+                         "'%s' is no view or service but a %s; `asof list` has them all", name,
                          tree_text(get->description, "noun"));
     get->view = arena_format(get->arena, "%s@%" PRId64 ":", tree_text(get->description, "name"),
                              tree_number(get->description, "version"));
+    get->has_several_clocks = tree_member(get->description, "request") != NULL;
     return STATUS_OK;
 }
 
@@ -248,7 +275,8 @@ static enum status receive_answer(struct get *get, const char *entity, struct er
     if (status == STATUS_OK)
         status = lookup_read(reply, get->description, get->answer, &lookup, err);
     if (status == STATUS_OK) {
-        get->words[TIME_WORD] = arena_format(get->arena, "%" PRId64, lookup.at_us);
+        if (!get->has_several_clocks)
+            get->words[TIME_WORD] = arena_format(get->arena, "%" PRId64, lookup.at_us);
         status = show(get, &lookup, entity, err);
     }
     remote_free_reply(&reply);

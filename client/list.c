@@ -79,6 +79,30 @@ static void print_views(const struct run *run, yajl_val list, yajl_val fills)
     table_destroy(&table);
 }
 
+/* The keys stand for the entity, which a service over several does not have. */
+static void print_services(const struct run *run, yajl_val list, yajl_val fills)
+{
+    static const struct table_column columns[] = {{"NAME", false},
+                                                  {"VERSIONS", false},
+                                                  {"KEYS", false},
+                                                  {"FEATURES", true},
+                                                  {"DESCRIPTION", false}};
+    if (tree_count(list, "services") == 0)
+        return;
+    struct table *table = table_create(columns, COUNT_OF(columns));
+    for (size_t i = 0; i < tree_count(list, "services"); i++) {
+        yajl_val service = tree_item(list, "services", i);
+        table_add_text(table, tree_text(service, "name"));
+        add_versions(table, service, fills);
+        add_keys(table, service);
+        table_add_text(table, tree_text(service, "features"));
+        table_add_text(table, tree_text(service, "description"));
+    }
+    print_heading(run, "\nServices");
+    output_table(run, table, 2);
+    table_destroy(&table);
+}
+
 static bool is_empty(yajl_val list)
 {
     return tree_count(list, "sources") == 0 && tree_count(list, "entities") == 0 &&
@@ -108,6 +132,7 @@ enum exit_code command_list(const struct run *run, struct error *err)
         print_sources(run, list);
         print_entities(run, list);
         print_views(run, list, fills);
+        print_services(run, list, fills);
     }
     yajl_tree_free(list);
     yajl_tree_free(fills);

@@ -60,6 +60,17 @@ static enum status set_number(const struct option *option, const char *text, voi
     return STATUS_OK;
 }
 
+static enum status add_text(const struct option *option, const char *text, void *options,
+                            struct error *err)
+{
+    struct option_texts *texts = (void *)((char *)options + option->offset);
+    if (texts->count == OPTION_TEXTS_MAX)
+        return error_set(err, STATUS_INVALID, "--%s stands there more than %d times", option->name,
+                         OPTION_TEXTS_MAX);
+    texts->items[texts->count++] = text;
+    return STATUS_OK;
+}
+
 static enum status set(const struct option *option, const char *text, void *options,
                        struct error *err)
 {
@@ -71,6 +82,8 @@ static enum status set(const struct option *option, const char *text, void *opti
     case OPTION_TEXT:
         memcpy((char *)options + option->offset, &text, sizeof(text));
         return STATUS_OK;
+    case OPTION_TEXTS:
+        return add_text(option, text, options, err);
     case OPTION_NUMBER:
         return set_number(option, text, options, err);
     }

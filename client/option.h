@@ -11,6 +11,7 @@
 enum option_kind {
     OPTION_FLAG,   /* bool */
     OPTION_TEXT,   /* const char *, borrowed from argv */
+    OPTION_TEXTS,  /* struct option_texts: one for each time that it is said */
     OPTION_NUMBER, /* int64_t, minimum..maximum */
 };
 
@@ -23,6 +24,13 @@ struct option {
     int64_t maximum;
     int64_t preset; /* of a number */
     const char *help;
+};
+
+enum { OPTION_TEXTS_MAX = 64 };
+
+struct option_texts {
+    const char *items[OPTION_TEXTS_MAX]; /* borrowed from argv */
+    size_t count;
 };
 
 struct option_table {

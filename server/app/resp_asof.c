@@ -23,11 +23,33 @@ struct get {
     struct moment moment;
     const struct bytes *fields; /* NULL: all */
     size_t fields_count;
+    struct bytes *names; /* request_count of both: request values, in the arena */
+    struct bytes *texts;
+    size_t request_count;
 };
 
-/* "[AT T] [EXCLUSIVE] [FIELDS f ...]" from argument 2 on; false: replied. */
+static bool is_option(struct bytes word)
+{
+    return bytes_equal_nocase(word, "at") || bytes_equal_nocase(word, "exclusive") ||
+           bytes_equal_nocase(word, "fields") || bytes_equal_nocase(word, "set");
+}
+
+/* "name value [name value ...]" from the argument on, up to an option; returns the last one taken. */
+static size_t get_take_request(struct resp_call *call, struct get *get, size_t index)
+{
+    do {
+        get->names[get->request_count] = resp_call_argument(call, index);
+        get->texts[get->request_count++] = resp_call_argument(call, index + 1);
+        index += 2;
+    } while (index + 1 < call->count && !is_option(resp_call_argument(call, index)));
+    return index - 1;
+}
+
+/* "[SET name value ...] [AT T] [EXCLUSIVE] [FIELDS f ...]" from argument 2 on; false: replied. */
 static bool get_take_options(struct resp_call *call, struct get *get)
 {
+    get->names = ARENA_NEW_ARRAY(call->arena, call->count, struct bytes);
+    get->texts = ARENA_NEW_ARRAY(call->arena, call->count, struct bytes);
     bool is_exclusive = false;
     get->moment = call->moment;
     for (size_t i = 2; i < call->count; i++) {
@@ -38,6 +60,8 @@ static bool get_take_options(struct resp_call *call, struct get *get)
                 return false;
         } else if (bytes_equal_nocase(word, "exclusive")) {
             is_exclusive = true;
+        } else if (i + 2 < call->count && bytes_equal_nocase(word, "set")) {
+            i = get_take_request(call, get, i + 1);
         } else if (has_more && bytes_equal_nocase(word, "fields")) {
             get->fields = &call->arguments[i + 1];
             get->fields_count = call->count - i - 1;
@@ -66,23 +90,46 @@ static void get_write_features(struct resp_call *call, const struct view_definit
     }
 }
 
+static struct bytes version_text(struct resp_call *call, const struct view_definition *view)
+{
+    return arena_format(call->arena, "%.*s@%u", BYTES_ARGS(view->name), view->version);
+}
+
+static void get_write_event_time(struct resp_call *call, bool is_found, int64_t event_time_us)
+{
+    if (is_found)
+        resp_write_integer(call->reply, event_time_us);
+    else
+        resp_write_null(call->reply);
+}
+
+/* The views that were read for a derived one: each with its version, its T and its newest event. */
+static void get_write_parts(struct resp_call *call, const struct text_answer *answer)
+{
+    resp_write_text(call->reply, "views");
+    resp_write_array(call->reply, answer->parts_count * 3);
+    for (size_t i = 0; i < answer->parts_count; i++) {
+        const struct answer_part *part = &answer->parts[i];
+        resp_write_bulk(call->reply, version_text(call, part->view));
+        resp_write_integer(call->reply, part->t_us);
+        get_write_event_time(call, part->is_found, part->event_time_us);
+    }
+}
+
 static void get_write(struct resp_call *call, const struct view_definition *view,
                       const uint32_t *features, const struct text_answer *answer)
 {
-    struct bytes name =
-        arena_format(call->arena, "%.*s@%u", BYTES_ARGS(view->name), view->version);
-    resp_write_map(call->reply, 4);
+    resp_write_map(call->reply, answer->parts_count > 0 ? 5 : 4);
     resp_write_text(call->reply, "view");
-    resp_write_bulk(call->reply, name);
+    resp_write_bulk(call->reply, version_text(call, view));
     resp_write_text(call->reply, "at");
     resp_write_integer(call->reply, answer->t_us);
     resp_write_text(call->reply, "event_time");
-    if (answer->is_found)
-        resp_write_integer(call->reply, answer->event_time_us);
-    else
-        resp_write_null(call->reply);
+    get_write_event_time(call, answer->is_found, answer->event_time_us);
     resp_write_text(call->reply, "features");
     get_write_features(call, view, features, answer);
+    if (answer->parts_count > 0)
+        get_write_parts(call, answer);
 }
 
 void resp_asof_get(struct resp_call *call)
@@ -90,6 +137,7 @@ void resp_asof_get(struct resp_call *call)
     struct get get = {0};
     struct target target;
     struct text_answer answer;
+    struct error err = {0};
     uint32_t *features = NULL;
     if (!get_take_options(call, &get))
         return;
@@ -98,6 +146,13 @@ void resp_asof_get(struct resp_call *call)
         resp_write_null(call->reply);
     if (status != STATUS_OK)
         return;
+    if (get.request_count > 0)
+        status = query_set_request(&target, get.names, get.texts, get.request_count, call->arena,
+                                   &err);
+    if (status != STATUS_OK) {
+        resp_call_failed(call, status, &err);
+        return;
+    }
     if (get.fields != NULL &&
         !resp_read_names(call, target.view, get.fields, get.fields_count, &features))
         return;
@@ -211,8 +266,16 @@ void resp_asof_describe(struct resp_call *call)
 {
     struct buffer *json = call->scratch;
     struct error err = {0};
-    enum status status = registry_describe_json(query_registry(call->query),
-                                                resp_call_argument(call, 1), json, &err);
+    const struct registry *registry = query_registry(call->query);
+    struct bytes name = resp_call_argument(call, 1);
+    bool is_lineage = call->count == 3;
+    if (call->count > 3 ||
+        (is_lineage && !bytes_equal_nocase(resp_call_argument(call, 2), "lineage"))) {
+        resp_call_syntax_error(call);
+        return;
+    }
+    enum status status = is_lineage ? registry_lineage_json(registry, name, json, &err)
+                                    : registry_describe_json(registry, name, json, &err);
     if (status == STATUS_OK)
         resp_write_bulk(call->reply, buffer_bytes(json));
     else

@@ -23,7 +23,7 @@ static const struct resp_command commands[] = {
      "Registers definitions: [PROMOTE] name text [name text ...]. Answers JSON: what is new or changed."},
     {"asof.at", -2, F, resp_asof_at, 0, NULL, "asof",
      "Later reads of this connection are as of T [EXCLUSIVE]; now goes back."},
-    {"asof.describe", 2, F, resp_asof_describe, 0, NULL, "asof",
+    {"asof.describe", -2, F, resp_asof_describe, 0, NULL, "asof",
      "A source, an entity or a view (view@2) as JSON."},
     {"asof.diff", -4, R, resp_versions_diff, 0, NULL, "asof",
      "How two versions differ: view@1 view@2 [AT T] entity [entity ...]. Answers JSON."},

@@ -52,7 +52,8 @@ bool resp_read_features(struct resp_call *call, const struct target *target,
         return false;
     }
     if (answer->is_out_of_history) {
-        read_out_of_history(call, target->view, answer);
+        read_out_of_history(
+            call, answer->short_view == NULL ? target->view : answer->short_view, answer);
         return false;
     }
     resp_read_count(call->counters, answer);

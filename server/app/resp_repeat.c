@@ -81,7 +81,8 @@ static struct resp_repeat *choose_row(struct resp_repeats *repeats, const struct
 void resp_repeat_learn(struct resp_call *call, const struct target *target,
                        const uint32_t *features, size_t count)
 {
-    if (call->door == NULL || count > REPEAT_FIELDS_MAX)
+    bool has_row = target->plan != NULL; /* of its own; not a derived view's */
+    if (call->door == NULL || !has_row || count > REPEAT_FIELDS_MAX)
         return;
     struct resp_repeats *repeats = call->door->repeats;
     struct bytes key = resp_call_argument(call, 1);

@@ -1,6 +1,7 @@
 /* The one function, plainly: a walk back from T over the events of one entity, a state a feature. */
 #include "features/base.h"
 #include "features/features.h"
+#include "features/sql_text.h"
 
 struct evaluation {
     struct asking asking;
@@ -111,6 +112,7 @@ const struct definition_checks *features_checks(void)
     static const struct definition_checks checks = {
         .aggregation_names = aggregation_names,
         .check_expression = expression_check,
+        .list_names = sql_text_names,
         .check_feature = aggregation_check,
     };
     return &checks;

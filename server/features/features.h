@@ -65,6 +65,25 @@ void reducer_destroy(struct reducer **reducer);
 MUST_USE bool reducer_reduce(struct reducer *reducer, const struct value *fields,
                              struct buffer *row, uint64_t *digest);
 
+struct on_demand;
+
+/* Compiles the expressions of an on-demand view, as a snapshot completed it, into one prepared
+ * statement. The view is borrowed for the life of it. Owned by the caller; it belongs to one thread.
+ * INVALID: an expression that features_checks() would refuse. */
+MUST_USE enum status on_demand_create(const struct view_definition *view, struct on_demand **out,
+                                      struct error *err);
+void on_demand_destroy(struct on_demand **on_demand);
+
+/* Computes all features of the view. fields are the values of its inputs, where defaults stand in,
+ * and behind them those of its request, VALUE_NULL where absent; input_statuses those of the inputs.
+ * values and statuses get one a feature; texts are borrowed from fields, from the view, and until
+ * the next call. A value that can't be computed has a status, as any other (answer.h): of what it
+ * uses, out_of_history and overflow pass on; not_found where all of it is; expired where the result
+ * is NULL and one of them is. */
+void on_demand_evaluate(struct on_demand *on_demand, const struct value *fields,
+                        const enum feature_status *input_statuses, struct value *values,
+                        enum feature_status *statuses);
+
 /* One event of an entity's timeline, as the storage has it. */
 struct timeline_event {
     int64_t time_us;

@@ -3,6 +3,7 @@
 #include <ctype.h>
 
 #include "base/suggest.h"
+#include "model/reference.h"
 
 /* Deterministic scalar functions. min and max are SQLite's scalar ones (two arguments or more). */
 static const char *const functions[] = {
@@ -29,6 +30,8 @@ struct translation {
     const struct field_definition *fields;
     size_t fields_count;
     bool *used;
+    expression_name_fn take; /* of every name, in place of a look at fields; or NULL */
+    void *context;
     struct buffer *out;
     struct bytes word; /* the last token, where it was a word that passed as it is; else empty */
     size_t depth;      /* open parentheses */
@@ -68,16 +71,13 @@ static void put(struct translation *translation, struct bytes token)
     buffer_append_byte(translation->out, ' ');
 }
 
-/* A field by its name, in any case of letters, as SQL takes names. */
-static ssize_t find_field(const struct translation *translation, struct bytes word)
+/* The word in lower case: SQL takes names in any case of letters. Longer ones are no names. */
+static struct bytes lower_word(struct bytes word, char lower[REFERENCE_SIZE_MAX])
 {
-    char lower[NAME_SIZE_MAX];
-    ssize_t exact = field_find(translation->fields, translation->fields_count, word);
-    if (exact >= 0 || word.size > sizeof(lower))
-        return exact;
-    for (size_t i = 0; i < word.size; i++)
+    size_t size = word.size <= REFERENCE_SIZE_MAX ? word.size : 0;
+    for (size_t i = 0; i < size; i++)
         lower[i] = (char)tolower((unsigned char)word.data[i]);
-    return field_find(translation->fields, translation->fields_count, bytes_of(lower, word.size));
+    return bytes_of(lower, size);
 }
 
 static enum status refuse_field(struct translation *translation, struct bytes word)
@@ -109,7 +109,15 @@ static const char *affinity_name(enum value_kind kind)
 
 static enum status take_field(struct translation *translation, struct bytes word)
 {
-    ssize_t field = find_field(translation, word);
+    char lower[REFERENCE_SIZE_MAX];
+    struct bytes name = lower_word(word, lower);
+    if (translation->take != NULL && name.size > 0) {
+        put(translation, bytes_of_text("NULL"));
+        return translation->take(translation->context, name, translation->at, translation->err);
+    }
+    ssize_t field = field_find(translation->fields, translation->fields_count, word);
+    if (field < 0)
+        field = field_find(translation->fields, translation->fields_count, name);
     if (field < 0)
         return refuse_field(translation, word);
     translation->used[field] = true;
@@ -131,13 +139,32 @@ static bool is_keyword(const struct translation *translation, struct bytes word)
     return list_has(keywords, word);
 }
 
+/* Behind the word that begins at start. */
+static size_t word_end(struct bytes text, size_t start)
+{
+    while (start < text.size && is_word_byte(text.data[start]))
+        start++;
+    return start;
+}
+
+/* Behind "view.feature" or "view@2.feature", whose first word ends at end; end where it is a word. */
+static size_t reference_end(struct bytes text, size_t end)
+{
+    size_t point = end < text.size && text.data[end] == '@' ? word_end(text, end + 1) : end;
+    size_t last = point < text.size && text.data[point] == '.' ? word_end(text, point + 1) : point;
+    return last > point + 1 ? last : end;
+}
+
 static enum status take_word(struct translation *translation, size_t *end)
 {
     struct bytes text = translation->text;
     size_t start = translation->at;
-    *end = start;
-    while (*end < text.size && is_word_byte(text.data[*end]))
-        (*end)++;
+    size_t end_of_word = word_end(text, start);
+    *end = reference_end(text, end_of_word);
+    if (*end > end_of_word) {
+        translation->word = bytes_of(NULL, 0);
+        return take_field(translation, bytes_of(text.data + start, *end - start));
+    }
     struct bytes word = bytes_of(text.data + start, *end - start);
     bool is_called = next_visible(text, *end) == '(';
 
@@ -252,6 +279,34 @@ static enum status take_token(struct translation *translation, size_t *end)
     return take_operator(translation, end);
 }
 
+static enum status translate(struct translation *translation, size_t *error_offset)
+{
+    struct bytes expression = translation->text;
+    struct error *err = translation->err;
+    *error_offset = 0;
+    if (expression.size > EXPRESSION_SIZE_MAX)
+        return error_set(err, STATUS_INVALID, "an expression has at most %d bytes",
+                         EXPRESSION_SIZE_MAX);
+    if (memchr(expression.data, '\0', expression.size) != NULL)
+        return error_set(err, STATUS_INVALID, "a NUL byte can't stand in an expression");
+    if (next_visible(expression, 0) == '\0')
+        return error_set(err, STATUS_INVALID, "an empty expression");
+
+    while (translation->at < expression.size) {
+        size_t end;
+        enum status status = take_token(translation, &end);
+        if (status != STATUS_OK) {
+            *error_offset = translation->at;
+            return status;
+        }
+        translation->at = end;
+    }
+    *error_offset = expression.size;
+    if (translation->depth > 0)
+        return error_set(err, STATUS_INVALID, "a '(' is never closed");
+    return STATUS_OK;
+}
+
 enum status sql_text_translate(struct bytes expression, const struct field_definition *fields,
                                size_t fields_count, bool *used, struct buffer *out,
                                size_t *error_offset, struct error *err)
@@ -262,26 +317,16 @@ enum status sql_text_translate(struct bytes expression, const struct field_defin
                                       .used = used,
                                       .out = out,
                                       .err = err};
-    *error_offset = 0;
-    if (expression.size > EXPRESSION_SIZE_MAX)
-        return error_set(err, STATUS_INVALID, "an expression has at most %d bytes",
-                         EXPRESSION_SIZE_MAX);
-    if (memchr(expression.data, '\0', expression.size) != NULL)
-        return error_set(err, STATUS_INVALID, "a NUL byte can't stand in an expression");
-    if (next_visible(expression, 0) == '\0')
-        return error_set(err, STATUS_INVALID, "an empty expression");
+    return translate(&translation, error_offset);
+}
 
-    while (translation.at < expression.size) {
-        size_t end;
-        enum status status = take_token(&translation, &end);
-        if (status != STATUS_OK) {
-            *error_offset = translation.at;
-            return status;
-        }
-        translation.at = end;
-    }
-    *error_offset = expression.size;
-    if (translation.depth > 0)
-        return error_set(err, STATUS_INVALID, "a '(' is never closed");
-    return STATUS_OK;
+enum status sql_text_names(struct bytes expression, expression_name_fn take, void *context,
+                           size_t *error_offset, struct error *err)
+{
+    struct buffer unused = {0};
+    struct translation translation = {
+        .text = expression, .take = take, .context = context, .out = &unused, .err = err};
+    enum status status = translate(&translation, error_offset);
+    buffer_fini(&unused);
+    return status;
 }

@@ -19,6 +19,11 @@ MUST_USE enum status sql_text_translate(struct bytes expression,
                                         bool *used, struct buffer *out, size_t *error_offset,
                                         struct error *err);
 
+/* Gives the name of every field that the expression has to take, which says what is wrong with it.
+ * INVALID: what take said, or as above. */
+MUST_USE enum status sql_text_names(struct bytes expression, expression_name_fn take, void *context,
+                                    size_t *error_offset, struct error *err);
+
 /* Whether SQLite may call the function for an expression. */
 bool sql_text_function_is_allowed(struct bytes name);
 

@@ -13,8 +13,10 @@ static const char *const unit_suffixes[] = {
 
 const char *view_kind_name(enum view_kind kind)
 {
-    static const char *const names[] = {
-        [VIEW_STREAM] = "stream", [VIEW_BATCH] = "batch", [VIEW_ON_DEMAND] = "on_demand"};
+    static const char *const names[] = {[VIEW_STREAM] = "stream",
+                                        [VIEW_BATCH] = "batch",
+                                        [VIEW_ON_DEMAND] = "on_demand",
+                                        [VIEW_SERVICE] = "service"};
     return names[kind];
 }
 

@@ -98,8 +98,22 @@ struct entity_definition {
 };
 
 /* How a view's values come about: from windows over events; written as they are; computed when they
- * are read, from features of other views and from what the read brings along. */
-enum view_kind { VIEW_STREAM, VIEW_BATCH, VIEW_ON_DEMAND };
+ * are read, from features of other views and from what the read brings along. A service is a list of
+ * features of other views, and read like a view. */
+enum view_kind { VIEW_STREAM, VIEW_BATCH, VIEW_ON_DEMAND, VIEW_SERVICE };
+
+/* Whether its values are those of other views, or are computed of them: it keeps nothing itself. */
+static inline bool view_kind_is_derived(enum view_kind kind)
+{
+    return kind == VIEW_ON_DEMAND || kind == VIEW_SERVICE;
+}
+
+/* A feature of another view. */
+struct feature_reference {
+    struct bytes view;
+    uint32_t version; /* 0: the one that is active when it is read */
+    struct bytes feature;
+};
 
 enum window_kind { WINDOW_SLIDING, WINDOW_HOPPING, WINDOW_TUMBLING, WINDOW_SESSION, WINDOW_LAST, WINDOW_FOREVER };
 
@@ -127,6 +141,8 @@ struct feature_definition {
     struct bytes where;         /* empty: none */
     struct window window;
     struct type type;           /* of the result */
+    const uint32_t *inputs;     /* of an on-demand view: inputs_count indexes into its inputs */
+    size_t inputs_count;
     struct value default_value; /* of that type; VALUE_NULL: none */
 };
 
@@ -150,11 +166,21 @@ struct view_definition {
     int64_t ttl_us; /* of a batch view: how long a written value holds, or DURATION_NONE */
     const struct field_definition *request; /* of an on-demand view: what a read brings along */
     size_t request_count;
+    /* Of a derived view, what it reads of others: of an on-demand view each once, of a service one a
+     * feature. Its fields are these (as they are written), then "request.NAME" of each of request,
+     * then its keys; a snapshot of the registry fills them. */
+    const struct feature_reference *inputs;
+    size_t inputs_count;
     const struct feature_definition *features; /* in the order of the file */
     size_t features_count;
 };
 
 enum feature_part { FEATURE_AGGREGATION, FEATURE_ARGUMENT, FEATURE_WINDOW, FEATURE_TYPE };
+
+/* Takes a name that an expression has, in lower case, and the byte where it stands; borrowed for the
+ * call. */
+typedef enum status (*expression_name_fn)(void *context, struct bytes name, size_t offset,
+                                          struct error *err);
 
 /* What the parser of definitions asks of those who compute; filled in by features/. So that
  * registry/ need not know SQL or aggregations. */
@@ -166,6 +192,11 @@ struct definition_checks {
     enum status (*check_expression)(struct bytes expression, const struct field_definition *fields,
                                     size_t fields_count, bool *used, size_t *error_offset,
                                     struct error *err);
+
+    /* Gives every name of a field that the expression has to take, until that refuses one. INVALID:
+     * as above, or what take said. */
+    enum status (*list_names)(struct bytes expression, expression_name_fn take, void *context,
+                              size_t *error_offset, struct error *err);
 
     /* Checks that aggregation, argument and window fit each other; argument_kind and argument_type
      * are set. Fills feature->type. INVALID: err, and which part of the feature is wrong. */
@@ -182,7 +213,7 @@ static inline bool view_has_writes(const struct view_definition *view)
     return view->kind == VIEW_BATCH && bytes_equal(view->source, view->name);
 }
 
-/* "stream", "batch", "on_demand", as it is typed. */
+/* "stream", "batch", "on_demand", as it is typed; "service". */
 const char *view_kind_name(enum view_kind kind);
 
 /* Appends as it is typed: "5m", "7d step 1h", "tumbling(1d, offset 6h)", "session(30m)", "last(5)",

@@ -83,6 +83,11 @@ static enum status entity_parse_into(const struct view_definition *view, struct 
         if (status != STATUS_OK)
             return status;
         bool is_last = i + 1 == view->keys_count;
+        if (is_last != (left.size == 0) && view->kind == VIEW_SERVICE)
+            return error_set(err, STATUS_INVALID,
+                             "service '%.*s' has %zu keys, joined by '|' (write \\| for a '|' "
+                             "within a key); `asof describe %.*s` names them",
+                             BYTES_ARGS(view->name), view->keys_count, BYTES_ARGS(view->name));
         if (is_last != (left.size == 0))
             return error_set(err, STATUS_INVALID,
                              "entity '%.*s' of view '%.*s' has %zu keys, joined by '|' "
@@ -181,6 +186,20 @@ size_t entity_encoded_size(const struct view_definition *view, struct bytes byte
         total += size;
     }
     return total;
+}
+
+bool entity_parts(const struct view_definition *view, struct bytes encoded,
+                  struct bytes parts[ENTITY_KEYS_MAX])
+{
+    for (size_t i = 0; i < view->keys_count; i++) {
+        enum value_kind kind = view->fields[view->key_fields[i]].type.kind;
+        size_t size = entity_key_size(kind, encoded);
+        if (size == 0)
+            return false;
+        parts[i] = bytes_of(encoded.data, size);
+        encoded = bytes_after(encoded, size);
+    }
+    return encoded.size == 0;
 }
 
 /* Appends a string key's text, without the marks of its encoding. */

@@ -36,6 +36,11 @@ void entity_split(const struct view_definition *view, struct bytes text, struct 
 MUST_USE enum status entity_append_text(const struct view_definition *view, struct bytes encoded,
                                         struct buffer *out);
 
+/* The encodings of the keys, one by one, borrowed from it: view->keys_count of them. false: it is none
+ * of this view. */
+MUST_USE bool entity_parts(const struct view_definition *view, struct bytes encoded,
+                           struct bytes parts[ENTITY_KEYS_MAX]);
+
 /* The size of the encoding at the start of bytes; 0 where there is none of this view. */
 size_t entity_encoded_size(const struct view_definition *view, struct bytes bytes);
 

@@ -33,14 +33,20 @@ static inline void source_time_raise_floor(struct source_time *time, int64_t flo
         atomic_store_explicit(&time->floor_us, floor_us, memory_order_release);
 }
 
-/* `now` by the source's clock. */
-static inline int64_t source_time_now_us(const struct source_time *time, enum source_clock clock)
+/* `now` by the source's clock, when the wall clock says wall_us. */
+static inline int64_t source_time_at_us(const struct source_time *time, enum source_clock clock,
+                                        int64_t wall_us)
 {
     if (clock == CLOCK_EVENT)
         return atomic_load_explicit(&time->newest_us, memory_order_acquire);
-    int64_t now_us = clock_now_us();
     int64_t floor_us = atomic_load_explicit(&time->floor_us, memory_order_acquire);
-    return now_us > floor_us ? now_us : floor_us;
+    return wall_us > floor_us ? wall_us : floor_us;
+}
+
+/* `now` by the source's clock. */
+static inline int64_t source_time_now_us(const struct source_time *time, enum source_clock clock)
+{
+    return source_time_at_us(time, clock, clock == CLOCK_WALL ? clock_now_us() : 0);
 }
 
 /* What is told of a source's freshness. */

@@ -104,6 +104,30 @@ void value_append_text(const struct value *value, struct buffer *out)
         value_append_json(value, out);
 }
 
+bool value_parse_text(struct bytes text, struct type type, struct value *out)
+{
+    CHECK(!type.is_list);
+    *out = (struct value){.kind = type.kind, .digits = type.digits};
+    switch (type.kind) {
+    case VALUE_BOOL:
+    case VALUE_INT:
+    case VALUE_TIMESTAMP:
+        return number_parse_int(text, &out->integer) == NUMBER_OK;
+    case VALUE_DOUBLE:
+        return number_parse_double(text, &out->real) == NUMBER_OK;
+    case VALUE_DECIMAL:
+        return number_parse_decimal(text, type.digits, &out->integer) == NUMBER_OK;
+    case VALUE_STRING:
+        out->text = text;
+        return true;
+    case VALUE_NULL:
+    case VALUE_OVERFLOW:
+    case VALUE_LIST:
+        break;
+    }
+    return false;
+}
+
 static void value_append_json_list(const struct value_list *list, struct buffer *out)
 {
     buffer_append_byte(out, '[');

@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "base/status.h"
 
 enum value_kind {
     VALUE_NULL,
@@ -105,6 +106,10 @@ bool type_parse(struct bytes text, struct type *out);
  * without trailing zeros, booleans 1 and 0, timestamps as microseconds, lists as JSON. Not for NULL
  * and OVERFLOW. */
 void value_append_text(const struct value *value, struct buffer *out);
+
+/* Reads back, to the bit, what value_append_text wrote of a value of that type, which is no list; a
+ * string is borrowed. false: it wrote no such text. */
+MUST_USE bool value_parse_text(struct bytes text, struct type type, struct value *out);
 
 /* Appends the value as JSON: NULL and OVERFLOW as null, booleans as true and false. */
 void value_append_json(const struct value *value, struct buffer *out);

@@ -4,6 +4,9 @@
 
 #include "base/check.h"
 #include "features/features.h"
+#include "query/composite.h"
+
+enum { CATALOG_CHUNK_SIZE = 4096 };
 
 struct catalog_board {
     struct epoch *epoch; /* borrowed */
@@ -32,6 +35,8 @@ static struct readable readable_create(const struct registry *registry, const st
                                        void *context)
 {
     struct bytes source = version->definition->source;
+    if (view_kind_is_derived(version->definition->kind))
+        return (struct readable){.view = view, .version = version};
     return (struct readable){
         .view = view,
         .version = version,
@@ -47,7 +52,8 @@ static struct catalog *catalog_create(const struct registry *registry, uint64_t 
     struct catalog *catalog = calloc(1, sizeof(*catalog));
     size_t count = versions_count(registry);
     CHECK(catalog != NULL);
-    *catalog = (struct catalog){.number = number, .registry = registry};
+    *catalog = (struct catalog){
+        .number = number, .registry = registry, .arena = arena_create(CATALOG_CHUNK_SIZE)};
     catalog->readables = calloc(count > 0 ? count : 1, sizeof(*catalog->readables));
     CHECK(catalog->readables != NULL);
     for (size_t i = 0; i < registry->views_count; i++) {
@@ -56,6 +62,7 @@ static struct catalog *catalog_create(const struct registry *registry, uint64_t 
             catalog->readables[catalog->readables_count++] =
                 readable_create(registry, view, &view->versions[j], find_time, context);
     }
+    composites_make(catalog);
     return catalog;
 }
 
@@ -65,6 +72,7 @@ static void catalog_destroy(struct catalog *catalog)
         return;
     for (size_t i = 0; i < catalog->readables_count; i++)
         view_plan_destroy(&catalog->readables[i].plan);
+    arena_destroy(&catalog->arena);
     free(catalog->readables);
     free(catalog);
 }

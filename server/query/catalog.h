@@ -7,20 +7,23 @@
 #ifndef ASOF_QUERY_CATALOG_H
 #define ASOF_QUERY_CATALOG_H
 
+#include "base/arena.h"
 #include "base/epoch.h"
 #include "base/status.h"
 #include "model/source_time.h"
 #include "registry/registry.h"
 
+struct composite;
 struct view_plan;
 
 /* A version that can be read. */
 struct readable {
     const struct view *view;            /* borrowed from the snapshot */
     const struct view_version *version; /* the same */
-    struct view_plan *plan;             /* owned by the catalog */
+    struct view_plan *plan;             /* owned by the catalog; NULL of a derived view */
     enum source_clock clock;
-    const struct source_time *time;     /* borrowed from the stream */
+    const struct source_time *time;     /* borrowed from the stream; NULL of a derived view */
+    const struct composite *composite;  /* of a derived view that lacks nothing, else NULL */
 };
 
 struct catalog {
@@ -28,6 +31,7 @@ struct catalog {
     const struct registry *registry; /* borrowed */
     struct readable *readables;      /* owned; one a version of each view, by view and number */
     size_t readables_count;
+    struct arena *arena; /* owned: composites */
 };
 
 /* Where the time of the source is; it outlives the catalog. */

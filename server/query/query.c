@@ -10,23 +10,13 @@
 #include "features/features.h"
 #include "model/entity.h"
 #include "query/batch_read.h"
+#include "query/composite.h"
+#include "query/query_room.h"
 
 enum {
     SCAN_CHUNK_SIZE = 16 * 1024,
     WANT_PARTIALS_EVENTS =
         512, /* read one by one for one answer: more than partials leave to be read */
-};
-
-struct query {
-    struct storage *storage;     /* borrowed */
-    struct catalog_board *board; /* borrowed */
-    struct epoch_reader *reader; /* owned */
-    bool is_begun;
-    const struct catalog *catalog; /* the board's; good while is_begun */
-    struct storage_reading reading;
-    struct storage_snapshot *snapshot; /* owned, while pinned with one */
-    int64_t *pinned_now_us;            /* owned: one a readable, while pinned */
-    struct arena *scan_arena;          /* owned: until the next entity of a scan */
 };
 
 struct query *query_create(const struct query_options *options)
@@ -37,6 +27,7 @@ struct query *query_create(const struct query_options *options)
     query->board = options->board;
     query->reader = epoch_join(options->epoch);
     query->scan_arena = arena_create(SCAN_CHUNK_SIZE);
+    query->derived = derived_cache_create();
     return query;
 }
 
@@ -46,6 +37,7 @@ void query_destroy(struct query **query)
         return;
     epoch_part(&(*query)->reader);
     arena_destroy(&(*query)->scan_arena);
+    derived_cache_destroy(&(*query)->derived);
     free(*query);
     *query = NULL;
 }
@@ -77,9 +69,11 @@ void query_set_waiting(struct query *query, bool may_wait)
     query->reading.never_waits = !may_wait;
 }
 
+/* A derived view has no clock of its own: the views that it reads go by theirs. */
 static int64_t readable_now_us(const struct readable *readable)
 {
-    return source_time_now_us(readable->time, readable->clock);
+    return readable->time == NULL ? clock_now_us()
+                                  : source_time_now_us(readable->time, readable->clock);
 }
 
 /* Times come before the snapshot, so that it holds all that they count. */
@@ -170,10 +164,12 @@ static enum status find_version(const struct query *query, struct bytes name, ui
         return error_set(err, STATUS_UNAVAILABLE,
                          "version %u of view '%.*s' is being filled and not shown yet", number,
                          BYTES_ARGS(view->name));
+    if ((*version)->lack.size > 0)
+        return error_set(err, STATUS_UNAVAILABLE, "%.*s", BYTES_ARGS((*version)->lack));
     return STATUS_OK;
 }
 
-static struct target target_of(const struct readable *readable)
+struct target query_target_of(const struct readable *readable)
 {
     return (struct target){.view = readable->version->definition,
                            .version = readable->version,
@@ -197,7 +193,7 @@ enum status query_find(struct query *query, struct bytes key, struct arena *aren
     enum status status = find_version(query, name, number, &version, err);
     if (status != STATUS_OK)
         return status;
-    *target = target_of(catalog_find(query->catalog, version));
+    *target = query_target_of(catalog_find(query->catalog, version));
     return entity_parse(version->definition, entity, arena, &target->entity, err);
 }
 
@@ -222,21 +218,22 @@ int64_t query_now_us(const struct query *query, const struct target *target)
                : query->pinned_now_us[target->readable - query->catalog->readables];
 }
 
-/* The question with its T, by one look at the clock. false: T is out of history. */
-static bool ask(const struct query *query, const struct target *target, const uint32_t *features,
-                size_t features_count, struct moment moment, struct question *question)
+/* The question with its T. false: T is out of history. */
+static bool ask(const struct target *target, const struct reading *reading,
+                struct question *question)
 {
     const struct view_definition *view = target->view;
-    int64_t now = query_now_us(query, target);
     *question = (struct question){
         .view = view,
         .entity = target->entity,
-        .features = features,
-        .features_count = features == NULL ? view->features_count : features_count,
-        .t_us = moment.is_now ? now : moment.t_us,
-        .is_exclusive = moment.is_exclusive,
+        .features = reading->features,
+        .features_count =
+            reading->features == NULL ? view->features_count : reading->features_count,
+        .t_us = reading->moment.is_now ? reading->now_us : reading->moment.t_us,
+        .is_exclusive = reading->moment.is_exclusive,
     };
-    return view->history_us == DURATION_NONE || counted_us(question) >= now - view->history_us;
+    return view->history_us == DURATION_NONE ||
+           counted_us(question) >= reading->now_us - view->history_us;
 }
 
 static void answer_out_of_history(const struct question *question, struct arena *arena,
@@ -373,15 +370,25 @@ static enum status evaluate(struct query *query, const struct target *target,
     return STATUS_OK;
 }
 
+enum status query_read_base(struct query *query, const struct target *target,
+                            const struct reading *reading, struct arena *arena,
+                            struct answer *answer, struct error *err)
+{
+    struct question question;
+    if (ask(target, reading, &question))
+        return evaluate(query, target, &question, arena, answer, NULL, err);
+    answer_out_of_history(&question, arena, answer);
+    return STATUS_OK;
+}
+
 enum status query_read(struct query *query, const struct target *target, const uint32_t *features,
                        size_t features_count, struct moment moment, struct arena *arena,
                        struct answer *answer, struct error *err)
 {
-    struct question question;
-    if (ask(query, target, features, features_count, moment, &question))
-        return evaluate(query, target, &question, arena, answer, NULL, err);
-    answer_out_of_history(&question, arena, answer);
-    return STATUS_OK;
+    const struct reading reading = {features, features_count, moment, query_now_us(query, target)};
+    return target->readable->composite == NULL
+               ? query_read_base(query, target, &reading, arena, answer, err)
+               : derived_read(query, target, &reading, arena, answer, err);
 }
 
 /* ---- texts, by way of finished rows ---- */
@@ -396,22 +403,24 @@ static size_t value_size(const struct value *value)
     return size;
 }
 
+enum status query_refuse_size(struct error *err)
+{
+    return error_set(err, STATUS_LIMIT,
+                     "the values of this reply are larger than %d MiB; ask for fewer",
+                     QUERY_TEXTS_SIZE_MAX >> 20);
+}
+
 /* Refuses what would take too much memory as texts; a feature that is named twice counts twice. */
 static enum status check_size(const struct answer *answer, struct error *err)
 {
     size_t size = 0;
     for (size_t i = 0; i < answer->count; i++)
         size += value_size(&answer->values[i]);
-    if (size <= QUERY_TEXTS_SIZE_MAX)
-        return STATUS_OK;
-    return error_set(err, STATUS_LIMIT,
-                     "the values of this reply are larger than %d MiB; ask for fewer",
-                     QUERY_TEXTS_SIZE_MAX >> 20);
+    return size <= QUERY_TEXTS_SIZE_MAX ? STATUS_OK : query_refuse_size(err);
 }
 
-/* The value's text, borrowed from it or copied into the arena. */
-static struct bytes value_as_text(const struct value *value, struct buffer *scratch,
-                                  struct arena *arena)
+struct bytes query_value_text(const struct value *value, struct buffer *scratch,
+                              struct arena *arena)
 {
     if (value->kind == VALUE_NULL || value->kind == VALUE_OVERFLOW)
         return (struct bytes){0};
@@ -435,7 +444,7 @@ static void text_answer_of(const struct answer *answer, struct arena *arena,
                                 .statuses = answer->statuses,
                                 .count = answer->count};
     for (size_t i = 0; i < answer->count; i++) {
-        texts[i] = value_as_text(&answer->values[i], &scratch, arena);
+        texts[i] = query_value_text(&answer->values[i], &scratch, arena);
         out->overflows_count += answer->statuses[i] == FEATURE_OVERFLOW;
     }
     buffer_fini(&scratch);
@@ -588,20 +597,32 @@ static enum status read_and_keep(struct query *query, const struct target *targe
     return STATUS_OK;
 }
 
-enum status query_read_texts(struct query *query, const struct target *target,
-                             const uint32_t *features, size_t features_count, struct moment moment,
-                             struct arena *arena, struct text_answer *answer, struct error *err)
+enum status query_read_base_texts(struct query *query, const struct target *target,
+                                  const struct reading *reading, struct arena *arena,
+                                  struct text_answer *answer, struct error *err)
 {
     struct question question;
-    if (!ask(query, target, features, features_count, moment, &question)) {
+    if (!ask(target, reading, &question)) {
         struct answer nothing;
         answer_out_of_history(&question, arena, &nothing);
         text_answer_of(&nothing, arena, answer);
         return STATUS_OK;
     }
-    if (answer_from_row(query, target, &question, moment, arena, answer))
+    if (answer_from_row(query, target, &question, reading->moment, arena, answer))
         return STATUS_OK;
-    return read_and_keep(query, target, &question, uses_rows(query, moment), arena, answer, err);
+    return read_and_keep(query, target, &question, uses_rows(query, reading->moment), arena, answer,
+                         err);
+}
+
+enum status query_read_texts(struct query *query, const struct target *target,
+                             const uint32_t *features, size_t features_count,
+                             struct moment moment, struct arena *arena,
+                             struct text_answer *answer, struct error *err)
+{
+    const struct reading reading = {features, features_count, moment, query_now_us(query, target)};
+    return target->readable->composite == NULL
+               ? query_read_base_texts(query, target, &reading, arena, answer, err)
+               : derived_read_texts(query, target, &reading, arena, answer, err);
 }
 
 /* ---- all entities ---- */
@@ -656,10 +677,10 @@ static enum status examine(struct scan *scan, const struct target *target, struc
 static enum status scan_view(struct scan *scan, const struct readable *readable, struct bytes after,
                              struct error *err)
 {
-    struct target target = target_of(readable);
-    struct entity_scan *entities =
-        entity_scan_open(scan->query->storage, &scan->query->reading, readable->version->table_id,
-                         after, encoded_size, target.view);
+    struct target target = query_target_of(readable);
+    struct entity_scan *entities = entity_scan_open(scan->query->storage, &scan->query->reading,
+                                                    readable->version->table_id, after,
+                                                    encoded_size, target.view);
     enum status status = STATUS_OK;
     while (status == STATUS_OK) {
         scan->is_enough = scan->left == 0;
@@ -700,6 +721,8 @@ enum status query_scan(struct query *query, struct buffer *position, size_t exam
         int order = bytes_compare(view->name, from_view);
         if (view->active == 0 || order < 0)
             continue;
+        if (view_kind_is_derived(view_find_version(view, 0)->definition->kind))
+            continue; /* its entities are those of the views that it reads */
         status = scan_view(&scan, catalog_find(query->catalog, view_find_version(view, 0)),
                            order == 0 ? from_entity : (struct bytes){0}, err);
     }
@@ -711,6 +734,21 @@ enum status query_scan(struct query *query, struct buffer *position, size_t exam
 }
 
 /* ---- the entities of one version ---- */
+
+/* The table that has the entities: of a derived view, that of the first view that it reads. */
+static enum status find_table(const struct target *target, uint32_t *table_id, struct error *err)
+{
+    const struct composite *composite = target->readable->composite;
+    *table_id = target->version->table_id;
+    if (composite == NULL)
+        return STATUS_OK;
+    *table_id = composite->bases[0].readable->version->table_id;
+    if (composite->bases[0].has_all_keys)
+        return STATUS_OK;
+    return error_set(err, STATUS_INVALID,
+                     "'%.*s' reads views of several entities; list those of each view",
+                     BYTES_ARGS(target->view->name));
+}
 
 /* The encoding of the entity that was typed, or nothing for the first. */
 static enum status find_position(struct query *query, struct bytes version, struct bytes after,
@@ -726,7 +764,7 @@ static enum status find_position(struct query *query, struct bytes version, stru
     enum status status = find_version(query, name, number, &found, err);
     if (status != STATUS_OK)
         return status;
-    *target = target_of(catalog_find(query->catalog, found));
+    *target = query_target_of(catalog_find(query->catalog, found));
     return after.size == 0 ? STATUS_OK
                            : entity_parse(target->view, after, arena, &target->entity, err);
 }
@@ -738,11 +776,14 @@ enum status query_list_entities(struct query *query, struct bytes version, struc
     struct target target = {0};
     struct buffer text = {0};
     struct bytes entity;
+    uint32_t table_id = 0;
     enum status status = find_position(query, version, after, arena, &target, err);
+    if (status == STATUS_OK)
+        status = find_table(&target, &table_id, err);
     if (status != STATUS_OK)
         return status;
     struct entity_scan *entities =
-        entity_scan_open(query->storage, &query->reading, target.version->table_id, target.entity,
+        entity_scan_open(query->storage, &query->reading, table_id, target.entity,
                          encoded_size, target.view);
     for (size_t i = 0; i < entities_max && status == STATUS_OK; i++) {
         status = entity_scan_next(entities, &entity, err);

@@ -53,26 +53,40 @@ const struct registry *query_registry(const struct query *query);
 /* Tells those definitions apart from all others. */
 uint64_t query_catalog_number(const struct query *query);
 
+/* Request values, for the on-demand views that a target reads. */
+struct request {
+    const struct value *const *values; /* of each of them, one a field of its request */
+};
+
 /* A timeline that a key names: "view:entity", "view@2:entity". */
 struct target {
     const struct view_definition *view;
     const struct view_version *version;
     struct bytes entity; /* encoded, in the arena of the call that found it */
-    const struct view_plan *plan;
+    const struct view_plan *plan; /* NULL of a derived view, which has no timeline of its own */
     const struct readable *readable;
+    const struct request *request; /* NULL: none was given, all are NULL */
 };
 
 /* Finds what key names. NOT_FOUND: outside all views (err says so). UNAVAILABLE: the view is being
- * filled and not shown yet. INVALID: not an entity of this view (wrong number of keys, no int). */
+ * filled and not shown yet, or a derived view lacks something. INVALID: not an entity of this view (wrong number of keys, no int). */
 MUST_USE enum status query_find(struct query *query, struct bytes key, struct arena *arena,
                                 struct target *target, struct error *err);
 
-/* `now` by the clock of the view's source. */
+/* Gives the target request values by their names and texts, count of both; memory is in the arena.
+ * INVALID: nothing that it reads takes such a value, or the text is not of its type. */
+MUST_USE enum status query_set_request(struct target *target, const struct bytes *names,
+                                       const struct bytes *texts, size_t count, struct arena *arena,
+                                       struct error *err);
+
+/* `now` by the clock of the view's source; of a derived view, the wall clock. */
 int64_t query_now_us(const struct query *query, const struct target *target);
 
 /* Reads the features (indexes into target->view->features; NULL: all) as of moment, into the arena.
- * Where T is out of history every status says so and every value is NULL. IO, CORRUPT: err. AGAIN:
- * it would have to wait for the disk. */
+ * Where T is out of history every status says so and every value is NULL; of a derived view, those
+ * that come of that view. All views that a derived one reads are read as of one moment, each by its
+ * own clock where that is now, and in one state. IO, CORRUPT: err. AGAIN: it would have to wait for
+ * the disk. */
 MUST_USE enum status query_read(struct query *query, const struct target *target,
                                 const uint32_t *features, size_t features_count,
                                 struct moment moment, struct arena *arena, struct answer *answer,
@@ -80,16 +94,28 @@ MUST_USE enum status query_read(struct query *query, const struct target *target
 
 enum { QUERY_TEXTS_SIZE_MAX = 128 * 1024 * 1024 }; /* of the values of one read */
 
+/* What one of the views says that a derived one reads. */
+struct answer_part {
+    const struct view_definition *view;
+    int64_t t_us;
+    bool is_out_of_history;
+    bool is_found;
+    int64_t event_time_us; /* where found */
+};
+
 /* An answer as doors write it. */
 struct text_answer {
-    int64_t t_us; /* as in struct answer, down to the statuses */
-    bool is_out_of_history;
+    int64_t t_us; /* as in struct answer, down to the statuses; of a derived view the latest of parts */
+    bool is_out_of_history; /* of a derived view: one of parts is */
+    const struct view_definition *short_view; /* which; NULL: the view that was asked */
     bool is_found;
     int64_t event_time_us;              /* where found */
     const struct bytes *texts;          /* as value_append_text; data NULL: NULL or an overflow */
     const enum feature_status *statuses;
     size_t count;                       /* of both: as many as were asked */
     size_t overflows_count;
+    const struct answer_part *parts; /* of a derived view: one a view that it reads; else none */
+    size_t parts_count;
 };
 
 /* Reads as query_read, and by way of finished rows where moment is now (storage/hot.h). The answer

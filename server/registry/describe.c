@@ -27,6 +27,14 @@ static void append_names(struct buffer *out, const char *name, const struct byte
     buffer_append_byte(out, ']');
 }
 
+static void append_keys(struct buffer *out, const struct view_definition *view)
+{
+    struct bytes keys[ENTITY_KEYS_MAX];
+    for (size_t i = 0; i < view->keys_count; i++)
+        keys[i] = view->fields[view->key_fields[i]].name;
+    append_names(out, "keys", keys, view->keys_count);
+}
+
 static void append_annotations(struct buffer *out, const struct annotations *annotations)
 {
     json_member_text(out, "description", annotations->description);
@@ -110,9 +118,28 @@ static void list_entity(struct buffer *out, const struct entity_definition *enti
     buffer_append_byte(out, '}');
 }
 
+static void list_service(struct buffer *out, const struct view *view)
+{
+    const struct view_definition *definition = shown_version(view)->definition;
+    if (definition->kind != VIEW_SERVICE)
+        return;
+    json_comma(out);
+    buffer_append_byte(out, '{');
+    json_member_text(out, "name", view->name);
+    member_number(out, "active", view->active);
+    json_member_text(out, "entity", definition->entity);
+    append_keys(out, definition);
+    member_number(out, "features", definition->features_count);
+    json_member_text(out, "description", definition->annotations.description);
+    append_versions(out, view);
+    buffer_append_byte(out, '}');
+}
+
 static void list_view(struct buffer *out, const struct view *view)
 {
     const struct view_definition *definition = shown_version(view)->definition;
+    if (definition->kind == VIEW_SERVICE)
+        return;
     json_comma(out);
     buffer_append_byte(out, '{');
     json_member_text(out, "name", view->name);
@@ -138,6 +165,9 @@ void registry_list_json(const struct registry *registry, struct buffer *out)
     buffer_append_text(out, "],\"views\": [");
     for (size_t i = 0; i < registry->views_count; i++)
         list_view(out, &registry->views[i]);
+    buffer_append_text(out, "],\"services\": [");
+    for (size_t i = 0; i < registry->views_count; i++)
+        list_service(out, &registry->views[i]);
     buffer_append_text(out, "]}");
 }
 
@@ -212,18 +242,31 @@ static void describe_feature(struct buffer *out, const struct feature_definition
     buffer_fini(&window);
 }
 
-/* The type is all that a feature of a batch view is made of. */
-static void describe_batch_feature(struct buffer *out, const struct feature_definition *feature)
+/* A feature that has no window: an expression of an on-demand view, or a type alone. */
+static void describe_plain_feature(struct buffer *out, const struct view_definition *view,
+                                   const struct feature_definition *feature)
 {
     char type[TYPE_TEXT_SIZE];
     json_comma(out);
     buffer_append_byte(out, '{');
     json_member_text(out, "name", feature->name);
+    if (view->kind == VIEW_ON_DEMAND)
+        json_member_text(out, "expression", feature->argument);
     json_member_text(out, "type", bytes_of_text(type_name(feature->type, type)));
     json_name(out, "default");
     value_append_json(&feature->default_value, out);
     append_annotations(out, &feature->annotations);
     buffer_append_byte(out, '}');
+}
+
+/* What a read may bring along, and why the version can't be read, where that is so. */
+static void append_derived(struct buffer *out, const struct view *view,
+                           const struct view_definition *definition)
+{
+    const struct view_version *version = view_find_version(view, definition->version);
+    json_name(out, "request");
+    fields_append(definition->request, definition->request_count, out);
+    json_member_text_or_null(out, "lack", version == NULL ? (struct bytes){0} : version->lack);
 }
 
 /* How long values hold, and, where the view takes its writes itself, what these may name. */
@@ -237,10 +280,8 @@ static void describe_batch(struct buffer *out, const struct view_definition *vie
 static void describe_view(struct buffer *out, const struct view *view,
                           const struct view_definition *definition)
 {
-    struct bytes keys[ENTITY_KEYS_MAX];
-    for (size_t i = 0; i < definition->keys_count; i++)
-        keys[i] = definition->fields[definition->key_fields[i]].name;
-    buffer_append_text(out, "{\"noun\": \"view\"");
+    buffer_format(out, "{\"noun\": \"%s\"",
+                  definition->kind == VIEW_SERVICE ? "service" : "view");
     json_member_text(out, "name", view->name);
     member_number(out, "version", definition->version);
     member_number(out, "active", view->active);
@@ -250,7 +291,7 @@ static void describe_view(struct buffer *out, const struct view *view,
     json_member_text(out, "kind", bytes_of_text(view_kind_name(definition->kind)));
     append_source(out, definition);
     json_member_text(out, "entity", definition->entity);
-    append_names(out, "keys", keys, definition->keys_count);
+    append_keys(out, definition);
     json_member_text_or_null(out, "where", definition->where);
     json_member_duration(out, "history", definition->history_us);
     if (definition->kind == VIEW_BATCH)
@@ -258,11 +299,14 @@ static void describe_view(struct buffer *out, const struct view *view,
     json_name(out, "features");
     buffer_append_byte(out, '[');
     for (size_t i = 0; i < definition->features_count; i++)
-        if (definition->kind == VIEW_BATCH)
-            describe_batch_feature(out, &definition->features[i]);
-        else
+        if (definition->kind == VIEW_STREAM)
             describe_feature(out, &definition->features[i]);
-    buffer_append_text(out, "]}");
+        else
+            describe_plain_feature(out, definition, &definition->features[i]);
+    buffer_append_byte(out, ']');
+    if (view_kind_is_derived(definition->kind))
+        append_derived(out, view, definition);
+    buffer_append_byte(out, '}');
 }
 
 /* --- by name ------------------------------------------------------------------------------- */

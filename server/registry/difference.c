@@ -304,16 +304,48 @@ static void say_view(struct difference *difference, const struct view_definition
     say_used_fields(difference, before, after);
 }
 
+/* Whether features that both have stand in another order, which is that of a service's answers. */
+static bool features_are_reordered(const struct view_definition *before,
+                                   const struct view_definition *after)
+{
+    ssize_t last = -1;
+    for (size_t i = 0; i < after->features_count; i++) {
+        ssize_t place = feature_find(before, after->features[i].name);
+        if (place >= 0 && place < last)
+            return true;
+        last = place >= 0 ? place : last;
+    }
+    return false;
+}
+
+static void say_derived(struct difference *difference, const struct view_definition *before,
+                        const struct view_definition *after)
+{
+    say_change(difference, "kind", bytes_of_text(view_kind_name(before->kind)),
+               bytes_of_text(view_kind_name(after->kind)));
+    if (after->kind == VIEW_SERVICE && features_are_reordered(before, after) &&
+        part_begin(difference))
+        buffer_append_text(&difference->text, "another order of features");
+    if (before->kind != VIEW_ON_DEMAND || after->kind != VIEW_ON_DEMAND)
+        return;
+    say_change(difference, "entity", before->entity, after->entity);
+    say_fields(difference, before->request, before->request_count, after->request,
+               after->request_count);
+}
+
 struct bytes view_difference(const struct view_definition *before,
                              const struct view_definition *after, struct arena *arena)
 {
     struct difference difference = {.arena = arena};
-    say_view(&difference, before, after);
+    if (view_kind_is_derived(before->kind) || view_kind_is_derived(after->kind))
+        say_derived(&difference, before, after);
+    else
+        say_view(&difference, before, after);
     for (size_t i = 0; i < after->features_count; i++) {
         ssize_t old = feature_find(before, after->features[i].name);
         if (old < 0)
             say_one(&difference, "+", after->features[i].name);
-        else
+        else if (after->kind != VIEW_SERVICE) /* whose features are but names */
             say_feature(&difference, &before->features[old], &after->features[i]);
     }
     for (size_t i = 0; i < before->features_count; i++)

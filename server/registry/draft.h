@@ -13,7 +13,7 @@ struct feature_draft {
     const struct node *name_node;
     struct annotations annotations;
     const struct node *aggregation; /* the key */
-    const struct node *argument;    /* what stands behind it */
+    const struct node *argument;    /* what stands behind it; the expression of an on-demand view */
     const struct node *over;
     const struct node *where;         /* or NULL */
     const struct node *default_value; /* or NULL */
@@ -55,6 +55,10 @@ MUST_USE enum status view_draft_parse(const struct parse *parse, const struct no
 /* Sets fields, event_time_field and event_id_field of a source. */
 MUST_USE enum status source_parse_event(const struct parse *parse, const struct event_nodes *nodes,
                                         struct source_definition *out);
+
+/* A name and its type, as `amount: decimal(2)`. */
+MUST_USE enum status field_definition_parse(const struct parse *parse, const struct node *name,
+                                            const struct node *type, struct field_definition *out);
 
 /* What stands behind kafka:, and start and on_gap where they stand beside it (or NULL). */
 struct kafka_nodes {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "registry/derived.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -11,17 +12,18 @@ struct sections {
     const struct node *sources;
     const struct node *entities;
     const struct node *views;
+    const struct node *services;
     struct sections *next;
 };
 
 struct collector {
     const struct parse *parse;
     struct definition_set *set;
-    struct map *seen[3]; /* names to the nodes where they stand: sources, entities, views */
+    struct map *seen[4]; /* names to the nodes where they stand, by section */
     size_t features_count;
 };
 
-enum section { SECTION_SOURCES, SECTION_ENTITIES, SECTION_VIEWS };
+enum section { SECTION_SOURCES, SECTION_ENTITIES, SECTION_VIEWS, SECTION_SERVICES };
 
 /* --- documents to sections ----------------------------------------------------------------- */
 
@@ -45,7 +47,7 @@ static enum status document_split(const struct parse *parse, const struct node *
         {"sources", &out->sources, NULL},
         {"entities", &out->entities, NULL},
         {"views", &out->views, NULL},
-        {"services", NULL, "this version does not have services yet, leave them out"},
+        {"services", &out->services, NULL},
     };
     if (node_is_null(root))
         return STATUS_OK;
@@ -56,6 +58,8 @@ static enum status document_split(const struct parse *parse, const struct node *
         status = section_check(parse, &out->entities, "entities");
     if (status == STATUS_OK)
         status = section_check(parse, &out->views, "views");
+    if (status == STATUS_OK)
+        status = section_check(parse, &out->services, "services");
     return status;
 }
 
@@ -94,7 +98,7 @@ static enum status set_allocate(const struct parse *parse, const struct sections
     for (const struct sections *it = first; it != NULL; it = it->next) {
         sources += pairs_count(it->sources);
         entities += pairs_count(it->entities);
-        views += pairs_count(it->views);
+        views += pairs_count(it->views) + pairs_count(it->services);
     }
     if (sources + entities + views > DEFINITIONS_MAX)
         return error_set(parse->err, STATUS_LIMIT,
@@ -110,7 +114,7 @@ static enum status set_allocate(const struct parse *parse, const struct sections
 static enum status name_check(struct collector *collector, enum section section,
                               const struct node *name)
 {
-    static const char *const nouns[] = {"source", "entity", "view"};
+    static const char *const nouns[] = {"source", "entity", "view", "service"};
     const struct parse *parse = collector->parse;
     const struct node **place = ARENA_NEW(parse->arena, const struct node *);
     *place = name;
@@ -120,6 +124,41 @@ static enum status name_check(struct collector *collector, enum section section,
     return mistake(parse, name, "the %s %s is there twice, first in %s line %u; leave one out",
                    nouns[section], quoted(parse->arena, name->text),
                    quoted(parse->arena, (*first)->file), (*first)->line);
+}
+
+/* A view and a service are read by the same keys. */
+static enum status clash_check(const struct collector *collector, enum view_kind kind,
+                               const struct node *name)
+{
+    const struct parse *parse = collector->parse;
+    enum section other = kind == VIEW_SERVICE ? SECTION_VIEWS : SECTION_SERVICES;
+    const struct node **first = map_get(collector->seen[other], name->text);
+    if (first == NULL)
+        return STATUS_OK;
+    return mistake(parse, name,
+                   "there is a view and a service of the name %s, the other in %s line %u; they are "
+                   "read by the same keys, so give one another name",
+                   quoted(parse->arena, name->text), quoted(parse->arena, (*first)->file),
+                   (*first)->line);
+}
+
+/* kind is VIEW_STREAM for all that view_draft_parse looks into. */
+static enum status view_add(struct collector *collector, enum view_kind kind,
+                            const struct node *name, const struct node *body)
+{
+    const struct parse *parse = collector->parse;
+    struct view_draft *view = &collector->set->views[collector->set->views_count++];
+    enum status status = clash_check(collector, kind, name);
+    if (status == STATUS_OK)
+        status = view_kind_is_derived(kind) ? derived_draft_parse(parse, kind, name, body, view)
+                                            : view_draft_parse(parse, name, body, view);
+    collector->features_count += view->features_count;
+    if (status == STATUS_OK && collector->features_count > DEFINITION_FEATURES_MAX)
+        return mistake_limit(parse, name,
+                             "the files hold more than %d features; apply them in "
+                             "parts",
+                             DEFINITION_FEATURES_MAX);
+    return status;
 }
 
 static enum status definition_add(struct collector *collector, enum section section,
@@ -141,17 +180,10 @@ static enum status definition_add(struct collector *collector, enum section sect
         entity->name_node = name;
         return entity_definition_parse(parse, name, body, &entity->definition);
     }
-    case SECTION_VIEWS: {
-        struct view_draft *view = &set->views[set->views_count++];
-        status = view_draft_parse(parse, name, body, view);
-        collector->features_count += view->features_count;
-        if (status == STATUS_OK && collector->features_count > DEFINITION_FEATURES_MAX)
-            return mistake_limit(parse, name,
-                                 "the files hold more than %d features; apply them in "
-                                 "parts",
-                                 DEFINITION_FEATURES_MAX);
-        break;
-    }
+    case SECTION_VIEWS:
+        return view_add(collector, derived_kind_of(parse, body), name, body);
+    case SECTION_SERVICES:
+        return view_add(collector, VIEW_SERVICE, name, body);
     }
     return status;
 }
@@ -178,6 +210,8 @@ static enum status sections_collect(const struct parse *parse, const struct sect
             status = section_collect(&collector, SECTION_ENTITIES, it->entities);
         if (status == STATUS_OK)
             status = section_collect(&collector, SECTION_VIEWS, it->views);
+        if (status == STATUS_OK)
+            status = section_collect(&collector, SECTION_SERVICES, it->services);
     }
     for (size_t i = 0; i < COUNT_OF(collector.seen); i++)
         map_destroy(&collector.seen[i]);

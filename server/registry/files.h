@@ -25,7 +25,7 @@ struct definition_set {
     size_t sources_count;
     struct entity_in_file *entities;
     size_t entities_count;
-    struct view_draft *views;
+    struct view_draft *views; /* and services */
     size_t views_count;
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/number.h"
 #include "base/time_text.h"
+#include "registry/derived.h"
 #include "registry/json.h"
 
 const char *clock_name(enum source_clock clock)
@@ -56,7 +57,7 @@ void tags_append(const struct annotations *annotations, struct buffer *out)
     buffer_append_byte(out, '}');
 }
 
-static void append_annotations(const struct annotations *annotations, struct buffer *out)
+void annotations_append(const struct annotations *annotations, struct buffer *out)
 {
     if (annotations->description.size > 0)
         json_member_text(out, "description", annotations->description);
@@ -180,7 +181,7 @@ void source_append_definition(const struct source_definition *source, enum annot
 {
     buffer_append_byte(out, '{');
     if (choice == WITH_ANNOTATIONS)
-        append_annotations(&source->annotations, out);
+        annotations_append(&source->annotations, out);
     json_name(out, "fields");
     fields_append(source->fields, source->fields_count, out);
     json_member_text(out, "event_time", source->fields[source->event_time_field].name);
@@ -211,7 +212,7 @@ void entity_append_definition(const struct entity_definition *entity, enum annot
 {
     buffer_append_byte(out, '{');
     if (choice == WITH_ANNOTATIONS)
-        append_annotations(&entity->annotations, out);
+        annotations_append(&entity->annotations, out);
     append_keys(entity->keys, entity->keys_count, out);
     buffer_append_byte(out, '}');
 }
@@ -239,7 +240,7 @@ static void append_batch_feature(const struct view_definition *view,
     ssize_t field = field_find(view->fields, view->fields_count, feature->name);
     json_name_bytes(out, feature->name);
     buffer_append_byte(out, '{');
-    append_annotations(&feature->annotations, out);
+    annotations_append(&feature->annotations, out);
     json_member_text(out, "type", bytes_of_text(field_type_name(&view->fields[field], type)));
     append_default(feature, out);
     buffer_append_byte(out, '}');
@@ -249,7 +250,7 @@ static void append_feature_definition(const struct feature_definition *feature, 
 {
     json_name_bytes(out, feature->name);
     buffer_append_byte(out, '{');
-    append_annotations(&feature->annotations, out);
+    annotations_append(&feature->annotations, out);
     json_name_bytes(out, feature->aggregation);
     json_text(out, feature->argument);
     append_window(&feature->window, out);
@@ -279,8 +280,12 @@ static void append_view_keys(const struct view_definition *view, struct buffer *
 
 void view_append_definition(const struct view_definition *view, struct buffer *out)
 {
+    if (view_kind_is_derived(view->kind)) {
+        derived_append_definition(view, WITH_ANNOTATIONS, out);
+        return;
+    }
     buffer_append_byte(out, '{');
-    append_annotations(&view->annotations, out);
+    annotations_append(&view->annotations, out);
     append_view_keys(view, out);
     json_name(out, "features");
     buffer_append_byte(out, '{');
@@ -308,6 +313,10 @@ static void append_used_fields(const struct view_definition *view, struct buffer
 void view_append_resolved(const struct view_definition *view, struct buffer *out)
 {
     char type[TYPE_TEXT_SIZE];
+    if (view_kind_is_derived(view->kind)) { /* each snapshot resolves it anew */
+        buffer_append_text(out, "{}");
+        return;
+    }
     buffer_append_byte(out, '{');
     append_used_fields(view, out);
     json_name(out, "types");
@@ -360,6 +369,10 @@ static void append_feature_meaning(const struct feature_definition *feature, str
 
 void view_append_meaning(const struct view_definition *view, struct buffer *out)
 {
+    if (view_kind_is_derived(view->kind)) {
+        derived_append_definition(view, WITHOUT_ANNOTATIONS, out);
+        return;
+    }
     struct arena *arena = arena_create(4096);
     const struct feature_definition **features = features_sorted(view, arena);
     buffer_append_byte(out, '{');
@@ -378,11 +391,11 @@ void view_append_annotations(const struct view_definition *view, struct buffer *
     struct arena *arena = arena_create(4096);
     const struct feature_definition **features = features_sorted(view, arena);
     buffer_append_byte(out, '{');
-    append_annotations(&view->annotations, out);
+    annotations_append(&view->annotations, out);
     for (size_t i = 0; i < view->features_count; i++) {
         json_name_bytes(out, features[i]->name);
         buffer_append_byte(out, '{');
-        append_annotations(&features[i]->annotations, out);
+        annotations_append(&features[i]->annotations, out);
         buffer_append_byte(out, '}');
     }
     buffer_append_byte(out, '}');

@@ -37,6 +37,9 @@ const struct feature_definition **features_sorted(const struct view_definition *
 /* Appends a default as it is typed (in JSON). */
 void default_append(const struct value *value, struct buffer *out);
 
+/* Appends those that are there, as members. */
+void annotations_append(const struct annotations *annotations, struct buffer *out);
+
 /* Appends {"team": "risk"}, and {"amount": "decimal(2)"}. */
 void tags_append(const struct annotations *annotations, struct buffer *out);
 void fields_append(const struct field_definition *fields, size_t fields_count, struct buffer *out);

@@ -160,6 +160,23 @@ enum status text_read(const struct parse *parse, const struct node *node, const 
     return STATUS_OK;
 }
 
+static bool is_space(char letter)
+{
+    return letter == ' ' || letter == '\n' || letter == '\t' || letter == '\r';
+}
+
+struct bytes trimmed(struct bytes text, size_t *skipped)
+{
+    size_t start = 0;
+    while (start < text.size && is_space(text.data[start]))
+        start++;
+    size_t end = text.size;
+    while (end > start && is_space(text.data[end - 1]))
+        end--;
+    *skipped = start;
+    return bytes_of(text.data + start, end - start);
+}
+
 enum status name_read(const struct parse *parse, const struct node *node, const char *noun,
                       struct bytes *out)
 {

@@ -85,6 +85,9 @@ const struct key_slot *slot_find(const struct key_slot *slots, size_t slots_coun
 MUST_USE enum status text_read(const struct parse *parse, const struct node *node, const char *what,
                                struct bytes *out);
 
+/* Without the spaces around it; *skipped counts those in front. */
+struct bytes trimmed(struct bytes text, size_t *skipped);
+
 /* A name; noun is "source". */
 MUST_USE enum status name_read(const struct parse *parse, const struct node *node, const char *noun,
                                struct bytes *out);

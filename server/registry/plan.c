@@ -1,8 +1,12 @@
+#include "base/clock.h"
+#include "base/map.h"
+#include "registry/derived.h"
 #include "registry/difference.h"
 #include "registry/files.h"
 #include "registry/meaning.h"
 #include "registry/registry.h"
 #include "registry/rows.h"
+#include "registry/versions.h"
 
 /* What the files make of the registry, definition by definition. */
 struct planner {
@@ -11,6 +15,7 @@ struct planner {
     struct definition_set set;
     bool *sources_changed;  /* for each of set.sources: in meaning */
     bool *entities_changed; /* for each of set.entities */
+    struct map *planned;    /* owned: views of the files by name, as they will be: view_definition */
     struct change *changes;
     size_t changes_count;
     struct registry_row *rows;
@@ -256,6 +261,20 @@ static void view_describe(struct planner *planner, const struct view_version *ve
     add_row(planner, version_to_row(&after, planner->parse.arena));
 }
 
+static const char *view_noun(const struct view_definition *view)
+{
+    return view->kind == VIEW_SERVICE ? "service" : "view";
+}
+
+/* A derived version is live at once, as there is nothing to fill it with. */
+static void view_add_live(struct planner *planner, struct view *view)
+{
+    if (view->active == 0 || planner->is_promoting)
+        view_promote(view, view->newest_number,
+                     view->active == 0 ? SWITCH_FILLED : SWITCH_PROMOTED, clock_now_us(),
+                     planner->parse.arena);
+}
+
 /* Gives the view, as it was before (or new, without versions), its next version. */
 static void view_add_version(struct planner *planner, const struct view *before,
                              struct view_definition *definition)
@@ -264,14 +283,19 @@ static void view_add_version(struct planner *planner, const struct view *before,
     struct view view = *before;
     view.newest_number++;
     view.newest_table = planner->next_id++;
-    if (planner->is_promoting)
-        view.promoted_when_filled = view.newest_number;
+    bool is_derived = view_kind_is_derived(definition->kind);
     definition->version = view.newest_number;
     struct view_version version = {
-        .table_id = view.newest_table, .state = VERSION_FILLING, .definition = definition};
+        .table_id = view.newest_table,
+        .state = is_derived ? VERSION_LIVE : VERSION_FILLING,
+        .definition = definition};
     change->version = view.newest_number;
     change->filled_from = definition->source;
     change->is_first = before->active == 0;
+    if (is_derived)
+        view_add_live(planner, &view);
+    else if (planner->is_promoting)
+        view.promoted_when_filled = view.newest_number;
     add_row(planner, view_to_row(&view, planner->parse.arena));
     add_row(planner, version_to_row(&version, planner->parse.arena));
 }
@@ -295,7 +319,7 @@ static void view_plan_existing(struct planner *planner, const struct view *view,
     enum change_kind kind = view_compare(before->definition, after);
     if (kind == CHANGE_UNCHANGED && !is_in_files)
         return;
-    struct change *change = add_change(planner, kind, "view", after->name);
+    struct change *change = add_change(planner, kind, view_noun(after), after->name);
     change->version = before->definition->version;
     if (kind == CHANGE_DESCRIBED)
         view_describe(planner, before, after);
@@ -308,7 +332,7 @@ static void view_plan_existing(struct planner *planner, const struct view *view,
 static void view_plan_new(struct planner *planner, struct view_definition *definition)
 {
     const struct view none = {.name = definition->name};
-    add_change(planner, CHANGE_NEW, "view", definition->name);
+    add_change(planner, CHANGE_NEW, view_noun(definition), definition->name);
     view_add_version(planner, &none, definition);
 }
 
@@ -333,6 +357,26 @@ static void say_what_lacks(struct planner *planner, const struct source_definiti
                                   BYTES_ARGS(change->detail), change->detail.size > 0 ? "; " : "");
 }
 
+/* Plans what was resolved, as new or against what is registered of that name. */
+static enum status view_plan_resolved(struct planner *planner, const struct view_draft *draft,
+                                      struct view_definition *definition, bool is_in_files)
+{
+    const struct view *view = registry_find_view(planner->registry, draft->name);
+    const struct view_version *newest =
+        view == NULL ? NULL : &view->versions[view->versions_count - 1];
+    if (view != NULL && (newest->definition->kind == VIEW_SERVICE) != (draft->kind == VIEW_SERVICE))
+        return mistake(&planner->parse, draft->name_node,
+                       "%s is the name of a %s; a view and a service are read by the same keys, so "
+                       "give this another name",
+                       quoted(planner->parse.arena, draft->name), view_noun(newest->definition));
+    map_put(planner->planned, draft->name, definition);
+    if (view == NULL)
+        view_plan_new(planner, definition);
+    else
+        view_plan_existing(planner, view, definition, is_in_files);
+    return STATUS_OK;
+}
+
 static enum status view_plan(struct planner *planner, const struct parse *parse,
                              const struct view_draft *draft, bool is_in_files)
 {
@@ -348,18 +392,13 @@ static enum status view_plan(struct planner *planner, const struct parse *parse,
         status = writes_of(planner, parse, draft, entity, &source);
     if (status == STATUS_OK)
         status = view_resolve(parse, draft, source, entity, definition);
-    if (status != STATUS_OK)
-        return status;
-    const struct view *view = registry_find_view(planner->registry, draft->name);
-    if (view == NULL)
-        view_plan_new(planner, definition);
-    else
-        view_plan_existing(planner, view, definition, is_in_files);
-    if (source->is_writes && definition->version != 0)
+    if (status == STATUS_OK)
+        status = view_plan_resolved(planner, draft, definition, is_in_files);
+    if (status == STATUS_OK && source->is_writes && definition->version != 0)
         add_writes(planner, source);
-    if (planner->changes_count > 0)
+    if (status == STATUS_OK && planner->changes_count > 0)
         say_what_lacks(planner, source);
-    return STATUS_OK;
+    return status;
 }
 
 /* --- registered views whose source or entity changed --------------------------------------- */
@@ -420,11 +459,92 @@ static enum status views_plan(struct planner *planner)
                bytes_compare(registry->views[next].name, set->views[i].name) < 0;
              next++)
             status = view_plan_again(planner, &registry->views[next]);
-        if (status == STATUS_OK)
+        if (status == STATUS_OK && !view_kind_is_derived(set->views[i].kind))
             status = view_plan(planner, &planner->parse, &set->views[i], true);
     }
     for (; next < registry->views_count && status == STATUS_OK; next++)
         status = view_plan_again(planner, &registry->views[next]);
+    return status;
+}
+
+/* --- derived views ------------------------------------------------------------------------- */
+
+/* As they will be: of the files, or registered. */
+static const struct view_definition *derived_find_view(const void *context, struct bytes name,
+                                                       uint32_t version)
+{
+    const struct planner *planner = context;
+    const struct view_definition *planned = map_get(planner->planned, name);
+    const struct view *view = registry_find_view(planner->registry, name);
+    if (planned != NULL && (version == 0 || version == planned->version))
+        return planned;
+    if (view == NULL)
+        return NULL;
+    if (version == 0)
+        return view->versions[view->versions_count - 1].definition;
+    const struct view_version *found = view_find_version(view, version);
+    return found == NULL ? NULL : found->definition;
+}
+
+static const struct bytes *derived_list_views(const void *context, struct arena *arena,
+                                              size_t *count)
+{
+    const struct planner *planner = context;
+    const struct definition_set *set = &planner->set;
+    const struct registry *registry = planner->registry;
+    struct bytes *names =
+        ARENA_NEW_ARRAY(arena, set->views_count + registry->views_count + 1, struct bytes);
+    *count = 0;
+    for (size_t i = 0; i < set->views_count; i++)
+        if (set->views[i].kind != VIEW_SERVICE)
+            names[(*count)++] = set->views[i].name;
+    for (size_t i = 0; i < registry->views_count; i++)
+        if (set_find_view(set, registry->views[i].name) == NULL)
+            names[(*count)++] = registry->views[i].name;
+    return names;
+}
+
+/* So that a view that reads one of them finds out what it is, whichever is planned first. */
+static void derived_announce(struct planner *planner)
+{
+    const struct definition_set *set = &planner->set;
+    for (size_t i = 0; i < set->views_count; i++) {
+        struct view_definition *definition =
+            ARENA_NEW(planner->parse.arena, struct view_definition);
+        definition->name = set->views[i].name;
+        definition->kind = set->views[i].kind;
+        if (view_kind_is_derived(definition->kind))
+            map_put(planner->planned, definition->name, definition);
+    }
+}
+
+static enum status derived_plan(struct planner *planner, const struct view_draft *draft)
+{
+    const struct derived_lookup lookup = {
+        .find_view = derived_find_view, .list_views = derived_list_views, .context = planner};
+    const struct entity_definition *entity = NULL;
+    struct view_definition *definition = map_get(planner->planned, draft->name);
+    enum status status = STATUS_OK;
+    if (draft->kind == VIEW_ON_DEMAND)
+        status = entity_of(planner, &planner->parse, draft->entity, &entity);
+    if (status == STATUS_OK)
+        status = derived_resolve(&planner->parse, draft, &lookup, definition);
+    if (status == STATUS_OK)
+        status = view_plan_resolved(planner, draft, definition, true);
+    return status;
+}
+
+/* On-demand views behind the views that they read, and services last. */
+static enum status derived_plan_all(struct planner *planner)
+{
+    static const enum view_kind kinds[] = {VIEW_ON_DEMAND, VIEW_SERVICE};
+    const struct definition_set *set = &planner->set;
+    enum status status = STATUS_OK;
+    derived_announce(planner);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        for (size_t j = 0; j < set->views_count && status == STATUS_OK; j++)
+            if (set->views[j].kind == kinds[i])
+                status = derived_plan(planner, &set->views[j]);
     return status;
 }
 
@@ -460,7 +580,11 @@ static enum status plan_files(struct planner *planner, const struct definition_f
         return status;
     for (size_t i = 0; i < planner->set.entities_count; i++)
         entity_plan(planner, i);
+    planner->planned = map_create();
     status = views_plan(planner);
+    if (status == STATUS_OK)
+        status = derived_plan_all(planner);
+    map_destroy(&planner->planned);
     if (status != STATUS_OK)
         return status;
     plan->changes = planner->changes;

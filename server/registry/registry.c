@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "registry/derived.h"
 #include "registry/rows.h"
 
 enum { REGISTRY_CHUNK_SIZE = 64 * 1024 };
@@ -178,14 +179,25 @@ static enum status sources_check(struct loader *loader, const struct registry *r
 {
     for (size_t i = 0; i < loader->versions_count; i++) {
         const struct view_definition *view = loader->versions[i].definition;
-        bool is_whole = registry_find_source(registry, view->source) != NULL &&
-                        registry_find_entity(registry, view->entity) != NULL;
+        bool is_whole = view_kind_is_derived(view->kind) ||
+                        (registry_find_source(registry, view->source) != NULL &&
+                         registry_find_entity(registry, view->entity) != NULL);
         if (!is_whole)
             return error_set(loader->parse.err, STATUS_CORRUPT,
                              "the source or the entity of view %s is not there",
                              quoted(loader->parse.arena, view->name));
     }
     return STATUS_OK;
+}
+
+/* On-demand views first: services read them. */
+static void derived_attach(struct loader *loader, const struct registry *registry)
+{
+    static const enum view_kind kinds[] = {VIEW_ON_DEMAND, VIEW_SERVICE};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        for (size_t j = 0; j < loader->versions_count; j++)
+            if (loader->versions[j].definition->kind == kinds[i])
+                derived_complete(registry, &loader->versions[j]);
 }
 
 static void loader_start(struct loader *loader, size_t rows_count)
@@ -220,6 +232,8 @@ static enum status load_rows(struct loader *loader, const struct registry_row *r
         status = ids_check(loader, &registry->next_id);
     if (status == STATUS_OK)
         status = sources_check(loader, registry);
+    if (status == STATUS_OK)
+        derived_attach(loader, registry);
     return status;
 }
 
@@ -294,4 +308,14 @@ const struct view_version *view_newest_version(const struct view *view)
         if (view->versions[i - 1].state != VERSION_DROPPING)
             return &view->versions[i - 1];
     return NULL;
+}
+
+const struct view_version *registry_find_input(const struct registry *registry,
+                                               const struct feature_reference *input)
+{
+    const struct view *view = registry_find_view(registry, input->view);
+    if (view == NULL || (input->version == 0 && view->active == 0))
+        return NULL;
+    const struct view_version *version = view_find_version(view, input->version);
+    return version != NULL && version->state == VERSION_LIVE ? version : NULL;
 }

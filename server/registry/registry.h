@@ -10,6 +10,7 @@
  *     entity/NAME        {"definition": {...}}
  *     view/NAME          {"active": 2, "newest": 3, ...}           see struct view
  *     view/NAME@2        {"table": 17, "state": "filling", "definition": {...}, "resolved": {...}}
+ * A service is kept as a view of that kind: the two share names, versions and what is active.
  *
  * Thread: a snapshot, any number of readers; the functions, any. No IO. */
 #ifndef ASOF_REGISTRY_REGISTRY_H
@@ -34,6 +35,7 @@ struct view_version {
     uint32_t table_id; /* of its timeline in storage; never used again */
     enum version_state state;
     const struct view_definition *definition; /* resolved */
+    struct bytes lack; /* of a derived one: why it can't be read in this snapshot; empty: it can */
 };
 
 enum {
@@ -95,7 +97,7 @@ enum change_kind { CHANGE_NEW, CHANGE_CHANGED, CHANGE_DESCRIBED, CHANGE_UNCHANGE
 /* What applying the files means for one definition. DESCRIBED: only annotations differ. */
 struct change {
     enum change_kind kind;
-    const char *noun; /* "source", "entity", "view" */
+    const char *noun; /* "source", "entity", "view", "service" */
     struct bytes name;
     uint32_t version;    /* of a view: the one that it then has; else 0 */
     struct bytes detail; /* one line for people: "window of payments_5m: 5m -> 10m"; may be empty */
@@ -104,7 +106,7 @@ struct change {
 };
 
 struct registry_plan {
-    const struct change *changes; /* sources, entities, views; by name */
+    const struct change *changes; /* sources, entities, views, on-demand views, services; by name */
     size_t changes_count;
     const struct registry_row *rows; /* to write, in one batch */
     size_t rows_count;
@@ -166,6 +168,11 @@ MUST_USE enum status registry_plan_drop(const struct registry *registry, struct 
 void registry_plan_gone(const struct view_definition *view, struct arena *arena,
                         struct registry_plan *plan);
 
+/* Appends where the values of a view or service ("fraud", "fraud@2") come from, as a tree of JSON:
+ * features, the view versions that they are read from, sources. NOT_FOUND: err lists near names. */
+MUST_USE enum status registry_lineage_json(const struct registry *registry, struct bytes name,
+                                           struct buffer *out, struct error *err);
+
 /* Whether something refers to the version by its number; *by is its name, "service fraud@2". */
 bool registry_find_pin(const struct registry *registry, struct bytes view, uint32_t number,
                        struct arena *arena, struct bytes *by);
@@ -183,6 +190,11 @@ const struct view_version *view_newest_version(const struct view *view);
 
 /* Version number of the view, 0 for the active one; NULL where there is none, or none any more. */
 const struct view_version *view_find_version(const struct view *view, uint32_t number);
+
+/* The version that an input of a derived view stands for now: the active one, or the one that it
+ * names. NULL: there is none that can be read. */
+const struct view_version *registry_find_input(const struct registry *registry,
+                                               const struct feature_reference *input);
 
 /* Appends JSON for programs and for `asof`: everything in short, or one definition by name (of a
  * source, an entity or a view, "view@2" too) in full. NOT_FOUND: err lists near names. */

@@ -1,6 +1,7 @@
 #include "registry/rows.h"
 
 #include "base/number.h"
+#include "registry/derived.h"
 #include "registry/draft.h"
 #include "registry/json.h"
 #include "registry/meaning.h"
@@ -401,13 +402,37 @@ static enum status types_check(const struct parse *parse, const struct node *typ
     return STATUS_OK;
 }
 
+static enum status derived_read(const struct parse *parse, enum view_kind kind,
+                                const struct node *name, const struct node *body,
+                                struct view_definition *out)
+{
+    struct view_draft draft = {0};
+    enum status status = derived_draft_parse(parse, kind, name, body, &draft);
+    return status == STATUS_OK ? derived_resolve(parse, &draft, NULL, out) : status;
+}
+
+static enum status resolved_view_read(const struct parse *parse, const struct node *name,
+                                      const struct version_nodes *nodes,
+                                      struct view_definition *out)
+{
+    struct view_draft draft = {0};
+    struct resolved resolved = {0};
+    enum status status = view_draft_parse(parse, name, nodes->definition, &draft);
+    if (status == STATUS_OK)
+        status = resolved_read(parse, nodes->resolved, &draft, &resolved);
+    if (status == STATUS_OK)
+        status = view_resolve(parse, &draft, &resolved.source, &resolved.entity, out);
+    if (status == STATUS_OK)
+        status = types_check(parse, resolved.types, out);
+    return status;
+}
+
 enum status row_to_version(const struct parse *parse, const struct row_key *key,
                            const struct registry_row *row, struct arena *scratch,
                            struct view_version *out)
 {
     struct version_nodes nodes = {0};
-    struct view_draft draft = {0};
-    struct resolved resolved = {0};
+    enum view_kind kind = VIEW_STREAM;
     const struct node name = name_node_of(key, row);
     struct view_definition *view = ARENA_NEW(parse->arena, struct view_definition);
 
@@ -415,13 +440,11 @@ enum status row_to_version(const struct parse *parse, const struct row_key *key,
     if (status == STATUS_OK)
         status = version_read_keys(parse, &nodes, out);
     if (status == STATUS_OK)
-        status = view_draft_parse(parse, &name, nodes.definition, &draft);
+        kind = derived_kind_of(parse, nodes.definition);
     if (status == STATUS_OK)
-        status = resolved_read(parse, nodes.resolved, &draft, &resolved);
-    if (status == STATUS_OK)
-        status = view_resolve(parse, &draft, &resolved.source, &resolved.entity, view);
-    if (status == STATUS_OK)
-        status = types_check(parse, resolved.types, view);
+        status = view_kind_is_derived(kind)
+                     ? derived_read(parse, kind, &name, nodes.definition, view)
+                     : resolved_view_read(parse, &name, &nodes, view);
     view->version = key->version;
     out->definition = view;
     return status;

@@ -59,8 +59,8 @@ static enum status field_name_read(const struct parse *parse, const struct node 
                    "all)", quoted(parse->arena, *out), NAME_SIZE_MAX);
 }
 
-static enum status field_parse(const struct parse *parse, const struct node *name,
-                               const struct node *type, struct field_definition *out)
+enum status field_definition_parse(const struct parse *parse, const struct node *name,
+                                   const struct node *type, struct field_definition *out)
 {
     enum status status = field_name_read(parse, name, &out->name);
     if (status != STATUS_OK)
@@ -89,7 +89,7 @@ static enum status fields_parse(const struct parse *parse, const struct node *no
     struct field_definition *fields = ARENA_NEW_ARRAY(parse->arena, count, struct field_definition);
     for (size_t i = 0; i < count; i++) {
         enum status status =
-            field_parse(parse, node->items[2 * i], node->items[2 * i + 1], &fields[i]);
+            field_definition_parse(parse, node->items[2 * i], node->items[2 * i + 1], &fields[i]);
         if (status != STATUS_OK)
             return status;
     }

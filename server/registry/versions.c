@@ -2,6 +2,7 @@
 #include "registry/parse.h"
 #include "registry/registry.h"
 #include "registry/rows.h"
+#include "registry/versions.h"
 
 /* ---- the row of a view ---- */
 
@@ -20,9 +21,8 @@ static void view_note_switch(struct view *view, enum switch_cause cause, int64_t
     view->switches_count = kept + 1;
 }
 
-/* The version becomes the active one, and a rollback would go to the one that is it now. */
-static void view_promote(struct view *view, uint32_t number, enum switch_cause cause,
-                         int64_t now_us, struct arena *arena)
+void view_promote(struct view *view, uint32_t number, enum switch_cause cause, int64_t now_us,
+                  struct arena *arena)
 {
     size_t kept = view->before_count < VIEW_BEFORE_MAX ? view->before_count : VIEW_BEFORE_MAX - 1;
     uint32_t *before = ARENA_NEW_ARRAY(arena, kept + 1, uint32_t);
@@ -51,6 +51,82 @@ static void view_forget(struct view *view, uint32_t number, struct arena *arena)
     view->before_count = count;
     if (view->promoted_when_filled == number)
         view->promoted_when_filled = 0;
+}
+
+/* ---- derived views ---- */
+
+/* Whether the definition names the version by its number. */
+static bool is_pinned_by(const struct view_definition *definition, struct bytes view,
+                         uint32_t number)
+{
+    for (size_t i = 0; i < definition->inputs_count; i++)
+        if (definition->inputs[i].version == number && bytes_equal(definition->inputs[i].view, view))
+            return true;
+    return false;
+}
+
+/* Those that are being dropped pin nothing. */
+bool registry_find_pin(const struct registry *registry, struct bytes view, uint32_t number,
+                       struct arena *arena, struct bytes *by)
+{
+    for (size_t i = 0; i < registry->views_count; i++)
+        for (size_t j = 0; j < registry->views[i].versions_count; j++) {
+            const struct view_version *version = &registry->views[i].versions[j];
+            const struct view_definition *definition = version->definition;
+            if (version->state == VERSION_DROPPING || !is_pinned_by(definition, view, number))
+                continue;
+            *by = arena_format(arena, "%s %.*s@%u",
+                               definition->kind == VIEW_SERVICE ? "service" : "view",
+                               BYTES_ARGS(definition->name), definition->version);
+            return true;
+        }
+    *by = (struct bytes){0};
+    return false;
+}
+
+/* An active derived view that goes by what is active, and would miss a feature in the version. */
+static bool find_missing(const struct registry *registry, const struct view_definition *after,
+                         const struct view_definition **by, struct bytes *feature)
+{
+    for (size_t i = 0; i < registry->views_count; i++) {
+        const struct view_version *active = view_find_version(&registry->views[i], 0);
+        for (size_t j = 0; active != NULL && j < active->definition->inputs_count; j++) {
+            const struct feature_reference *input = &active->definition->inputs[j];
+            if (input->version != 0 || !bytes_equal(input->view, after->name) ||
+                feature_find(after, input->feature) >= 0)
+                continue;
+            *by = active->definition;
+            *feature = input->feature;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Nobody's model must find that a feature is gone. */
+static enum status check_readers(const struct registry *registry,
+                                 const struct view_definition *after, struct error *err)
+{
+    const struct view_definition *by = NULL;
+    struct bytes feature;
+    if (!find_missing(registry, after, &by, &feature))
+        return STATUS_OK;
+    return error_set(err, STATUS_INVALID,
+                     "%s %.*s@%u reads %.*s.%.*s, which %.*s@%u does not have; promote a version of "
+                     "it that does without before, or use --force",
+                     by->kind == VIEW_SERVICE ? "service" : "view", BYTES_ARGS(by->name),
+                     by->version, BYTES_ARGS(after->name), BYTES_ARGS(feature),
+                     BYTES_ARGS(after->name), after->version);
+}
+
+/* A derived version that can't be read now is not one to go by. */
+static enum status check_promote(const struct registry *registry,
+                                 const struct view_version *version, struct error *err)
+{
+    if (version->lack.size > 0)
+        return error_set(err, STATUS_UNAVAILABLE, "%.*s; --force promotes it as it is",
+                         BYTES_ARGS(version->lack));
+    return check_readers(registry, version->definition, err);
 }
 
 /* ---- plans ---- */
@@ -126,6 +202,9 @@ enum status registry_plan_promote(const struct registry *registry, struct bytes 
                          "it is, --force promotes it as it is", number, BYTES_ARGS(view->name));
     if (view->active == number)
         return STATUS_OK;
+    status = is_forced ? STATUS_OK : check_promote(registry, version, err);
+    if (status != STATUS_OK)
+        return status;
     struct view after = *view;
     view_promote(&after, number, SWITCH_PROMOTED, now_us, arena);
     rows[plan->rows_count++] = view_to_row(&after, arena);
@@ -147,6 +226,11 @@ enum status registry_plan_rollback(const struct registry *registry, struct bytes
                          "view '%.*s' has no version that was active before; `asof promote "
                          "%.*s@N` makes another one active", BYTES_ARGS(view->name),
                          BYTES_ARGS(view->name));
+    const struct view_version *version =
+        view_find_version(view, view->before[view->before_count - 1]);
+    status = version == NULL ? STATUS_OK : check_promote(registry, version, err);
+    if (status != STATUS_OK)
+        return status;
     struct view after = *view;
     *number = after.active = view->before[view->before_count - 1];
     after.before_count--;
@@ -206,13 +290,4 @@ void registry_plan_gone(const struct view_definition *view, struct arena *arena,
     plan_start(plan, arena, &rows);
     rows[plan->rows_count++].key =
         arena_format(arena, "view/%.*s@%u", BYTES_ARGS(view->name), view->version);
-}
-
-/* Nothing refers to versions by their numbers yet. */
-bool registry_find_pin(const struct registry *registry, struct bytes view, uint32_t number,
-                       struct arena *arena, struct bytes *by)
-{
-    (void)registry, (void)view, (void)number, (void)arena;
-    *by = (struct bytes){0};
-    return false;
 }

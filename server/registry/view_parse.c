@@ -147,9 +147,6 @@ static enum status kind_parse(const struct parse *parse, const struct node *body
     const struct node *node = node_get(body, "kind");
     enum status status = word_read(parse, node, "kind", kinds, COUNT_OF(kinds), &kind);
     *out = (enum view_kind)kind;
-    if (status == STATUS_OK && *out == VIEW_ON_DEMAND)
-        return mistake(parse, node,
-                       "found a view of kind 'on_demand'; this version has stream and batch views");
     return status;
 }
 
@@ -192,7 +189,7 @@ enum status view_draft_parse(const struct parse *parse, const struct node *name,
         {"history", &out->history, NULL},
         {"features", &features, NULL},
         {"ttl", &out->ttl, is_batch ? NULL : "only batch views have it; add kind: batch"},
-        {"request", NULL, "only on_demand views have it, which this version does not have yet"},
+        {"request", NULL, "only on-demand views have it; add kind: on_demand"},
     };
     status = mapping_read(parse, body, "a view", slots, COUNT_OF(slots));
     if (status == STATUS_OK)

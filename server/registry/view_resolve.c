@@ -12,24 +12,6 @@ struct resolver {
 
 /* --- expressions --------------------------------------------------------------------------- */
 
-static bool is_space(char letter)
-{
-    return letter == ' ' || letter == '\n' || letter == '\t' || letter == '\r';
-}
-
-/* Without the spaces around it; *skipped counts those in front. */
-static struct bytes trimmed(struct bytes text, size_t *skipped)
-{
-    size_t start = 0;
-    while (start < text.size && is_space(text.data[start]))
-        start++;
-    size_t end = text.size;
-    while (end > start && is_space(text.data[end - 1]))
-        end--;
-    *skipped = start;
-    return bytes_of(text.data + start, end - start);
-}
-
 static enum status expression_check(const struct resolver *resolver, const struct node *node,
                                     const char *what, struct bytes *out)
 {

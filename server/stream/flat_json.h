@@ -8,7 +8,7 @@
 #ifndef ASOF_STREAM_FLAT_JSON_H
 #define ASOF_STREAM_FLAT_JSON_H
 
-#include "stream/field_text.h"
+#include "model/field_text.h"
 
 struct flat_json {
     const char *at; /* borrowed: what is left of the text */

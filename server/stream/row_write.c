@@ -26,6 +26,11 @@ struct row {
 
 static enum status check_writable(const struct view_definition *view, struct error *err)
 {
+    if (view_kind_is_derived(view->kind))
+        return error_set(err, STATUS_INVALID,
+                         "'%.*s' is read from other views, and nothing is written to it; write to "
+                         "those",
+                         BYTES_ARGS(view->name));
     if (view->kind != VIEW_BATCH)
         return error_set(err, STATUS_INVALID,
                          "the features of view '%.*s' are computed from events; send those by XADD "

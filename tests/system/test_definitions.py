@@ -90,7 +90,8 @@ def test_new_unchanged_described_changed(server):
 
 def test_a_plan_says_the_same_and_changes_nothing(server):
     planned = apply(server, DEFINITIONS, command="plan")
-    assert json.loads(server.call("ASOF.LIST")) == {"sources": [], "entities": [], "views": []}
+    assert json.loads(server.call("ASOF.LIST")) == {"sources": [], "entities": [], "views": [],
+                                                  "services": []}
     assert apply(server, DEFINITIONS) == planned
     before = server.call("ASOF.LIST")
     assert ("changed", "view", "user_clicks", 2) in apply(server, CHANGED, command="plan")
@@ -194,7 +195,8 @@ def test_a_mistake_in_one_file_applies_nothing_of_any(server, tmp_path):
     done = server.asof("apply", str(folder), check=False)
 
     assert done.returncode == 1 and f"{folder}/c_view.yaml:8:21: " in done.stderr
-    assert json.loads(server.call("ASOF.LIST")) == {"sources": [], "entities": [], "views": []}
+    assert json.loads(server.call("ASOF.LIST")) == {"sources": [], "entities": [], "views": [],
+                                                  "services": []}
     (folder / "c_view.yaml").write_text(VIEW)
     server.asof("apply", str(folder))
     assert [view["name"] for view in json.loads(server.call("ASOF.LIST"))["views"]] == ["user_clicks"]

@@ -4,6 +4,7 @@
 #ifndef ASOF_TESTS_FAKE_CHECKS_H
 #define ASOF_TESTS_FAKE_CHECKS_H
 
+#include "features/sql_text.h"
 #include "model/definition.h"
 
 static inline bool fake_is_word_of_sql(struct bytes word)
@@ -19,7 +20,7 @@ static inline bool fake_is_word_of_sql(struct bytes word)
 static inline bool fake_is_letter(char letter)
 {
     return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') || letter == '_' ||
-           (letter >= '0' && letter <= '9');
+           (letter >= '0' && letter <= '9') || letter == '.' || letter == '@';
 }
 
 static inline enum status fake_check_expression(struct bytes expression,
@@ -84,6 +85,7 @@ static inline const struct definition_checks *fake_checks(void)
     static const struct definition_checks checks = {
         .aggregation_names = names,
         .check_expression = fake_check_expression,
+        .list_names = sql_text_names,
         .check_feature = fake_check_feature,
         .check_kafka_property = fake_check_kafka_property,
     };

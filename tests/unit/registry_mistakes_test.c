@@ -60,9 +60,7 @@ static void a_file_of_another_form(void **state)
         {"source: {}\n",
          "a.yaml:1:1: a definition file has no key 'source'; did you mean 'sources'?"},
         {"zebra: {}\n", "a.yaml:1:1: a definition file has no key 'zebra'; the keys are sources, "
-                        "entities, views"},
-        {"services: {fraud: {}}\n",
-         "a.yaml:1:1: found 'services'; this version does not have services yet, leave them out"},
+                        "entities, views, services"},
         {"sources: [payments]\n",
          "a.yaml:1:10: found a list; sources are a mapping from names to what they are"},
         {"entities: {Card: {keys: [card]}}\n", "a.yaml:1:12: 'Card' cannot name this entity; a "
@@ -213,8 +211,8 @@ static void a_view_with_a_mistake(void **state)
     (void)state;
 #define VIEW(body) PAYMENTS CARD "views:\n  v:\n" body
     static const struct mistake_case cases[] = {
-        {VIEW("    kind: on_demand\n"), "a.yaml:10:11: found a view of kind 'on_demand'; this "
-                                        "version has stream and batch views"},
+        {VIEW("    kind: batch\n    entity: card\n    ttl: 30d\n"),
+         "a.yaml:9:3: view 'v' is not complete; add features: {NAME: TYPE}"},
         {VIEW("    kind: steam\n"),
          "a.yaml:10:11: kind does not know 'steam'; did you mean 'stream'?"},
         {VIEW("    ttl: 30d\n"),
@@ -242,7 +240,7 @@ static void a_view_with_a_mistake(void **state)
          "a.yaml:12:12: where: there is no field 'stats'"},
         {"sources: {}\n" CARD "views: {v: {source: a, entity: b, features: {c: {count: '*', over: "
          "5m}}}}\n",
-         "a.yaml:3:32: there is no entity 'b'; the entities are card"},
+         "a.yaml:3:21: there is no source 'a'; there are no sources yet"},
         {PAYMENTS "entities: {shop: {keys: [merchant]}}\n"
                   "views: {v: {source: payments, entity: shop, features: {c: {count: '*', over: "
                   "5m}}}}\n",

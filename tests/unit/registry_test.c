@@ -599,7 +599,7 @@ static void the_list_names_everything_in_short(void **state)
     struct world world = world_create();
     struct buffer json = {0};
     registry_list_json(world.registry, &json);
-    assert_bytes(buffer_bytes(&json), "{\"sources\": [],\"entities\": [],\"views\": []}");
+    assert_bytes(buffer_bytes(&json), "{\"sources\": [],\"entities\": [],\"views\": [],\"services\": []}");
     world_apply(&world, TWO_FEATURES);
     make_live(&world, "card_payments");
     world_apply(&world, VIEW_BEGIN "      n: {count: '*', over: 5m}\n");
@@ -614,7 +614,7 @@ static void the_list_names_everything_in_short(void **state)
                  "\"kind\": \"stream\",\"active\": 1,"
                  "\"source\": \"payments\",\"entity\": \"card\",\"features\": 2,\"description\": "
                  "\"\",\"versions\": [{\"version\": 1,\"state\": \"active\"},{\"version\": 2,"
-                 "\"state\": \"filling\"}]}]}");
+                 "\"state\": \"filling\"}]}],\"services\": []}");
     buffer_fini(&json);
     world_destroy(&world);
 }

@@ -1,7 +1,8 @@
-/* Field text: one value of an event, between what JSON or XADD says and the field's type.
+/* Field text: one value of an event or of a request, between what JSON or XADD says and the field's
+ * type.
  * Thread: any. */
-#ifndef ASOF_STREAM_FIELD_TEXT_H
-#define ASOF_STREAM_FIELD_TEXT_H
+#ifndef ASOF_MODEL_FIELD_TEXT_H
+#define ASOF_MODEL_FIELD_TEXT_H
 
 #include "base/arena.h"
 #include "model/definition.h"

@@ -1,4 +1,4 @@
-#include "stream/field_text.h"
+#include "model/field_text.h"
 
 #include "base/number.h"
 #include "base/time_text.h"

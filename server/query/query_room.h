@@ -1,0 +1,60 @@
+/* What the files of query/ share. Only they include it. */
+#ifndef ASOF_QUERY_QUERY_ROOM_H
+#define ASOF_QUERY_QUERY_ROOM_H
+
+#include "query/query.h"
+
+struct derived_cache;
+
+struct query {
+    struct storage *storage;          /* borrowed */
+    struct catalog_board *board;      /* borrowed */
+    struct epoch_reader *reader;      /* owned */
+    bool is_begun;
+    const struct catalog *catalog;    /* the board's; good while is_begun */
+    struct storage_reading reading;
+    struct storage_snapshot *snapshot; /* owned, while pinned with one */
+    int64_t *pinned_now_us;            /* owned: one a readable, while pinned */
+    struct arena *scan_arena;         /* owned: until the next entity of a scan */
+    struct derived_cache *derived;    /* owned: compiled on-demand views */
+};
+
+/* What is asked of a target of a view that is not derived: the moment, with now as now_us. */
+struct reading {
+    const uint32_t *features; /* NULL: all */
+    size_t features_count;
+    struct moment moment;
+    int64_t now_us;
+};
+
+/* As query_read and query_read_texts. */
+MUST_USE enum status query_read_base(struct query *query, const struct target *target,
+                                     const struct reading *reading, struct arena *arena,
+                                     struct answer *answer, struct error *err);
+MUST_USE enum status query_read_base_texts(struct query *query, const struct target *target,
+                                           const struct reading *reading, struct arena *arena,
+                                           struct text_answer *answer, struct error *err);
+
+/* LIMIT: the texts of an answer are larger than QUERY_TEXTS_SIZE_MAX. */
+enum status query_refuse_size(struct error *err);
+
+/* The value as doors write it, borrowed from it or in the arena. */
+struct bytes query_value_text(const struct value *value, struct buffer *scratch,
+                              struct arena *arena);
+
+struct target query_target_of(const struct readable *readable);
+
+/* ---- derived.c ---- */
+
+struct derived_cache *derived_cache_create(void);
+void derived_cache_destroy(struct derived_cache **cache);
+
+/* As query_read and query_read_texts, of a derived view. */
+MUST_USE enum status derived_read(struct query *query, const struct target *target,
+                                  const struct reading *reading, struct arena *arena,
+                                  struct answer *answer, struct error *err);
+MUST_USE enum status derived_read_texts(struct query *query, const struct target *target,
+                                        const struct reading *reading, struct arena *arena,
+                                        struct text_answer *answer, struct error *err);
+
+#endif
