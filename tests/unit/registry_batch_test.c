@@ -8,7 +8,8 @@ static void assert_bytes(struct bytes bytes, const char *expected)
 }
 
 #define PROFILE(rest)                                                                              \
-    "views:\n  profile:\n    kind: batch\n    entity: card\n    ttl: 30d\n    features: {" rest "}\n"
+    "views:\n  profile:\n    kind: batch\n    entity: card\n    ttl: 30d\n    features: {" rest    \
+    "}\n"
 
 static void a_batch_view_brings_the_source_of_its_writes_also_after_a_restart(void **state)
 {
@@ -52,12 +53,11 @@ static void a_changed_batch_view_goes_on_with_the_source_of_its_writes(void **st
     const struct source *writes = registry_find_source(world.registry, bytes_of_text("profile"));
     assert_int_equal(writes->id, id);
     assert_int_equal(writes->definition->fields_count, 5);
-    struct registry_plan described = world_apply(
-        &world, PROFILE("segment: {type: string, description: Which.}, vip: bool"));
+    struct registry_plan described =
+        world_apply(&world, PROFILE("segment: {type: string, description: Which.}, vip: bool"));
     assert_changes(&described, "described view profile@2");
-    struct registry_plan ttl = world_apply(
-        &world, "views: {profile: {kind: batch, entity: card, "
-                "features: {segment: string, vip: bool}}}\n");
+    struct registry_plan ttl = world_apply(&world, "views: {profile: {kind: batch, entity: card, "
+                                                   "features: {segment: string, vip: bool}}}\n");
     assert_changes(&ttl, "changed view profile@3 (ttl 30d -> none)");
 
     struct error err;
@@ -74,8 +74,9 @@ static void a_batch_view_of_a_source_takes_its_fields(void **state)
 {
     (void)state;
     struct world world = world_create();
-    world_apply(&world, PAYMENTS CARD "views:\n  latest: {kind: batch, source: payments, entity: card, "
-                                      "features: {status: string, amount: decimal(2)}}\n");
+    world_apply(&world,
+                PAYMENTS CARD "views:\n  latest: {kind: batch, source: payments, entity: card, "
+                              "features: {status: string, amount: decimal(2)}}\n");
     world_load(&world);
     const struct view_definition *view =
         registry_find_view(world.registry, bytes_of_text("latest"))->versions[0].definition;
@@ -97,13 +98,15 @@ static void a_batch_view_is_listed_and_described(void **state)
                  "{\"sources\": [],\"entities\": [{\"name\": \"card\",\"description\": \"\","
                  "\"keys\": [\"card\"]}],\"views\": [{\"name\": \"profile\",\"kind\": \"batch\","
                  "\"active\": 0,\"source\": null,\"entity\": \"card\",\"features\": 1,"
-                 "\"description\": \"\",\"versions\": [{\"version\": 1,\"state\": \"filling\"}]}]}");
+                 "\"description\": \"\",\"versions\": [{\"version\": 1,\"state\": "
+                 "\"filling\"}]}],\"services\": []}");
     text.size = 0;
-    assert_int_equal(
-        registry_describe_json(world.registry, bytes_of_text("profile"), &text, NULL), STATUS_OK);
+    assert_int_equal(registry_describe_json(world.registry, bytes_of_text("profile"), &text, NULL),
+                     STATUS_OK);
     assert_bytes(buffer_bytes(&text),
                  "{\"noun\": \"view\",\"name\": \"profile\",\"version\": 1,\"active\": 0,"
-                 "\"versions\": [{\"version\": 1,\"state\": \"filling\"}],\"description\": \"\","
+                 "\"versions\": [{\"version\": 1,\"state\": \"filling\"}],\"switches\": "
+                 "[],\"description\": \"\","
                  "\"owner\": \"\",\"tags\": {},\"kind\": \"batch\",\"source\": null,"
                  "\"entity\": \"card\",\"keys\": [\"card\"],\"where\": null,\"history\": null,"
                  "\"ttl\": \"30d\",\"fields\": [{\"name\": \"card\",\"type\": \"string\"},"
