@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/endian.h"
 #include "base/time_text.h"
-#include "stream/field_text.h"
+#include "model/field_text.h"
 #include "stream/stream_private.h"
 
 /* Where a push began, to go back there when one of its events is refused. */

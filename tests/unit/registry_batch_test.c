@@ -97,7 +97,7 @@ static void a_batch_view_is_listed_and_described(void **state)
                  "{\"sources\": [],\"entities\": [{\"name\": \"card\",\"description\": \"\","
                  "\"keys\": [\"card\"]}],\"views\": [{\"name\": \"profile\",\"kind\": \"batch\","
                  "\"active\": 0,\"source\": null,\"entity\": \"card\",\"features\": 1,"
-                 "\"description\": \"\",\"versions\": [{\"version\": 1,\"state\": \"filling\"}]}]}");
+                 "\"description\": \"\",\"versions\": [{\"version\": 1,\"state\": \"filling\"}]}],\"services\": []}");
     text.size = 0;
     assert_int_equal(
         registry_describe_json(world.registry, bytes_of_text("profile"), &text, NULL), STATUS_OK);
