@@ -103,7 +103,8 @@ static void a_batch_view_is_listed_and_described(void **state)
         registry_describe_json(world.registry, bytes_of_text("profile"), &text, NULL), STATUS_OK);
     assert_bytes(buffer_bytes(&text),
                  "{\"noun\": \"view\",\"name\": \"profile\",\"version\": 1,\"active\": 0,"
-                 "\"versions\": [{\"version\": 1,\"state\": \"filling\"}],\"description\": \"\","
+                 "\"versions\": [{\"version\": 1,\"state\": \"filling\"}],\"switches\": [],"
+                 "\"description\": \"\","
                  "\"owner\": \"\",\"tags\": {},\"kind\": \"batch\",\"source\": null,"
                  "\"entity\": \"card\",\"keys\": [\"card\"],\"where\": null,\"history\": null,"
                  "\"ttl\": \"30d\",\"fields\": [{\"name\": \"card\",\"type\": \"string\"},"
