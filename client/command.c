@@ -233,12 +233,14 @@ const struct command command_table[] = {
     },
     {
         .name = "push",
-        .words = "SOURCE [FILE|-]",
-        .summary = "Send events from NDJSON or CSV",
+        .words = "SOURCE|VIEW [FILE|-]",
+        .summary = "Send events, or writes of a batch view, from NDJSON or CSV",
         .text =
             "NDJSON has one JSON object a line. CSV (RFC 4180) begins with a line of column\n"
             "names; columns that are no field of the source are ignored; an empty cell is NULL,\n"
             "\"\" the empty string. Without FILE it reads standard input.\n"
+            "A batch view takes its keys, event_timestamp and features; what an event leaves out\n"
+            "stays as it is.\n"
             "\n"
             "It stops at the first event that the server refuses and says what is in; with\n"
             "--rejects it goes on and writes {\"line\":N,\"reason\":\"...\",\"event\":\"...\"} for "
@@ -251,7 +253,8 @@ const struct command command_table[] = {
         .options = TABLE(push_options),
         .examples = "  asof push payments payments.ndjson\n"
                     "  asof push departures departures.csv --rejects rejects.ndjson\n"
-                    "  tail -f app.ndjson | asof push payments\n",
+                    "  tail -f app.ndjson | asof push payments\n"
+                    "  asof push card_profile profiles.csv\n",
         .run = command_push,
     },
     {

@@ -136,6 +136,7 @@ static void decoding_begin(struct decoding *decoding)
     decoding->event->values = ARENA_NEW_ARRAY(decoding->arena, count, struct value);
     decoding->event->mismatched = ARENA_NEW_ARRAY(decoding->arena, count, bool);
     decoding->event->first_mismatch = -1;
+    decoding->event->is_deletion = false;
     decoding->decoder->stamp++;
     decoding->keys_count = 0;
     decoding->slot = NULL;

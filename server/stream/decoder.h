@@ -26,6 +26,7 @@ struct decoded_event {
     bool *mismatched;     /* one a slot */
     ssize_t first_mismatch; /* the first slot of the source's own fields that is, or -1 */
     struct error mismatch;  /* why, where first_mismatch >= 0 */
+    bool is_deletion; /* set by the caller: it names an entity of batch views whose features it empties */
 };
 
 /* A decoder of the source's fields; they are borrowed for its life. Owned by the caller. */

@@ -1,6 +1,9 @@
 /* Fill: a new version of a view reads its source's log from the beginning, while ingestion already
  * writes to it. Both write the same rows for the same events, so where they meet does not matter:
- * a fill is done once it has read the log to its end, and it may begin again.
+ * a fill is done once it has read the log to where it ended when the fill began, and it may begin again.
+ *
+ * While events are pushed it works in smaller pieces and half of the time, so that pushes need not wait
+ * long for it.
  *
  * Its position is kept in the row "fill/TABLE", written with the events up to there. */
 #include "base/check.h"
@@ -13,6 +16,8 @@
 
 enum {
     FILL_STEP_EVENTS_MAX = 500, /* so that a step is a few milliseconds */
+    FILL_BUSY_EVENTS_MAX = 100, /* while events are pushed, and */
+    FILL_BUSY_PART = 2,         /* of the time */
     FILL_STEP_BYTES_MAX = 4 * 1024 * 1024, /* of rows, for the same reason */
     FILL_ROW_SIZE = 8,
 };
@@ -154,19 +159,19 @@ enum status stream_finish_empty_fills(struct stream *stream, struct error *err)
 
 static void tell_live(const struct stream *stream, const char *name, uint32_t version)
 {
-    const struct fill_omissions *omissions = &stream->fill_omissions;
+    const struct fill_work *work = &stream->fill_work;
     const struct view *view = registry_find_view(stream->registry, bytes_of_text(name));
     if (view->active == version)
         log_info("view %s@%u is filled and active", name, version);
     else
         log_info("view %s@%u is filled and ready: `asof promote %s@%u` makes it the active one", name,
                  version, name, version);
-    if (omissions->mismatched > 0)
+    if (work->mismatched > 0)
         log_warn("view %s@%u lacks %llu events of the log that do not fit its definition", name,
-                 version, (unsigned long long)omissions->mismatched);
-    if (omissions->expired > 0)
+                 version, (unsigned long long)work->mismatched);
+    if (work->expired > 0)
         log_warn("view %s@%u lacks %llu events that are beyond its source's retention", name,
-                 version, (unsigned long long)omissions->expired);
+                 version, (unsigned long long)work->expired);
 }
 
 static enum status make_live(struct stream *stream, const struct view_input *input,
@@ -217,7 +222,7 @@ static void fill_event(struct stream *stream, const struct found *found,
     if (decoder_decode(found->source->decoder, text, stream->event_arena, &event, NULL) !=
         STATUS_OK) {
         stream->counters.events_mismatched_total++;
-        stream->fill_omissions.mismatched++;
+        stream->fill_work.mismatched++;
         return;
     }
     see_event_time(found->source, &event, step);
@@ -239,9 +244,15 @@ static void fill_event(struct stream *stream, const struct found *found,
     case INPUT_MISMATCHED:
     case INPUT_REFUSED:
         stream->counters.events_mismatched_total++;
-        stream->fill_omissions.mismatched++;
+        stream->fill_work.mismatched++;
         break;
     }
+}
+
+/* Whether events came since the last piece. */
+static bool is_busy(const struct stream *stream)
+{
+    return stream->counters.events_accepted_total != stream->fill_accepted_total;
 }
 
 /* Fills from one block, from step->position on, at most *left events; moves both. */
@@ -254,7 +265,7 @@ static enum status fill_from_block(struct stream *stream, const struct found *fo
     if (status != STATUS_OK)
         return status;
     if (step->position < first_sequence) {
-        stream->fill_omissions.expired += first_sequence - step->position;
+        stream->fill_work.expired += first_sequence - step->position;
         step->position = first_sequence;
     }
     uint64_t skipped = step->position - first_sequence;
@@ -275,11 +286,14 @@ static enum status fill_from_block(struct stream *stream, const struct found *fo
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-/* Reads at most FILL_STEP_EVENTS_MAX events into the fill's batch. */
+/* Reads a piece of events into the fill's batch. */
 static enum status fill_read(struct stream *stream, const struct found *found, struct step *step,
                              struct error *err)
 {
-    size_t left = FILL_STEP_EVENTS_MAX;
+    uint64_t until = stream->fill_work.until_sequence;
+    size_t left = is_busy(stream) ? FILL_BUSY_EVENTS_MAX : FILL_STEP_EVENTS_MAX;
+    if (step->position + left > until)
+        left = step->position < until ? (size_t)(until - step->position) : 0;
     struct log_cursor *cursor = log_cursor_open(stream->storage, found->source->source->id,
                                                 step->position);
     enum status status = STATUS_OK;
@@ -292,8 +306,9 @@ static enum status fill_read(struct stream *stream, const struct found *found, s
             status = fill_from_block(stream, found, first_sequence, block, step, &left, err);
     }
     log_cursor_close(&cursor);
-    step->is_done = status == STATUS_NOT_FOUND;
-    return step->is_done ? STATUS_OK : status;
+    bool is_end = status == STATUS_NOT_FOUND;
+    step->is_done = is_end || (status == STATUS_OK && step->position >= until);
+    return is_end ? STATUS_OK : status;
 }
 
 static enum status fill_write(struct stream *stream, const struct found *found,
@@ -325,8 +340,10 @@ static enum status fill_piece(struct stream *stream, const struct found *found, 
 {
     struct step step = {.newest_us = TIME_MIN_US};
     uint32_t table_id = found->input->version->table_id;
-    if (stream->fill_omissions.table_id != table_id)
-        stream->fill_omissions = (struct fill_omissions){.table_id = table_id};
+    if (stream->fill_work.table_id != table_id)
+        stream->fill_work =
+            (struct fill_work){.table_id = table_id,
+                               .until_sequence = found->source->state->committed.next_sequence};
     batch_clear(stream->fill_batch);
     enum status status = position_read(stream, found->input->version, &step.position, err);
     if (status == STATUS_OK)
@@ -345,7 +362,9 @@ bool fill_step(struct stream *stream)
     struct found found = {0};
     struct error err = {0};
     each_filling(stream, find_oldest, &found);
-    if (found.input == NULL || clock_mono_us() < stream->fill_retry_mono_us)
+    int64_t begun_mono_us = clock_mono_us();
+    if (found.input == NULL || begun_mono_us < stream->fill_retry_mono_us ||
+        (is_busy(stream) && begun_mono_us < stream->fill_busy_mono_us))
         return false;
     if (stream_prepare(stream, &err) != STATUS_OK || fill_piece(stream, &found, &err) != STATUS_OK) {
         log_error("fill of %.*s@%u: %s; trying again", BYTES_ARGS(found.input->view->name),
@@ -353,5 +372,8 @@ bool fill_step(struct stream *stream)
         stream->fill_retry_mono_us = clock_mono_us() + FILL_RETRY_US;
         return false;
     }
+    int64_t now_mono_us = clock_mono_us();
+    stream->fill_busy_mono_us = now_mono_us + (FILL_BUSY_PART - 1) * (now_mono_us - begun_mono_us);
+    stream->fill_accepted_total = stream->counters.events_accepted_total;
     return true;
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/endian.h"
 #include "base/time_text.h"
+#include "model/field_text.h"
 #include "stream/stream_private.h"
 
 /* Where a push began, to go back there when one of its events is refused. */
@@ -71,6 +72,28 @@ static int64_t source_now_us(const struct source_runtime *source)
                                                             : clock_now_us();
 }
 
+/* Refuses what is too far ahead of now. */
+static enum status check_ahead(const struct source_runtime *source, int64_t time_us,
+                               enum refusal *why, struct error *err)
+{
+    const struct source_definition *definition = source->source->definition;
+    int64_t now_us = source_now_us(source);
+    bool is_first = definition->clock == CLOCK_EVENT && now_us == TIME_MIN_US;
+    if (definition->ahead_max_us == DURATION_NONE || is_first ||
+        time_us <= now_us + definition->ahead_max_us)
+        return STATUS_OK;
+    char time[TIME_TEXT_SIZE];
+    char now[TIME_TEXT_SIZE];
+    char ahead[DURATION_TEXT_SIZE];
+    time_format(time_us, time);
+    time_format(now_us, now);
+    duration_format(definition->ahead_max_us, ahead);
+    *why = REFUSED_AHEAD;
+    return error_set(err, STATUS_INVALID,
+                     "event time %s is more than ahead_max (%s) ahead of now, %s", time, ahead,
+                     now);
+}
+
 /* Checks what the source itself asks of each event, and takes its time. */
 static enum status check_event(const struct source_runtime *source,
                                const struct decoded_event *event, int64_t *time_us,
@@ -92,21 +115,7 @@ static enum status check_event(const struct source_runtime *source,
                          BYTES_ARGS(fields[definition->event_id_field].name));
 
     *time_us = event->values[definition->event_time_field].integer;
-    int64_t now_us = source_now_us(source);
-    bool is_first = definition->clock == CLOCK_EVENT && now_us == TIME_MIN_US;
-    if (definition->ahead_max_us == DURATION_NONE || is_first ||
-        *time_us <= now_us + definition->ahead_max_us)
-        return STATUS_OK;
-    char time[TIME_TEXT_SIZE];
-    char now[TIME_TEXT_SIZE];
-    char ahead[DURATION_TEXT_SIZE];
-    time_format(*time_us, time);
-    time_format(now_us, now);
-    duration_format(definition->ahead_max_us, ahead);
-    *why = REFUSED_AHEAD;
-    return error_set(err, STATUS_INVALID,
-                     "event time %s is more than ahead_max (%s) ahead of now, %s", time, ahead,
-                     now);
+    return check_ahead(source, *time_us, why, err);
 }
 
 /* Refuses an event that is late for every view of its source. */
@@ -178,6 +187,50 @@ static enum status put_for_views(struct stream *stream, struct source_runtime *s
     return STATUS_OK;
 }
 
+/* Fills in what a record without a value has instead of its members: the entity's key from the
+ * record's, as it is or as JSON with all of them, and the time of the record. */
+static enum status decode_tombstone(struct stream *stream, struct source_runtime *source,
+                                    const struct event_record *record, struct decoded_event *event,
+                                    struct error *err)
+{
+    bool is_json = record->key.size > 0 && record->key.data[0] == '{';
+    const struct push_event named = {.record = record,
+                                     .format = EVENT_JSON,
+                                     .text = is_json ? record->key : bytes_of_text("{}")};
+    enum status status = decoder_decode(source->decoder, &named, stream->event_arena, event, err);
+    if (status == STATUS_OK && event->first_mismatch >= 0)
+        status = error_set(err, STATUS_INVALID, "%s", event->mismatch.text);
+    for (size_t i = 0; i < source->inputs_count && status == STATUS_OK; i++) {
+        const struct view_input *input = &source->inputs[i];
+        size_t key = input->slots[input->view->key_fields[0]];
+        event->values[input->slots[input->view->event_time_field]] = (struct value){
+            .kind = VALUE_TIMESTAMP, .integer = record->timestamp_ms * US_PER_MS};
+        if (is_json || record->key.data == NULL || input->view->keys_count > 1 ||
+            event->values[key].kind != VALUE_NULL)
+            continue;
+        const struct raw_value raw = {.kind = RAW_TEXT, .text = record->key};
+        status = field_text_parse(&input->view->fields[input->view->key_fields[0]], &raw,
+                                  stream->event_arena, &event->values[key], err);
+    }
+    event->is_deletion = true;
+    return status == STATUS_OK ? status
+                               : error_prefix(err, status, "the key of a record without a value");
+}
+
+/* Takes a record without a value, of a source that batch views take their writes from. */
+static enum status take_tombstone(struct stream *stream, struct source_runtime *source,
+                                  const struct event_record *record,
+                                  struct decoded_event *event, int64_t *time_us, enum refusal *why,
+                                  struct error *err)
+{
+    enum status status = decode_tombstone(stream, source, record, event, err);
+    *why = status == STATUS_OK ? REFUSED_NO_TIME : REFUSED_UNDECODABLE;
+    *time_us = record->timestamp_ms * US_PER_MS;
+    if (status == STATUS_OK && record->timestamp_ms < 0)
+        status = error_set(err, STATUS_INVALID, "a record without a value has no timestamp");
+    return status == STATUS_OK ? check_ahead(source, *time_us, why, err) : status;
+}
+
 enum status ingest_event(struct stream *stream, struct source_runtime *source,
                          const struct push_event *text, struct bytes place, int64_t *time_us,
                          enum refusal *why, struct error *err)
@@ -189,8 +242,11 @@ enum status ingest_event(struct stream *stream, struct source_runtime *source,
         arrived.appended_us = record->timestamp_ms * US_PER_MS;
     arena_reset(stream->event_arena);
     *why = REFUSED_UNDECODABLE;
-    enum status status = decoder_decode(source->decoder, text, stream->event_arena, &event, err);
-    if (status == STATUS_OK)
+    bool is_tombstone = record != NULL && text->text.data == NULL && source->writes_count > 0;
+    enum status status =
+        is_tombstone ? take_tombstone(stream, source, record, &event, time_us, why, err)
+                     : decoder_decode(source->decoder, text, stream->event_arena, &event, err);
+    if (status == STATUS_OK && !is_tombstone)
         status = check_event(source, &event, time_us, why, err);
     if (status == STATUS_OK)
         status = put_for_views(stream, source, &event, arrived, *time_us, why, err);

@@ -85,6 +85,7 @@ static enum status add_inputs(struct source_runtime *source, const struct regist
                                             &view->versions[j], arena, err);
             if (status != STATUS_OK)
                 return status;
+            source->writes_count += view->versions[j].definition->kind == VIEW_BATCH;
             source->inputs[source->inputs_count - 1].is_shown = &view->versions[j] == shown;
         }
     }
@@ -195,15 +196,16 @@ static enum status take_identity(struct view_input *input, struct bytes place, u
 
 /* Appends the write that the event is for a batch view, whose fields are taken. false: it names no
  * feature. */
-static bool take_write(const struct view_input *input, struct buffer *out)
+static bool take_write(const struct view_input *input, bool is_deletion, struct buffer *out)
 {
     const struct write_input *write = input->write;
     const struct value *deleted =
         write->deleted_field < 0 ? NULL : &input->fields[write->deleted_field];
-    bool is_whole = deleted != NULL && deleted->kind == VALUE_BOOL && deleted->integer != 0;
+    bool is_whole = is_deletion || (deleted != NULL && deleted->kind == VALUE_BOOL &&
+                                    deleted->integer != 0);
     for (size_t i = 0; i < input->view->features_count; i++) {
         size_t field = write->features[i];
-        write->values[i] = input->fields[field];
+        write->values[i] = is_deletion ? value_null() : input->fields[field];
         write->is_named[i] =
             is_whole || decoder_has_named(write->decoder, input->slots[field]);
     }
@@ -211,11 +213,13 @@ static bool take_write(const struct view_input *input, struct buffer *out)
 }
 
 /* What the view keeps of the event, whose fields are taken. false: it is none of its events. */
-static bool take_row(struct view_input *input, struct buffer *row, uint64_t *digest)
+static bool take_row(struct view_input *input, bool is_deletion, struct buffer *row,
+                     uint64_t *digest)
 {
     row->start = row->size = 0;
-    return input->write != NULL ? take_write(input, row)
-                                : reducer_reduce(input->reducer, input->fields, row, digest);
+    if (input->write != NULL)
+        return take_write(input, is_deletion, row);
+    return !is_deletion && reducer_reduce(input->reducer, input->fields, row, digest);
 }
 
 enum input_result input_reduce(struct view_input *input, const struct decoded_event *event,
@@ -234,7 +238,7 @@ enum input_result input_reduce(struct view_input *input, const struct decoded_ev
         return INPUT_LATE;
     if (!take_entity(input, &scratch->entity))
         return INPUT_NULL_KEY;
-    if (!take_row(input, &scratch->row, &digest))
+    if (!take_row(input, event->is_deletion, &scratch->row, &digest))
         return INPUT_FILTERED;
     if (scratch->entity.size > ENTITY_SIZE_MAX) {
         error_set(err, STATUS_LIMIT, "the keys of entity '%.*s' have at most %d bytes",

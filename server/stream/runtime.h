@@ -70,6 +70,7 @@ struct source_runtime {
     struct source_state *state;  /* borrowed from the stream */
     struct view_input *inputs;   /* in the arena */
     size_t inputs_count;
+    size_t writes_count;         /* of them those of batch views */
 };
 
 struct runtime {

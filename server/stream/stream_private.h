@@ -18,9 +18,11 @@ struct pending_producer {
     uint64_t sequence;
 };
 
-/* What the fill under way could not read, since this process works on it; told when it is done. */
-struct fill_omissions {
+/* The fill under way, since this process works on it. */
+struct fill_work {
     uint32_t table_id;
+    uint64_t until_sequence; /* the version took all events behind this as they came */
+    /* What could not be read; told when it is done. */
     uint64_t mismatched; /* events that do not fit the definition */
     uint64_t expired;    /* events beyond the source's retention */
 };
@@ -58,7 +60,9 @@ struct stream {
     uint64_t fold_accepted_total;  /* events that were accepted before the last piece */
     int64_t fill_retry_mono_us;    /* after a failed step: not before this */
     struct drop drop;
-    struct fill_omissions fill_omissions;
+    struct fill_work fill_work;
+    int64_t fill_busy_mono_us;     /* while events are pushed, the next piece is no earlier */
+    uint64_t fill_accepted_total;  /* events that were accepted before the last piece */
     int64_t letters_mono_us;       /* when old dead letters are looked for next */
     int64_t expiry_mono_us;        /* when old producers are looked for next */
     struct intake *intake;         /* owned; NULL: Kafka is not read */

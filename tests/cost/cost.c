@@ -84,7 +84,7 @@ static void apply(struct world *world, const struct buffer *definitions)
     struct registry_plan plan;
     const struct definition_file file = {.name = bytes_of_text("payments.yaml"),
                                          .text = buffer_bytes(definitions)};
-    must(stream_apply(world->server.stream, &file, 1, world->arena, &plan, &err), &err);
+    must(stream_apply(world->server.stream, &file, 1, true, world->arena, &plan, &err), &err);
     arena_reset(world->arena);
 }
 

@@ -30,7 +30,8 @@ static void check_same_again(const struct registry_plan *plan, const struct defi
     for (size_t i = 0; i < again.changes_count; i++)
         CHECK(again.changes[i].kind == CHANGE_UNCHANGED);
     for (size_t i = 0; i < registry->views_count; i++)
-        CHECK(registry_describe_json(registry, registry->views[i].name, &json, &err) == STATUS_OK);
+        CHECK(registry_describe_json(registry, registry->views[i].name, &json, &err) == STATUS_OK &&
+              registry_lineage_json(registry, registry->views[i].name, &json, &err) == STATUS_OK);
     registry_list_json(registry, &json);
     CHECK(bytes_are_utf8(buffer_bytes(&json)));
     buffer_fini(&json);
