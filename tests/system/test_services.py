@@ -283,6 +283,34 @@ def test_a_failure_is_a_status_of_its_feature_alone(server):
     assert b.values["summed"] is None and b.values["fine"] == str(-2**63)
 
 
+HISTORIES = """
+sources: {s: {fields: {ts: timestamp_ms, id: string}, event_time: ts, clock: event}}
+entities: {id: {keys: [id]}}
+views:
+  long:  {source: s, entity: id, features: {n: {count: '*', over: 1h}}}
+  short: {source: s, entity: id, history: 1h, features: {n: {count: '*', over: 1h}}}
+  sum:   {kind: on_demand, entity: id, features: {n: {expression: long.n + short.n, type: int}}}
+services: {both: {features: [long.n, short.n, sum.n]}}
+"""
+
+
+def test_a_view_whose_history_is_too_short_is_named(server):
+    server.apply(HISTORIES)
+    with server.client() as client:
+        client.call("ASOF.PUSH", "s", '{"ts": 100000000, "id": "x"}', '{"ts": 90000000, "id": "x"}')
+        assert client.call("HVALS", "both:x") == [b"1", b"1", b"2"]
+        assert client.call("TTL", "both:x") == -1
+        client.call("ASOF.AT", 90_000_000_000)
+        for key in ("both:x", "sum:x"):
+            assert refusal(client, "HGETALL", key).startswith("OUTOFHISTORY short@1 keeps a history of 1h")
+        assert client.call("HVALS", "long:x") == [b"1"]
+        client.call("ASOF.AT", "now")
+        client.call("MULTI")
+        client.call("HVALS", "both:x")
+        client.call("HVALS", "sum:x")
+        assert client.call("EXEC") == [[b"1", b"1", b"2"], [b"2"]]
+
+
 MISTAKES = (
     ("a: n.i + zebra(n.i)", "function zebra() is not available here"),
     ("a: n.i +", "incomplete input"),
