@@ -321,18 +321,6 @@ static void add_writes(struct planner *planner, const struct source_definition *
     add_row(planner, source_to_row(&after, planner->parse.arena));
 }
 
-/* The log of the source is Kafka, which a new version does not read again. */
-static void say_what_lacks(struct planner *planner, const struct source_definition *source)
-{
-    struct change *change = &planner->changes[planner->changes_count - 1];
-    bool is_new = change->kind == CHANGE_NEW || change->kind == CHANGE_CHANGED;
-    if (source->kafka == NULL || registry_find_source(planner->registry, source->name) == NULL ||
-        strcmp(change->noun, "view") != 0 || !is_new)
-        return;
-    change->detail = arena_format(planner->parse.arena, "%.*s%stakes events of Kafka from now on",
-                                  BYTES_ARGS(change->detail), change->detail.size > 0 ? "; " : "");
-}
-
 static enum status view_plan(struct planner *planner, const struct parse *parse,
                              const struct view_draft *draft, bool is_in_files)
 {
@@ -357,8 +345,6 @@ static enum status view_plan(struct planner *planner, const struct parse *parse,
         view_plan_existing(planner, view, definition, is_in_files);
     if (source->is_writes && definition->version != 0)
         add_writes(planner, source);
-    if (planner->changes_count > 0)
-        say_what_lacks(planner, source);
     return STATUS_OK;
 }
 

@@ -2,14 +2,17 @@
  * writes to it. Both write the same rows for the same events, so where they meet does not matter:
  * a fill is done once it has read the log to its end, and it may begin again.
  *
- * Its position is kept in the row "fill/TABLE", written with the events up to there. */
+ * Its position is kept in the row "fill/TABLE", written with the events up to there. What reads Kafka is filled
+ * by kafka_fill.h. */
+#include "stream/fill.h"
+
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/endian.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/time_text.h"
-#include "stream/stream_private.h"
+#include "stream/kafka_fill.h"
 
 enum {
     FILL_STEP_EVENTS_MAX = 500, /* so that a step is a few milliseconds */
@@ -62,6 +65,8 @@ struct found {
 static bool find_oldest(void *context, struct source_runtime *source, struct view_input *input)
 {
     struct found *found = context;
+    if (source->source->definition->kafka != NULL)
+        return true;
     if (found->input == NULL || input->version->table_id < found->input->version->table_id)
         *found = (struct found){.source = source, .input = input};
     return true;
@@ -83,7 +88,10 @@ static bool list_progress(void *context, struct source_runtime *source, struct v
     *progress = (struct fill_progress){.view = input->view->name,
                                        .version = input->view->version,
                                        .events_total = source->state->committed.next_sequence};
-    if (position_read(list->stream, input->version, &progress->events_done, NULL) != STATUS_OK)
+    if (source->source->definition->kafka != NULL)
+        kafka_fill_progress(list->stream, input->version->table_id, &progress->events_done,
+                            &progress->events_total);
+    else if (position_read(list->stream, input->version, &progress->events_done, NULL) != STATUS_OK)
         progress->events_done = 0;
     return true;
 }
@@ -100,7 +108,7 @@ size_t stream_fills(const struct stream *stream, struct fill_progress *progress,
 
 /* Rows that make versions live, and what to say then. */
 struct live_list {
-    const struct stream *stream;
+    struct stream *stream;
     struct arena *arena;
     struct registry_row *rows; /* rows_max of them, in the arena */
     size_t rows_count;
@@ -127,8 +135,12 @@ static enum status write_live(struct stream *stream, const struct live_list *lis
 
 static bool list_empty(void *context, struct source_runtime *source, struct view_input *input)
 {
-    if (source->state->committed.next_sequence == 0)
-        list_live(context, input);
+    struct live_list *list = context;
+    bool is_empty = source->source->definition->kafka != NULL
+                        ? kafka_fill_is_empty(list->stream, source, input->version->table_id)
+                        : source->state->committed.next_sequence == 0;
+    if (is_empty)
+        list_live(list, input);
     return true;
 }
 
@@ -169,8 +181,8 @@ static void tell_live(const struct stream *stream, const char *name, uint32_t ve
                  version, (unsigned long long)omissions->expired);
 }
 
-static enum status make_live(struct stream *stream, const struct view_input *input,
-                             struct error *err)
+enum status fill_make_live(struct stream *stream, const struct view_input *input,
+                           struct error *err)
 {
     char name[NAME_SIZE_MAX + 1];
     uint32_t version = input->view->version;
@@ -195,37 +207,20 @@ struct step {
     bool is_done;        /* the log has no more */
 };
 
-/* The clock of the source is the largest event time; when another field tells that since, the log
- * says what it is. */
-static void see_event_time(const struct source_runtime *source, const struct decoded_event *event,
-                           struct step *step)
+int64_t fill_event_time(const struct source_runtime *source, const struct decoded_event *event)
 {
-    size_t field = source->source->definition->event_time_field;
-    const struct value *time = &event->values[field];
-    if (time->kind == VALUE_TIMESTAMP && time->integer > step->newest_us)
-        step->newest_us = time->integer;
+    const struct value *time = &event->values[source->source->definition->event_time_field];
+    return time->kind == VALUE_TIMESTAMP ? time->integer : TIME_MIN_US;
 }
 
-static void fill_event(struct stream *stream, const struct found *found,
-                       const struct push_event *text, struct step *step)
+void fill_put(struct stream *stream, struct view_input *input, const struct decoded_event *event,
+              struct bytes place)
 {
     struct input_scratch *scratch = &stream->scratch;
-    struct decoded_event event;
     int64_t time_us;
-    char place[SEQUENCE_SIZE];
-    be64_write(place, step->position);
-    if (decoder_decode(found->source->decoder, text, stream->event_arena, &event, NULL) !=
-        STATUS_OK) {
-        stream->counters.events_mismatched_total++;
-        stream->fill_omissions.mismatched++;
-        return;
-    }
-    see_event_time(found->source, &event, step);
-    enum input_result result = input_reduce(found->input, &event,
-                                            bytes_of(place, sizeof(place)), scratch, &time_us, NULL);
-    switch (result) {
+    switch (input_reduce(input, event, place, scratch, &time_us, NULL)) {
     case INPUT_TAKEN:
-        input_put(found->input, stream->fill_batch, stream->storage, scratch, time_us);
+        input_put(input, stream->fill_batch, stream->storage, scratch, time_us);
         break;
     case INPUT_LATE: /* a version has no horizon before it is live */
         CHECK(false);
@@ -242,6 +237,24 @@ static void fill_event(struct stream *stream, const struct found *found,
         stream->fill_omissions.mismatched++;
         break;
     }
+}
+
+static void fill_event(struct stream *stream, const struct found *found,
+                       const struct push_event *text, struct step *step)
+{
+    struct decoded_event event;
+    char place[SEQUENCE_SIZE];
+    be64_write(place, step->position);
+    if (decoder_decode(found->source->decoder, text, stream->event_arena, &event, NULL) !=
+        STATUS_OK) {
+        stream->counters.events_mismatched_total++;
+        stream->fill_omissions.mismatched++;
+        return;
+    }
+    int64_t event_us = fill_event_time(found->source, &event);
+    if (event_us > step->newest_us)
+        step->newest_us = event_us;
+    fill_put(stream, found->input, &event, bytes_of(place, sizeof(place)));
 }
 
 /* Fills from one block, from step->position on, at most *left events; moves both. */
@@ -296,6 +309,23 @@ static enum status fill_read(struct stream *stream, const struct found *found, s
     return step->is_done ? STATUS_OK : status;
 }
 
+enum status fill_commit(struct stream *stream, struct source_state *state, int64_t newest_us,
+                        struct error *err)
+{
+    struct source_marks marks = state->committed;
+    bool is_newer = newest_us > marks.newest_us;
+    if (is_newer) {
+        marks.newest_us = newest_us;
+        stream_put_marks(stream, stream->fill_batch, state->source_id, &marks);
+    }
+    enum status status = storage_write(stream->storage, stream->fill_batch, false, err);
+    if (status == STATUS_OK && is_newer) {
+        state_set_committed(state, marks);
+        state->pending = marks;
+    }
+    return status;
+}
+
 static enum status fill_write(struct stream *stream, const struct found *found,
                               const struct step *step, struct error *err)
 {
@@ -307,18 +337,7 @@ static enum status fill_write(struct stream *stream, const struct found *found,
         batch_delete_row(stream->fill_batch, stream->storage, key);
     else
         batch_put_row(stream->fill_batch, stream->storage, key, bytes_of(row, sizeof(row)));
-    struct source_marks marks = found->source->state->committed;
-    bool is_newer = step->newest_us > marks.newest_us;
-    if (is_newer) {
-        marks.newest_us = step->newest_us;
-        stream_put_marks(stream, stream->fill_batch, found->source->state->source_id, &marks);
-    }
-    enum status status = storage_write(stream->storage, stream->fill_batch, false, err);
-    if (status == STATUS_OK && is_newer) {
-        state_set_committed(found->source->state, marks);
-        found->source->state->pending = marks;
-    }
-    return status;
+    return fill_commit(stream, found->source->state, step->newest_us, err);
 }
 
 static enum status fill_piece(struct stream *stream, const struct found *found, struct error *err)
@@ -336,7 +355,7 @@ static enum status fill_piece(struct stream *stream, const struct found *found, 
         status = fill_write(stream, found, &step, err);
     fault_point("fill.written");
     if (status == STATUS_OK && step.is_done)
-        status = make_live(stream, found->input, err);
+        status = fill_make_live(stream, found->input, err);
     return status;
 }
 

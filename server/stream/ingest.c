@@ -71,10 +71,8 @@ static int64_t source_now_us(const struct source_runtime *source)
                                                             : clock_now_us();
 }
 
-/* Checks what the source itself asks of each event, and takes its time. */
-static enum status check_event(const struct source_runtime *source,
-                               const struct decoded_event *event, int64_t *time_us,
-                               enum refusal *why, struct error *err)
+enum status ingest_check(const struct source_runtime *source, const struct decoded_event *event,
+                         int64_t *time_us, enum refusal *why, struct error *err)
 {
     const struct source_definition *definition = source->source->definition;
     const struct field_definition *fields = definition->fields;
@@ -191,7 +189,7 @@ enum status ingest_event(struct stream *stream, struct source_runtime *source,
     *why = REFUSED_UNDECODABLE;
     enum status status = decoder_decode(source->decoder, text, stream->event_arena, &event, err);
     if (status == STATUS_OK)
-        status = check_event(source, &event, time_us, why, err);
+        status = ingest_check(source, &event, time_us, why, err);
     if (status == STATUS_OK)
         status = put_for_views(stream, source, &event, arrived, *time_us, why, err);
     if (status == STATUS_OK && *time_us > source->state->pending.newest_us)
