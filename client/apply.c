@@ -207,8 +207,12 @@ static enum exit_code wait_for_fills(const struct run *run, struct remote *remot
     return EXIT_DONE;
 }
 
-static enum exit_code change(const struct run *run, const char *request, bool is_waiting,
-                             struct error *err)
+/* Asks for changes of definitions, by files or otherwise, and says what came of it. */
+typedef enum status (*ask_fn)(struct remote *remote, const char *request, const struct run *run,
+                              struct arena *arena, struct buffer *reply, struct error *err);
+
+static enum exit_code change(const struct run *run, const char *request, ask_fn ask,
+                             bool is_waiting, struct error *err)
 {
     struct remote *remote = NULL;
     struct arena *arena = arena_create(ARENA_CHUNK_SIZE);
@@ -217,7 +221,7 @@ static enum exit_code change(const struct run *run, const char *request, bool is
 
     enum status status = remote_open(run->options->server, &remote, err);
     if (status == STATUS_OK)
-        status = ask_changes(remote, request, run, arena, &reply, err);
+        status = ask(remote, request, run, arena, &reply, err);
     if (status == STATUS_OK)
         status = tree_parse(buffer_bytes(&reply), &changes, err);
     enum exit_code code = exit_of(status);
@@ -241,10 +245,25 @@ static enum exit_code change(const struct run *run, const char *request, bool is
 
 enum exit_code command_apply(const struct run *run, struct error *err)
 {
-    return change(run, "ASOF.APPLY", !run->options->is_no_wait, err);
+    return change(run, "ASOF.APPLY", ask_changes, !run->options->is_no_wait, err);
 }
 
 enum exit_code command_plan(const struct run *run, struct error *err)
 {
-    return change(run, "ASOF.PLAN", false, err);
+    return change(run, "ASOF.PLAN", ask_changes, false, err);
+}
+
+static enum status ask_replay(struct remote *remote, const char *request, const struct run *run,
+                              struct arena *arena, struct buffer *reply, struct error *err)
+{
+    const char *from = run->options->from != NULL ? run->options->from : "earliest";
+    struct bytes words[] = {bytes_of_text(request), bytes_of_text(run->words[0]),
+                            bytes_of_text("FROM"), bytes_of_text(from), bytes_of_text("PROMOTE")};
+    (void)arena;
+    return remote_ask(remote, words, COUNT_OF(words) - !run->options->is_promoting, reply, err);
+}
+
+enum exit_code command_replay(const struct run *run, struct error *err)
+{
+    return change(run, "ASOF.REPLAY", ask_replay, !run->options->is_no_wait, err);
 }

@@ -136,6 +136,13 @@ MUST_USE enum status registry_plan_promoting(const struct registry *registry,
                                              struct arena *arena, struct registry_plan *plan,
                                              struct error *err);
 
+/* replay.c: each view of a source that reads Kafka gets a next version of the meaning that it has, which becomes
+ * active by itself if is_promoting. The i-th one gets the table registry->next_id + i. NOT_FOUND: there is no
+ * such source, or no view of it. INVALID: it does not read Kafka. */
+MUST_USE enum status registry_plan_replay(const struct registry *registry, struct bytes source,
+                                          bool is_promoting, struct arena *arena,
+                                          struct registry_plan *plan, struct error *err);
+
 /* ---- versions.c: which version is the active one, and which may go ----
  *
  * They make the rows that are to be written, in the arena; none where everything is so already. now_us

@@ -64,7 +64,7 @@ static struct bytes part_key(struct arena *arena, uint32_t table_id, struct byte
     return arena_format(arena, "fill/%u/%.*s/%u", table_id, BYTES_ARGS(topic), number);
 }
 
-struct bytes kafka_fill_from_key(struct arena *arena, uint32_t table_id)
+static struct bytes from_key(struct arena *arena, uint32_t table_id)
 {
     return arena_format(arena, "fill_from/%u", table_id);
 }
@@ -250,7 +250,7 @@ static enum status read_from(struct stream *stream, uint32_t table_id, int64_t *
 {
     struct bytes row;
     enum status status =
-        storage_get_row(stream->storage, kafka_fill_from_key(stream->event_arena, table_id),
+        storage_get_row(stream->storage, from_key(stream->event_arena, table_id),
                         stream->event_arena, &row, err);
     *from_us = FILL_FOUND;
     if (status == STATUS_OK && row.size != FROM_ROW_SIZE)
@@ -319,7 +319,7 @@ static enum status begin(struct stream *stream, struct kafka_fill *fill,
         batch_put_row(stream->fill_batch, stream->storage,
                       mark_key(stream->event_arena, fill->tables[i]), bytes_of("\1", FILL_MARK_SIZE));
         batch_delete_row(stream->fill_batch, stream->storage,
-                         kafka_fill_from_key(stream->event_arena, fill->tables[i]));
+                         from_key(stream->event_arena, fill->tables[i]));
     }
     return storage_write(stream->storage, stream->fill_batch, false, err);
 }
@@ -640,12 +640,12 @@ static enum status forget_row(void *context, struct bytes key, struct bytes valu
     return STATUS_OK;
 }
 
-/* Deletes what is stored of the fill of a table. */
-static enum status forget_table(struct stream *stream, uint32_t table_id, struct error *err)
+enum status kafka_fill_forget(struct stream *stream, uint32_t table_id, struct error *err)
 {
     batch_clear(stream->fill_batch);
     arena_reset(stream->event_arena);
     batch_delete_row(stream->fill_batch, stream->storage, mark_key(stream->event_arena, table_id));
+    batch_delete_row(stream->fill_batch, stream->storage, from_key(stream->event_arena, table_id));
     enum status status = storage_scan_rows(stream->storage,
                                            arena_format(stream->event_arena, "fill/%u/", table_id),
                                            forget_row, stream, err);
@@ -678,7 +678,7 @@ static enum status make_live(struct stream *stream, const struct kafka_fill *fil
         CHECK(input != NULL && is_filling(input));
         status = fill_make_live(stream, input, err);
         if (status == STATUS_OK)
-            status = forget_table(stream, fill->tables[i], err);
+            status = kafka_fill_forget(stream, fill->tables[i], err);
     }
     return status;
 }
@@ -756,4 +756,33 @@ void kafka_fill_progress(const struct stream *stream, uint32_t table_id, uint64_
         *done += next > first ? (uint64_t)(next - first) : 0;
         *total += at->end > first ? (uint64_t)(at->end - first) : 0;
     }
+}
+
+/* ---- replays ---- */
+
+enum status stream_replay(struct stream *stream, struct bytes source, int64_t from_us,
+                          bool is_promoting, struct arena *arena, struct registry_plan *plan,
+                          struct error *err)
+{
+    enum status status = stream_commit(stream, err);
+    if (status == STATUS_OK)
+        status = stream_prepare(stream, err);
+    if (status == STATUS_OK)
+        status =
+            registry_plan_replay(stream->registry, source, is_promoting, arena, plan, err);
+    if (status != STATUS_OK)
+        return status;
+    size_t count = plan->rows_count + plan->changes_count;
+    struct registry_row *rows = ARENA_NEW_ARRAY(arena, count, struct registry_row);
+    memcpy(rows, plan->rows, plan->rows_count * sizeof(*rows));
+    for (size_t i = 0; i < plan->changes_count; i++) {
+        char *from = arena_allocate(arena, FROM_ROW_SIZE);
+        be64_write_signed(from, from_us);
+        rows[plan->rows_count + i] = (struct registry_row){
+            .key = from_key(arena, stream->registry->next_id + (uint32_t)i),
+            .value = bytes_of(from, FROM_ROW_SIZE)};
+    }
+    plan->rows = rows;
+    plan->rows_count = count;
+    return stream_write_definitions(stream, plan, err);
 }

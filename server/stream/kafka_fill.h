@@ -27,8 +27,9 @@ void kafka_fill_close(struct stream *stream);
 bool kafka_fill_is_empty(struct stream *stream, const struct source_runtime *source,
                          uint32_t table_id);
 
-/* The key of the row that says where a fill begins, in the arena. */
-struct bytes kafka_fill_from_key(struct arena *arena, uint32_t table_id);
+/* Deletes what is stored of the fill of a table. */
+MUST_USE enum status kafka_fill_forget(struct stream *stream, uint32_t table_id,
+                                       struct error *err);
 
 /* How far the version of that table is, in records. */
 void kafka_fill_progress(const struct stream *stream, uint32_t table_id, uint64_t *done,

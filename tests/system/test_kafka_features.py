@@ -259,7 +259,8 @@ def told(world, view="seen"):
 
 def is_live(world, version):
     (view,) = [view for view in json.loads(world.server.asof("list", "--json").stdout)["views"] if view["name"] == "seen"]
-    return {"version": version, "state": "live"}.items() <= view["versions"][-1].items()
+    newest = view["versions"][-1]
+    return newest["version"] == version and newest["state"] in ("ready", "active")
 
 
 def test_a_new_version_reads_kafka_again_while_events_come(world):
@@ -338,3 +339,29 @@ def test_a_fill_ends_where_its_topic_is_another_one(world):
     counts = {entity: int(count) for entity, (count, _) in told(world, "seen@2").items()}
     assert sum(counts.values()) in (50, 150)  # what was read before the kill is there
     assert "created again" in world.server.log()
+
+
+def test_a_source_is_replayed_into_new_versions(world):
+    topic = world.kafka.new_topic(partitions=2)
+    at = 1_700_000_000_000
+    old = [record._replace(timestamp_ms=at + number) for number, record in enumerate(numbered(range(100), 2))]
+    world.kafka.produce(topic, old)
+    world.apply(topic, options="clock: event")
+    world.server.wait_for(lambda: told(world) == sums(range(100)), 30)
+
+    said = world.server.asof("replay", "things", "--from", str((at + 40) * 1000)).stdout
+    assert "seen@2" in said and "asof promote seen@2" in said
+    world.server.wait_for(lambda: is_live(world, 2), 30)
+    assert told(world, "seen@2") == sums(range(40, 100)) and told(world) == sums(range(100))
+    world.kafka.produce(topic, numbered(range(100, 110), 2))
+    world.server.wait_for(lambda: told(world, "seen@2") == sums(range(40, 110)), 30)
+
+    world.server.asof("replay", "things", "--promote")
+    world.server.wait_for(lambda: is_live(world, 3), 30)
+    assert told(world) == told(world, "seen@3") == sums(range(110))
+    world.server.asof("drop", "seen@2")
+    world.server.restart()
+    assert told(world) == sums(range(110))
+    assert world.server.asof("replay", "nothing", check=False).returncode == 3
+    with pytest.raises(Exception, match="syntax"):
+        world.server.call("ASOF.REPLAY", "things", "SINCE", "earliest")
