@@ -78,10 +78,11 @@ static void append_backfill(struct buffer *out, yajl_val change)
     yajl_val backfill = tree_member(change, "backfill");
     if (tree_number(backfill, "events") == 0)
         return;
-    buffer_format(out, "filled from %s events (%s bytes) of %s",
-                  text_count((uint64_t)tree_number(backfill, "events"), events),
-                  text_count((uint64_t)tree_number(backfill, "bytes"), size),
-                  tree_text(backfill, "source"));
+    buffer_format(out, "filled from %s events",
+                  text_count((uint64_t)tree_number(backfill, "events"), events));
+    if (tree_number(backfill, "bytes") > 0) /* of Kafka they are not known */
+        buffer_format(out, " (%s bytes)", text_count((uint64_t)tree_number(backfill, "bytes"), size));
+    buffer_format(out, " of %s", tree_text(backfill, "source"));
     int64_t from_us = tree_number(backfill, "from_us");
     if (tree_member(backfill, "from_us") != NULL && time_is_valid(from_us)) {
         time_format(from_us, from);

@@ -133,6 +133,8 @@ static void plan_write_fill(struct resp_call *call, const struct change *change,
     if (change->filled_from.size == 0)
         return;
     buffer_format(json, ",\"is_first\":%s", change->is_first ? "true" : "false");
+    if (change->is_replayed)
+        return;
     if (stream_find_backfill(call->stream, change->filled_from, &backfill, &err) != STATUS_OK)
         return;
     buffer_append_text(json, ",\"backfill\":{\"source\":");

@@ -100,6 +100,7 @@ struct change {
     uint32_t version;    /* of a view: the one that it then has; else 0 */
     struct bytes detail; /* one line for people: "window of payments_5m: 5m -> 10m"; may be empty */
     struct bytes filled_from; /* of a view that gets a version: the source whose log fills it */
+    bool is_replayed;    /* what fills it is not all that the source has; see registry_plan_replay */
     bool is_first;       /* the version is the view's first, so it becomes active by itself */
 };
 

@@ -54,6 +54,7 @@ static void add_version(const struct view *before, bool is_promoting, uint32_t t
                               .version = view.newest_number,
                               .detail = bytes_of_text("reads Kafka again"),
                               .filled_from = definition->source,
+                              .is_replayed = true,
                               .is_first = before->active == 0};
 }
 

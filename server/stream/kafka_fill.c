@@ -741,6 +741,23 @@ bool kafka_fill_is_empty(struct stream *stream, const struct source_runtime *sou
     return is_read && scan.count == 0;
 }
 
+enum status kafka_fill_estimate(struct stream *stream, const struct source_runtime *source,
+                                struct backfill *backfill, struct error *err)
+{
+    struct parts_scan scan = {.source = source, .from_us = FILL_FOUND};
+    arena_reset(stream->event_arena);
+    enum status status = scan_source(stream, &scan, err);
+    for (size_t i = 0; i < scan.count; i++) {
+        const struct fill_position *at = &scan.parts[i].at;
+        int64_t from_us = at->position.first.timestamp_ms * US_PER_MS;
+        backfill->events_count += (uint64_t)(at->end - at->position.next);
+        if (i == 0 || from_us < backfill->from_us)
+            backfill->from_us = from_us;
+    }
+    free(scan.parts);
+    return status;
+}
+
 void kafka_fill_progress(const struct stream *stream, uint32_t table_id, uint64_t *done,
                          uint64_t *total)
 {

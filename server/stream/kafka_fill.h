@@ -27,6 +27,10 @@ void kafka_fill_close(struct stream *stream);
 bool kafka_fill_is_empty(struct stream *stream, const struct source_runtime *source,
                          uint32_t table_id);
 
+/* What a fill that begins now would read. IO, CORRUPT: err. */
+MUST_USE enum status kafka_fill_estimate(struct stream *stream, const struct source_runtime *source,
+                                         struct backfill *backfill, struct error *err);
+
 /* Deletes what is stored of the fill of a table. */
 MUST_USE enum status kafka_fill_forget(struct stream *stream, uint32_t table_id,
                                        struct error *err);

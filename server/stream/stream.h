@@ -154,7 +154,8 @@ struct backfill {
     int64_t from_us;     /* by the source's clock, when the oldest of them came; where there are some */
 };
 
-/* NOT_FOUND: no such source, or its log is not kept here (Kafka). IO, CORRUPT: err. */
+/* What a version that is made now would read, of its log or of Kafka, whose bytes are not known: 0. NOT_FOUND: no
+ * such source. IO, CORRUPT: err. */
 MUST_USE enum status stream_find_backfill(struct stream *stream, struct bytes source,
                                           struct backfill *backfill, struct error *err);
 

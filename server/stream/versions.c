@@ -188,7 +188,9 @@ enum status stream_find_backfill(struct stream *stream, struct bytes source,
     uint64_t first_sequence = 0;
     *backfill = (struct backfill){0};
     const struct source_runtime *runtime = runtime_find(stream->runtime, source);
-    if (runtime == NULL || runtime->source->definition->kafka != NULL)
+    if (runtime != NULL && runtime->source->definition->kafka != NULL)
+        return kafka_fill_estimate(stream, runtime, backfill, err);
+    if (runtime == NULL)
         return error_set(err, STATUS_NOT_FOUND, "there is no log of source '%.*s'",
                          BYTES_ARGS(source));
     struct log_cursor *cursor = log_cursor_open(stream->storage, runtime->source->id,
