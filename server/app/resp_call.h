@@ -308,6 +308,7 @@ void resp_versions_rollback(struct resp_call *call);
 
 /* resp_kafka.c */
 void resp_asof_lag(struct resp_call *call);
+void resp_asof_replay(struct resp_call *call);
 extern const struct resp_command resp_dlq_subcommands[];
 
 /* resp_command.c */

@@ -46,6 +46,8 @@ static const struct resp_command commands[] = {
      "Makes a version the active one: view@2 [FORCE]."},
     {"asof.push", -3, P, resp_push_push, 0, NULL, "asof",
      "Pushes events, all or none: source [PRODUCER name sequence] json [json ...]."},
+    {"asof.replay", -4, W, resp_asof_replay, 0, NULL, "asof",
+     "New versions of the views of a source, from Kafka since T: source FROM T [PROMOTE]."},
     {"asof.rollback", 2, W, resp_versions_rollback, 0, NULL, "asof",
      "Makes the version of a view active that was it before."},
     {"asof.set", -6, P, resp_write_set_at, 1, NULL, "asof",
