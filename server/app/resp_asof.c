@@ -17,7 +17,9 @@ void resp_asof_at(struct resp_call *call)
         return;
     }
     moment.is_exclusive = call->count == 3;
-    call->session->moment = moment;
+    call->moment = moment;
+    if (!call->is_rehearsal)
+        call->session->moment = moment;
     resp_write_simple(call->reply, "OK");
 }
 

@@ -21,7 +21,7 @@ enum {
 static const struct resp_command commands[] = {
     {"asof.apply", -3, W, resp_asof_apply, 0, NULL, "asof",
      "Registers definitions: [PROMOTE] name text [name text ...]. Answers JSON: what is new or changed."},
-    {"asof.at", -2, F, resp_asof_at, 0, NULL, "asof",
+    {"asof.at", -2, F | RESP_MOMENT, resp_asof_at, 0, NULL, "asof",
      "Later reads of this connection are as of T [EXCLUSIVE]; now goes back."},
     {"asof.describe", -2, F, resp_asof_describe, 0, NULL, "asof",
      "A source, an entity or a view (view@2) as JSON."},
