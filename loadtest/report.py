@@ -180,7 +180,8 @@ def _mixed(mixed):
     return (f"## Reads while events are written\n\nHMGET at {latency.READS_PER_S_MIXED:,}/s while "
             f"{latency.EVENTS_PER_S:,} events/s are written to the same entities, all of them alike: to asofd by "
             f"ASOF.PUSH of {latency.EVENTS_PER_CALL} events with fsync, to redis-server by {latency.EVENTS_PER_CALL} HSETs of "
-            f"a whole row at once, kept in memory only. {mixed.rounds} rounds. The ratio of p99 is "
+            f"a whole row at once, kept in memory only. {mixed.rounds} rounds, once the same load has written to each entity "
+            f"{latency.WARM_WRITES} times on the average. The ratio of p99 is "
             f"{mixed.ratio.text('{:.2f}')}.\n\n"
             + _table(["server", "reads/s", "reached", "p50 ms", "p99 ms", "p99.9 ms", "writes, p99 ms",
                       "server CPU, seconds a second"], rows)
