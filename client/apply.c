@@ -78,10 +78,11 @@ static void append_backfill(struct buffer *out, yajl_val change)
     yajl_val backfill = tree_member(change, "backfill");
     if (tree_number(backfill, "events") == 0)
         return;
-    buffer_format(out, "filled from %s events (%s bytes) of %s",
-                  text_count((uint64_t)tree_number(backfill, "events"), events),
-                  text_count((uint64_t)tree_number(backfill, "bytes"), size),
-                  tree_text(backfill, "source"));
+    buffer_format(out, "filled from %s events",
+                  text_count((uint64_t)tree_number(backfill, "events"), events));
+    if (tree_number(backfill, "bytes") > 0) /* of Kafka they are not known */
+        buffer_format(out, " (%s bytes)", text_count((uint64_t)tree_number(backfill, "bytes"), size));
+    buffer_format(out, " of %s", tree_text(backfill, "source"));
     int64_t from_us = tree_number(backfill, "from_us");
     if (tree_member(backfill, "from_us") != NULL && time_is_valid(from_us)) {
         time_format(from_us, from);
@@ -207,8 +208,12 @@ static enum exit_code wait_for_fills(const struct run *run, struct remote *remot
     return EXIT_DONE;
 }
 
-static enum exit_code change(const struct run *run, const char *request, bool is_waiting,
-                             struct error *err)
+/* Asks for changes of definitions, by files or otherwise, and says what came of it. */
+typedef enum status (*ask_fn)(struct remote *remote, const char *request, const struct run *run,
+                              struct arena *arena, struct buffer *reply, struct error *err);
+
+static enum exit_code change(const struct run *run, const char *request, ask_fn ask,
+                             bool is_waiting, struct error *err)
 {
     struct remote *remote = NULL;
     struct arena *arena = arena_create(ARENA_CHUNK_SIZE);
@@ -217,7 +222,7 @@ static enum exit_code change(const struct run *run, const char *request, bool is
 
     enum status status = remote_open(run->options->server, &remote, err);
     if (status == STATUS_OK)
-        status = ask_changes(remote, request, run, arena, &reply, err);
+        status = ask(remote, request, run, arena, &reply, err);
     if (status == STATUS_OK)
         status = tree_parse(buffer_bytes(&reply), &changes, err);
     enum exit_code code = exit_of(status);
@@ -241,10 +246,25 @@ static enum exit_code change(const struct run *run, const char *request, bool is
 
 enum exit_code command_apply(const struct run *run, struct error *err)
 {
-    return change(run, "ASOF.APPLY", !run->options->is_no_wait, err);
+    return change(run, "ASOF.APPLY", ask_changes, !run->options->is_no_wait, err);
 }
 
 enum exit_code command_plan(const struct run *run, struct error *err)
 {
-    return change(run, "ASOF.PLAN", false, err);
+    return change(run, "ASOF.PLAN", ask_changes, false, err);
+}
+
+static enum status ask_replay(struct remote *remote, const char *request, const struct run *run,
+                              struct arena *arena, struct buffer *reply, struct error *err)
+{
+    const char *from = run->options->from != NULL ? run->options->from : "earliest";
+    struct bytes words[] = {bytes_of_text(request), bytes_of_text(run->words[0]),
+                            bytes_of_text("FROM"), bytes_of_text(from), bytes_of_text("PROMOTE")};
+    (void)arena;
+    return remote_ask(remote, words, COUNT_OF(words) - !run->options->is_promoting, reply, err);
+}
+
+enum exit_code command_replay(const struct run *run, struct error *err)
+{
+    return change(run, "ASOF.REPLAY", ask_replay, !run->options->is_no_wait, err);
 }

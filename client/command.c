@@ -90,6 +90,12 @@ static const struct option lag_options[] = {
     FLAG("watch", is_watch, "print it again every second, until it is interrupted"),
 };
 
+static const struct option replay_options[] = {
+    TEXT("from", "T", from, "records since T: RFC 3339, microseconds since 1970, or earliest"),
+    FLAG("no-wait", is_no_wait, "don't wait until new versions are filled"),
+    FLAG("promote", is_promoting, "new versions become active by themselves when they are filled"),
+};
+
 static const struct option dlq_options[] = {
     TEXT("show", "ID", letter, "one with its bytes; with --retry or --drop that one alone"),
     FLAG("retry", is_retry, "take them again as events, after the definition was mended"),
@@ -270,6 +276,20 @@ const struct command command_table[] = {
                     "  asof lag payments --watch\n"
                     "  asof lag --json | jq '.[].partitions[].lag'\n",
         .run = command_lag,
+    },
+    {
+        .name = "replay",
+        .words = "SOURCE",
+        .summary = "Read a Kafka source again, into new versions of its views",
+        .text = "Each view of the source gets a next version of the meaning that it has. It is filled\n"
+                "with the records that Kafka has since T (by default all) while the source goes on,\n"
+                "and is ready then: `asof promote` makes it the active one.\n",
+        .words_min = 1,
+        .words_max = 1,
+        .options = TABLE(replay_options),
+        .examples = "  asof replay payments --from 2026-01-31T00:00:00Z\n"
+                    "  asof replay payments --promote\n",
+        .run = command_replay,
     },
     {
         .name = "dlq",

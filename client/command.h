@@ -35,6 +35,7 @@ struct options {
     bool is_dry_run;
     const char *features;
     const char *at;
+    const char *from;
     bool is_exclusive;
     struct option_texts set; /* "amount=12.5" each */
     bool is_lineage;
@@ -94,6 +95,7 @@ enum exit_code command_get(const struct run *run, struct error *err);
 enum exit_code command_push(const struct run *run, struct error *err);
 
 enum exit_code command_lag(const struct run *run, struct error *err);
+enum exit_code command_replay(const struct run *run, struct error *err);
 enum exit_code command_dlq(const struct run *run, struct error *err);
 
 enum exit_code command_help(const struct run *run, struct error *err);

@@ -1,7 +1,7 @@
 # `make bench`: included by the Makefile.
 # BENCH_FLAGS: --quick, --entities N, --rounds N, --only SUBJECT, --out FILE.
 
-BENCH_PACKAGES = redis-server redis-tools
+BENCH_PACKAGES = redis-server redis-tools default-jdk-headless
 BENCH_FLAGS ?=
 BENCH_VENV = $(BUILD)/bench-venv
 
@@ -20,7 +20,7 @@ $(BENCH_VENV)/.done: loadtest/requirements.txt
 	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-bench: setup ## measure against redis-server, write docs/benchmarks.md
+bench: setup ## measure against redis-server and Kafka Streams, write docs/benchmarks.md
 	@tools/install_packages.sh $(BENCH_PACKAGES)
 	@$(MAKE) --no-print-directory all $(BUILD)/replay $(BUILD)/floor $(BENCH_VENV)/.done
 	@ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) FLOOR=$(abspath $(BUILD)/floor) \

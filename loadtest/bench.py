@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The benchmark: measures asofd, and redis-server beside it, and writes docs/benchmarks.md, its plots, and the
-goals in README.md.
+"""The benchmark: measures asofd, and redis-server and Kafka Streams beside it, and writes docs/benchmarks.md, its
+plots, and the goals in README.md.
 
 Starts and stops all servers itself, in a temporary directory that is removed at the end, also after Ctrl-C.
 Exit codes: 0 measured (whether or not goals are reached), 1 could not, 2 wrong usage, 130 interrupted."""
@@ -16,6 +16,7 @@ import tempfile
 import time
 
 import freshness
+import kafka_bench
 import latency
 import past
 import plots
@@ -31,22 +32,25 @@ from servers import ASOF, ASOFD, REDIS_SERVER, ROOT, BenchError, pin_driver, req
 
 # In this order. Those of a pair share both servers; `mixed` is the last of them as it writes to both.
 PAIR_SUBJECTS = ("reads", "latency", "past", "mixed")
-SUBJECTS = (*PAIR_SUBJECTS, "pushes", "freshness", "window", "restart")
+SUBJECTS = (*PAIR_SUBJECTS, "pushes", "freshness", "window", "restart", "kafka")
 EVENT_RATES = (1_000, 10_000)
 # Of a full run and of --quick. Times are of one run of one server.
 FULL = {"entities": 10_000, "rounds": 5, "read_run_s": 2.0, "read_rates": (5_000, 10_000, 20_000, 40_000, 80_000),
         "rate_rounds": 3, "rate_run_s": 2.0, "mixed_run_s": 5.0, "past_run_s": 2.0, "push_events": 1_000_000,
         "push_rounds": 3, "fresh_run_s": 10, "sizes": (100, 1_000, 10_000, 100_000, 1_000_000), "cost_rounds": 3,
-        "cost_run_s": 1.0, "restart_entities": 1_000_000, "restart_rounds": 3}
+        "cost_run_s": 1.0, "restart_entities": 1_000_000, "restart_rounds": 3,
+        "kafka_events": 1_000_000, "kafka_rounds": 3, "kafka_warm_up_events": 100_000, "kafka_run_s": 60, "kafka_fresh_s": 20,
+        "kafka_waiting_events": 5_000_000, "kafka_idle_s": 5}
 QUICK = {"entities": 2_000, "rounds": 2, "read_run_s": 0.5, "read_rates": (5_000, 20_000), "rate_rounds": 2,
          "rate_run_s": 1.0, "mixed_run_s": 2.0, "past_run_s": 0.5, "push_events": 100_000, "push_rounds": 1,
          "fresh_run_s": 3, "sizes": (100, 10_000), "cost_rounds": 2, "cost_run_s": 0.3, "restart_entities": 50_000,
-         "restart_rounds": 2}
+         "restart_rounds": 2, "kafka_events": 200_000, "kafka_rounds": 1, "kafka_warm_up_events": 10_000, "kafka_run_s": 12,
+         "kafka_fresh_s": 5, "kafka_waiting_events": 500_000, "kafka_idle_s": 2}
 
 
 def parse(arguments):
     parser = argparse.ArgumentParser(description="Measures asofd and redis-server; writes docs/benchmarks.md.")
-    parser.add_argument("--quick", action="store_true", help="about a minute, rough; writes no file without --out")
+    parser.add_argument("--quick", action="store_true", help="some two minutes, rough; writes no file without --out")
     parser.add_argument("--entities", type=int, help=f"for reads and keys of pushes [{FULL['entities']}]")
     parser.add_argument("--rounds", type=int, help=f"A B A B so many times, of reads and mixed [{FULL['rounds']}]")
     parser.add_argument("--only", action="append", choices=SUBJECTS, metavar="SUBJECT",
@@ -89,6 +93,7 @@ class Bench:
             "freshness": lambda folder: freshness.measure(folder, EVENT_RATES, size["fresh_run_s"], size["entities"], say),
             "window": lambda folder: window_cost.measure(folder, size["sizes"], size["cost_rounds"], size["cost_run_s"], say),
             "restart": lambda folder: restart.measure(folder, size["restart_entities"], size["restart_rounds"], say),
+            "kafka": lambda folder: kafka_bench.measure(folder, size, say),
         }
         for name, measure in alone.items():
             if name in self.wanted:

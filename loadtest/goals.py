@@ -3,14 +3,18 @@
 import dataclasses
 import enum
 
+import kafka_reads
 import window_cost
 from latency import EVENTS_PER_S, READS_PER_S_MIXED
 from measure import Spread
+from replay import percentile_ms
 
 COST_EVENTS_SMALL, COST_EVENTS_LARGE = 100, 1_000_000
 FRESH_MS = 1
 RESTART_ENTITIES = 1_000_000
 # On a quieter machine it could be otherwise: what the machine does to an idle server is not asofd's.
+KAFKA_FRESH_MS, KAFKA_WAITING, KAFKA_SLOWEST_MS = 20, 5_000_000, 50
+KAFKA_WARM_EVENTS = 50_000
 BUSY = "the machine is too busy to tell"
 
 
@@ -32,7 +36,8 @@ def judge(results):
     """All goals, in order. `results` is a report.Results; what it lacks is not measured."""
     subjects = ((_reads, results.reads), (_memory, results.reads), (_push, results.pushes),
                 (_freshness, results.freshness), (_window_cost, results.window), (_past, results.past),
-                (_restart, results.restart), (_mixed, results.mixed))
+                (_restart, results.restart), (_mixed, results.mixed),
+                (_kafka, results.kafka))
     return [goal for judge_subject, measured in subjects if measured is not None for goal in judge_subject(measured)]
 
 
@@ -117,3 +122,55 @@ def _mixed(mixed):
         verdict, measured = Verdict.UNMEASURED, f"{measured}: {BUSY}"
     yield Goal(f"HMGET p99 at {READS_PER_S_MIXED:,}/s while {EVENTS_PER_S:,} events/s are pushed, against as many HSETs",
                "≤ 1×", measured, verdict)
+
+
+def _kafka(kafka):
+    yield from _kafka_costs(kafka)
+    yield _kafka_freshness(kafka.freshness)
+    yield from _kafka_catch_up(kafka.catch_up)
+
+
+def _kafka_costs(kafka):
+    """Ratios are of medians. A Kafka Streams that has done too few events is still being compiled: it proves nothing."""
+    streams = kafka.streams
+    hopping, exact = ([result.cpu_us for result in results] for results in (kafka.hopping, kafka.exact))
+    cpu_us, rate = Spread.of(hopping), Spread.of([result.per_s for result in kafka.hopping])
+    cpu_factor, rate_factor = streams.cpu_us.median / cpu_us.median, rate.median / streams.per_s.median
+    for what, goal, measured, is_reached in (
+            ("Kafka to features, exactly once, CPU an event, against Kafka Streams", "≤ 1/30",
+             f"1/{cpu_factor:.0f}: {cpu_us.text('{:.1f}')} µs, Kafka Streams {streams.cpu_us.text('{:.0f}')} µs",
+             cpu_factor >= 30),
+            ("the same, events/s", "≥ 20×",
+             f"{rate_factor:.0f}×: {rate.text('{:,.0f}')}, Kafka Streams {streams.per_s.text('{:,.0f}')}", rate_factor >= 20)):
+        verdict = _verdict(is_reached)
+        if is_reached and streams.warm_up_events < KAFKA_WARM_EVENTS:
+            verdict, measured = Verdict.UNMEASURED, f"{measured}, not warm"
+        yield Goal(what, goal, measured, verdict)
+    ratio = Spread.of([ours / hops for ours, hops in zip(exact, hopping)])
+    yield Goal("the same, sliding windows against our own hopping ones", "≤ 1.5× CPU", f"{ratio.text('{:.2f}')}×",
+               _verdict(ratio.median <= 1.5))
+
+
+def _kafka_freshness(fresh):
+    p99_ms = percentile_ms(fresh.latencies, 99)
+    goal = Goal(f"produced to Kafka to read, p99, at {kafka_reads.EVENTS_PER_S:,} events/s", f"≤ {KAFKA_FRESH_MS} ms",
+                f"{p99_ms:.1f} ms at {fresh.events_per_s:,.0f} events/s", _verdict(p99_ms <= KAFKA_FRESH_MS))
+    if goal.verdict is Verdict.MISSED and fresh.late_ms > KAFKA_FRESH_MS:
+        goal.verdict, goal.measured = Verdict.UNMEASURED, f"{goal.measured}: {BUSY}"
+    return goal
+
+
+def _kafka_catch_up(caught):
+    """Fewer events than the goal's can show that it is missed, not more."""
+    idle_ms, busy_ms = (percentile_ms(latencies, 50) for latencies in (caught.idle, caught.busy))
+    slowest_ms = percentile_ms(caught.busy, 100)
+    what = f"HMGET while it catches up with {KAFKA_WAITING:,} events of Kafka"
+    for aspect, goal, measured, is_reached in (
+            ("p50, against an idle server", "≤ 2×", f"{busy_ms / idle_ms:.1f}×: {busy_ms:.3f} ms", busy_ms <= 2 * idle_ms),
+            ("the slowest answer", f"≤ {KAFKA_SLOWEST_MS} ms", f"{slowest_ms:.1f} ms", slowest_ms <= KAFKA_SLOWEST_MS)):
+        verdict = _verdict(is_reached)
+        if is_reached and caught.waiting < KAFKA_WAITING:
+            verdict, measured = Verdict.UNMEASURED, f"{measured} with {caught.waiting:,}"
+        elif not is_reached and caught.is_load_late:
+            verdict, measured = Verdict.UNMEASURED, f"{measured}: {BUSY}"
+        yield Goal(f"{what}, {aspect}", goal, measured, verdict)

@@ -18,6 +18,7 @@ EVENTS_PER_S = 20_000
 EVENTS_PER_CALL = 10      # of ASOF.PUSH; as many HSETs are sent to redis-server at once
 WRITERS = 8
 SEED_EVENTS = 300         # of workload.stream; each run has events of its own
+WARM_WRITES = 4           # of each entity on the average, before it is measured
 
 
 @dataclasses.dataclass
@@ -82,20 +83,26 @@ def _latency(outcomes):
 
 
 def measure_mixed(pair, folder, rounds, run_s, say):
-    """Reads and writes at their rates, both over all entities alike: A B A B `rounds` times, reads alone before."""
+    """Reads and writes at their rates, both over all entities alike: A B A B `rounds` times. Before, the same load
+    until most entities were written and read in turn: what either server keeps of such entities is then there."""
     reads = write_requests(folder / "reads", pair.reads())
     hsets = write_requests(folder / "hsets", _hsets(pair))
     outcomes, cpu = {peer: [] for peer in pair.peers}, {peer: [] for peer in pair.peers}
-    for peer in pair.peers:  # so that both begin warm: asofd may just have been started anew
-        replay(peer, run_s, [Stream("reads", "load", reads, READS_PER_S_MIXED, CONNECTIONS)])
+
+    def run(peer, writes, seconds):
+        return replay(peer, seconds, [Stream("reads", "load", reads, READS_PER_S_MIXED, CONNECTIONS),
+                                      Stream("writes", "load", writes, EVENTS_PER_S // EVENTS_PER_CALL, WRITERS)])
+
+    warm_s = max(run_s, WARM_WRITES * pair.entities / EVENTS_PER_S)
+    say(f"HMGET while {EVENTS_PER_S:,} events/s are written: {warm_s:.0f} s each to warm up")
+    for peer, writes in zip(pair.peers, (write_requests(folder / "pushes", _pushes(pair, -1, warm_s)), hsets)):
+        run(peer, writes, warm_s)
     for number in range(rounds):
         say(f"HMGET while {EVENTS_PER_S:,} events/s are written, round {number + 1} of {rounds}")
         pushes = write_requests(folder / "pushes", _pushes(pair, number, run_s))
         for peer, writes in zip(pair.peers, (pushes, hsets)):
             before_s = peer.cpu_s()
-            outcomes[peer].append(replay(peer, run_s, [
-                Stream("reads", "load", reads, READS_PER_S_MIXED, CONNECTIONS),
-                Stream("writes", "load", writes, EVENTS_PER_S // EVENTS_PER_CALL, WRITERS)]))
+            outcomes[peer].append(run(peer, writes, run_s))
             cpu[peer].append((peer.cpu_s() - before_s) / run_s)
     p99_ms = {peer: [percentile_ms(outcome["reads"].latencies, 99) for outcome in outcomes[peer]] for peer in pair.peers}
     return MixedResult(rounds, *(_latency([outcome["reads"] for outcome in outcomes[peer]]) for peer in pair.peers),

@@ -10,6 +10,8 @@ import subprocess
 
 import freshness
 import goals
+import kafka_cost
+import kafka_reads
 import latency
 import past
 import pushes
@@ -43,13 +45,14 @@ class Results:
     freshness: list = None  # of freshness.RateResult
     window: list = None     # of window_cost.WindowCost
     restart: object = None  # restart.RestartResult
+    kafka: object = None    # kafka_bench.KafkaResult
 
 
 def render(results):
     """The whole document."""
     sections = ((_reads, results.reads), (_memory, results.reads), (_latency, results.latency), (_mixed, results.mixed),
                 (_pushes, results.pushes), (_freshness, results.freshness), (_window, results.window),
-                (_past, results.past), (_restart, results.restart))
+                (_past, results.past), (_restart, results.restart), (_kafka, results.kafka))
     parts = ["# Benchmarks", INTRODUCTION, "## Goals\n\n" + _goals(results),
              *(section(measured) for section, measured in sections if measured is not None),
              _commands(results), _machine(results)]
@@ -180,7 +183,8 @@ def _mixed(mixed):
     return (f"## Reads while events are written\n\nHMGET at {latency.READS_PER_S_MIXED:,}/s while "
             f"{latency.EVENTS_PER_S:,} events/s are written to the same entities, all of them alike: to asofd by "
             f"ASOF.PUSH of {latency.EVENTS_PER_CALL} events with fsync, to redis-server by {latency.EVENTS_PER_CALL} HSETs of "
-            f"a whole row at once, kept in memory only. {mixed.rounds} rounds. The ratio of p99 is "
+            f"a whole row at once, kept in memory only. {mixed.rounds} rounds, once the same load has written to each entity "
+            f"{latency.WARM_WRITES} times on the average. The ratio of p99 is "
             f"{mixed.ratio.text('{:.2f}')}.\n\n"
             + _table(["server", "reads/s", "reached", "p50 ms", "p99 ms", "p99.9 ms", "writes, p99 ms",
                       "server CPU, seconds a second"], rows)
@@ -211,6 +215,49 @@ def _restart(result):
     return (f"## Start after a crash\n\nkill -9 right after the last acknowledgement, then a start with the same data; "
             f"{result.rounds} kills, with further events between them. What was acknowledged is read afterwards.\n\n"
             + _table(["what", "measured"], rows))
+
+
+def _kafka(kafka):
+    def over(results, value, pattern):
+        return Spread.of([value(result) for result in results]).text(pattern)
+
+    streams = kafka.streams
+    columns = (("{:.2f}", lambda at: at.cpu_us), ("{:,.0f}", lambda at: at.per_s),
+               ("{:.2f}", lambda at: at.cpu_read_s / at.events * 1e6), ("{:.2f}", lambda at: at.cpu_compact_s / at.events * 1e6))
+    rows = [[name, *(over(results, value, pattern) for pattern, value in columns)]
+            for name, results in (("asofd, hopping", kafka.hopping), ("asofd, sliding", kafka.exact))]
+    rows.append(["Kafka Streams 3.9, exactly_once_v2", streams.cpu_us.text("{:.2f}"), streams.per_s.text("{:,.0f}"),
+                 "", ""])
+    return (f"## Kafka\n\n{kafka.events:,} events of {kafka.entities:,} entities, skewed by Zipf's law, in a topic of four "
+            "partitions, JSON, lz4; the broker runs on the load's CPU and is not counted. Features "
+            "([loadtest/kafka.yaml](../loadtest/kafka.yaml)): a count over 5 minutes that hops by 1, an average over an hour "
+            "that hops by 5 minutes, a session of 30 minutes. asofd reads the whole topic into an empty database; its CPU is "
+            f"counted from the definition until it is quiet, with one read of each entity; {len(kafka.hopping)} rounds; a "
+            "full compaction is shown beside. Kafka Streams "
+            "([loadtest/peers/streams](../loadtest/peers/streams/Features.java)) computes the same three, without ids of events "
+            f"and without lateness; of its run the first {streams.warm_up_s:.0f} s ({streams.warm_up_events:,} events) are left "
+            f"out, in which it starts and is compiled, and the {streams.wall_s:.0f} s after them count ({streams.events:,} "
+            f"events, in {kafka_cost.PARTS} parts). Both count the busiest entity's events right, or the run fails.\n\n"
+            + _table(["", "CPU µs an event", "events/s", "of it reads", "compaction, CPU µs an event"], rows)
+            + "\n\n" + _kafka_reads(kafka))
+
+
+def _kafka_reads(kafka):
+    fresh, caught = kafka.freshness, kafka.catch_up
+    rows = [[f"produced to read, at {fresh.events_per_s:,.0f} events/s", *_percentiles(fresh.latencies)],
+            ["HMGET, idle", *_percentiles(caught.idle)],
+            [f"HMGET while it catches up, {caught.events / caught.wall_s:,.0f} events/s", *_percentiles(caught.busy)]]
+    late = " (load late)" if caught.is_load_late else ""
+    return (f"Latencies in ms. *Produced to read*: from the producer's call to the first answer that counts the event, "
+            f"{kafka_reads.PROBES_PER_S} a second, one after the other, while others are produced ({fresh.late_ms:.0f} ms late "
+            f"at most). HMGET of the three features at {kafka_reads.READS_PER_S:,}/s over {kafka_reads.CONNECTIONS} connections, "
+            f"from when each was due{late}; asofd had been stopped, and {caught.waiting:,} events were waiting for it.\n\n"
+            + _table(["", "p50", "p99", "p99.9", "slowest", "how many"], rows))
+
+
+def _percentiles(latencies):
+    return [*(f"{percentile_ms(latencies, percent):.3f}" for percent in (50, 99, 99.9, 100)),
+            f"{latencies.get_total_count():,}"]
 
 
 def _mib(spread):

@@ -4,24 +4,26 @@ one looks. Run by `make demo-kafka`; stops all that it started.
 
 First it produces what flew out of New York until the evening of 7 February 2013, as fast as the broker
 takes it, so that asofd has to catch up; then it plays the day of the blizzard Nemo at a multiple of the
-speed at which it went. ASOF_DEMO_SPEED sets that multiple.
+speed at which it went. ASOF_DEMO_SPEED sets that multiple; at 10 the day takes 1.7 hours.
 """
 
 import argparse
 import bisect
+import collections
 import datetime as dt
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
 
 import redis
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -36,11 +38,13 @@ PLAY_FROM = "2013-02-08T10:00:00Z"   # five in the morning in New York
 PLAY_UNTIL = "2013-02-09T03:00:00Z"
 SPEED = 1500                          # 17 hours in 41 seconds
 TICK_S = 0.02
+LOOK_S = 0.002                        # between two looks at how far it is
+MARKS_MAX = 1000                      # moments of production that were not read yet
 SHOW_S = 0.25
 SHOW_PIPED_S = 5                      # between two pictures where nothing can be drawn over
 READY_TIMEOUT_S = 60
 CATCH_UP_TIMEOUT_S = 120
-LAG_COLUMNS = ("source", "partitions", "read up to", "lag", "behind")
+LAG_COLUMNS = ("source", "partitions", "read up to", "lag", "behind", "produced to read")
 FEATURES = {
     "airport_departures": (("JFK", "EWR", "LGA"),
                            ("departures_1h", "delay_avg_1h", "late_share_1h", "cancelled_today", "visibility_last")),
@@ -117,6 +121,7 @@ class Flights(threading.Thread):
         self.events = sorted(self.read(folder), key=lambda event: event[0])
         self.times = [event[0] for event in self.events]
         self.produced = dict.fromkeys(SOURCES, 0)
+        self.marks = {source: collections.deque(maxlen=MARKS_MAX) for source in SOURCES}  # of (produced by then, when)
         self.is_past_produced = threading.Event()
         self.may_play = threading.Event()
         self.clock = moment(PLAY_FROM)
@@ -152,6 +157,8 @@ class Flights(threading.Thread):
                     self.producer.poll(TICK_S)
             self.produced[source] += 1
         self.producer.poll(0)
+        for source in {source for _, source, _, _ in self.events[first:end]}:
+            self.marks[source].append((self.produced[source], time.monotonic()))
         return end
 
     def play(self, sent):
@@ -184,13 +191,17 @@ class Screen:
         self.height = 0
         print(f"\n{self.bold(text)}", flush=True)
 
+    def is_due(self):
+        return time.monotonic() - self.drawn >= (SHOW_S if self.is_terminal else SHOW_PIPED_S)
+
     def draw(self, lines, is_last=False):
-        every = SHOW_S if self.is_terminal else SHOW_PIPED_S
-        if not is_last and time.monotonic() - self.drawn < every:
+        if not is_last and not self.is_due():
             return
         self.drawn = time.monotonic()
-        if self.is_terminal and self.height:
-            print(f"\033[{self.height}F", end="")
+        if self.is_terminal:
+            width = shutil.get_terminal_size().columns
+            lines = [line[:width] for line in lines]  # a line that wraps would be two to go back over
+            print(f"\033[{self.height}F" if self.height else "", end="")
         elif self.height:
             print()
         end = "\033[K\n" if self.is_terminal else "\n"
@@ -208,14 +219,32 @@ def lag_of(client):
     return json.loads(client.execute_command("ASOF.LAG"))
 
 
-def lag_lines(client):
+class Freshness:
+    """How long ago what was read last had been produced, for each source."""
+
+    def __init__(self, flights):
+        self.flights = flights
+        self.seconds = {}
+
+    def look(self, sources):
+        for source in sources:
+            read = sum(each["next_offset"] or 0 for each in source["partitions"])
+            marks = self.flights.marks[source["source"]]
+            while marks and marks[0][0] <= read:
+                self.seconds[source["source"]] = time.monotonic() - marks.popleft()[1]
+
+    def text(self, source):
+        return f"{self.seconds[source] * 1000:.0f} ms" if source in self.seconds else "-"
+
+
+def lag_lines(sources, freshness):
     """One line a source, of what `asof lag` tells of each partition."""
     rows = [LAG_COLUMNS]
-    for source in lag_of(client):
-        partitions = source["partitions"]
-        read, lag = (sum(each[name] or 0 for each in partitions) for name in ("next_offset", "lag"))
+    for source in sources:
+        name, partitions = source["source"], source["partitions"]
+        read, lag = (sum(each[column] or 0 for each in partitions) for column in ("next_offset", "lag"))
         seconds = max((each["lag_seconds"] or 0 for each in partitions), default=0)
-        rows.append((source["source"], str(len(partitions)), f"{read:,}", f"{lag:,}", f"{seconds:.1f} s"))
+        rows.append((name, str(len(partitions)), f"{read:,}", f"{lag:,}", f"{seconds:.1f} s", freshness.text(name)))
     return table(rows)
 
 
@@ -230,28 +259,35 @@ def feature_lines(client):
     return lines
 
 
-def total_read(client):
-    return sum(each["next_offset"] or 0 for source in lag_of(client) for each in source["partitions"])
-
-
-def watch_catching_up(screen, client, flights):
-    started = time.monotonic()
-    while total_read(client) < sum(flights.produced.values()) or not flights.is_past_produced.is_set():
-        if flights.error or time.monotonic() - started > CATCH_UP_TIMEOUT_S:
+def watch_catching_up(screen, client, flights, freshness):
+    deadline = time.monotonic() + CATCH_UP_TIMEOUT_S
+    while True:
+        is_produced = flights.is_past_produced.is_set()
+        sources = lag_of(client)
+        read = sum(each["next_offset"] or 0 for source in sources for each in source["partitions"])
+        is_last = is_produced and read == sum(flights.produced.values())
+        freshness.look(sources)
+        screen.draw(lag_lines(sources, freshness), is_last)
+        if is_last:
+            return
+        if flights.error or time.monotonic() > deadline:
             raise Failed(f"not caught up: {flights.error or 'it takes too long'}")
-        screen.draw(lag_lines(client))
         time.sleep(TICK_S)
-    screen.draw(lag_lines(client), is_last=True)
 
 
-def watch_playing(screen, client, flights):
+def watch_playing(screen, client, flights, freshness):
+    """Looks often, so that it sees soon what was read, and draws now and then."""
     flights.may_play.set()
     is_last = False
     while not is_last:
         is_last = not flights.is_alive()
-        local = flights.clock.astimezone(dt.timezone(dt.timedelta(hours=-5)))
-        screen.draw([f"New York, {local:%d %B %Y %H:%M}", *lag_lines(client), *feature_lines(client)], is_last)
-        time.sleep(TICK_S)
+        sources = lag_of(client)
+        freshness.look(sources)
+        if is_last or screen.is_due():
+            local = flights.clock.astimezone(dt.timezone(dt.timedelta(hours=-5)))
+            lines = [f"New York, {local:%d %B %Y %H:%M}", *lag_lines(sources, freshness), *feature_lines(client)]
+            screen.draw(lines, is_last)
+        time.sleep(LOOK_S)
     if flights.error:
         raise Failed(f"the flights can't be produced: {flights.error}")
 
@@ -263,9 +299,9 @@ def show(screen, server, broker, flights, definitions):
     client = redis.Redis(server.host, server.port)
     screen.title("2. It catches up with what flew until the evening of 7 February 2013")
     flights.start()
-    watch_catching_up(screen, client, flights)
+    watch_catching_up(screen, client, flights, Freshness(flights))
     screen.title(f"3. The day of the blizzard Nemo, at {flights.speed} times its speed: lag, and features of now")
-    watch_playing(screen, client, flights)
+    watch_playing(screen, client, flights, Freshness(flights))
 
 
 def main():
@@ -276,13 +312,14 @@ def main():
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     screen, broker, server = Screen(), None, None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         broker = Broker(fetch(build / "cache"), home / "broker").start()
         create_topics(broker.address)
         server = Server(build, home)
         flights = Flights(build / "flights", broker.address, int(os.environ.get("ASOF_DEMO_SPEED", SPEED)))
         show(screen, server, broker, flights, write_definitions(home, broker.address))
-    except (BrokerError, Failed) as error:
+    except (BrokerError, Failed, KafkaException, redis.RedisError, OSError) as error:
         sys.exit(f"demo_kafka.py: {error}")
     except KeyboardInterrupt:
         print()

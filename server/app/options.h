@@ -31,7 +31,7 @@ enum { OPTION_TEXT_SIZE = 1024, PORT_OFF = -1 };
     X(readers, COUNT, "readers", "2", 1, 64, "threads",                                            \
       "Threads that wait for the disk, so that those that serve need not.")                        \
     X(hot_bytes, BYTES, "hot-bytes", "256MiB", 0, INT64_C(1) << 40, "bytes",                       \
-      "Memory for finished rows of entities that are read; 0 keeps none.")                         \
+      "Memory for finished rows and newest events of entities in use; 0 keeps none.")              \
     X(block_cache_bytes, BYTES, "block-cache-bytes", "16MiB", 1 << 20, INT64_C(1) << 40, "bytes",  \
       "Memory for blocks read from disk.")                                                         \
     X(write_buffer_bytes, BYTES, "write-buffer-bytes", "8MiB", 1 << 16, INT64_C(1) << 34,         \

@@ -1,6 +1,8 @@
 /* What Redis has no command for: moments, statuses, definitions. Programs read JSON, people use
  * `asof`. */
 #include "app/resp_call.h"
+#include "base/clock.h"
+#include "base/time_text.h"
 
 /* ---- moments and features ---- */
 
@@ -15,7 +17,9 @@ void resp_asof_at(struct resp_call *call)
         return;
     }
     moment.is_exclusive = call->count == 3;
-    call->session->moment = moment;
+    call->moment = moment;
+    if (!call->is_rehearsal)
+        call->session->moment = moment;
     resp_write_simple(call->reply, "OK");
 }
 
@@ -186,6 +190,8 @@ static void plan_write_fill(struct resp_call *call, const struct change *change,
     if (change->filled_from.size == 0)
         return;
     buffer_format(json, ",\"is_first\":%s", change->is_first ? "true" : "false");
+    if (change->is_replayed)
+        return;
     if (stream_find_backfill(call->stream, change->filled_from, &backfill, &err) != STATUS_OK)
         return;
     buffer_append_text(json, ",\"backfill\":{\"source\":");
@@ -253,6 +259,35 @@ void resp_asof_apply(struct resp_call *call)
 void resp_asof_plan(struct resp_call *call)
 {
     asof_run_plan(call, false);
+}
+
+/* "source FROM T [PROMOTE]", T also `earliest` */
+void resp_asof_replay(struct resp_call *call)
+{
+    struct moment from = {.t_us = TIME_MIN_US};
+    struct registry_plan plan = {0};
+    struct error err = {0};
+    bool is_promoting =
+        call->count == 5 && bytes_equal_nocase(resp_call_argument(call, 4), "promote");
+    if (!bytes_equal_nocase(resp_call_argument(call, 2), "from") ||
+        call->count != (is_promoting ? 5 : 4)) {
+        resp_call_syntax_error(call);
+        return;
+    }
+    if (!bytes_equal_nocase(resp_call_argument(call, 3), "earliest") &&
+        !resp_call_moment(call, 3, &from))
+        return;
+    int64_t from_us = from.is_now ? clock_now_us() : from.t_us;
+    if (stream_is_dirty(call->stream)) { /* a failure of that is told to those whose it is */
+        call->is_batch_full = true;
+        return;
+    }
+    enum status status = stream_replay(call->stream, resp_call_argument(call, 1), from_us,
+                                       is_promoting, call->arena, &plan, &err);
+    if (status == STATUS_OK)
+        plan_write(call, &plan);
+    else
+        resp_call_failed(call, status, &err);
 }
 
 void resp_asof_list(struct resp_call *call)

@@ -18,7 +18,8 @@ enum resp_flag {
     RESP_FAST = 8,      /* as Redis means it: its time does not grow with the data */
     RESP_IMMEDIATE = 16, /* runs at once inside MULTI, too */
     RESP_WRITER = 32,    /* runs on the writer's thread, see resp_job.c */
-    RESP_ROUND = 64      /* asks all doors, so that its reply comes later: not inside MULTI */
+    RESP_ROUND = 64,     /* asks all doors, so that its reply comes later: not inside MULTI */
+    RESP_MOMENT = 128    /* changes the moment of the reads behind it */
 };
 
 struct resp_call;
@@ -115,7 +116,7 @@ struct resp_call {
     struct query *query;          /* of the others, as the next two */
     struct resp_counters *counters;
     struct resp_cursors *cursors;
-    struct moment moment;         /* of the session */
+    struct moment moment;         /* of the session; in a rehearsal, of what is rehearsed */
     const struct resp_command *command;
     const struct resp_command *parent; /* of a subcommand, else NULL */
     const struct bytes *arguments;     /* [0] is the name */
@@ -308,6 +309,7 @@ void resp_versions_rollback(struct resp_call *call);
 
 /* resp_kafka.c */
 void resp_asof_lag(struct resp_call *call);
+void resp_asof_replay(struct resp_call *call);
 extern const struct resp_command resp_dlq_subcommands[];
 
 /* resp_command.c */

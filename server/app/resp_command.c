@@ -21,7 +21,7 @@ enum {
 static const struct resp_command commands[] = {
     {"asof.apply", -3, W, resp_asof_apply, 0, NULL, "asof",
      "Registers definitions: [PROMOTE] name text [name text ...]. Answers JSON: what is new or changed."},
-    {"asof.at", -2, F, resp_asof_at, 0, NULL, "asof",
+    {"asof.at", -2, F | RESP_MOMENT, resp_asof_at, 0, NULL, "asof",
      "Later reads of this connection are as of T [EXCLUSIVE]; now goes back."},
     {"asof.describe", -2, F, resp_asof_describe, 0, NULL, "asof",
      "A source, an entity or a view (view@2) as JSON."},
@@ -46,6 +46,8 @@ static const struct resp_command commands[] = {
      "Makes a version the active one: view@2 [FORCE]."},
     {"asof.push", -3, P, resp_push_push, 0, NULL, "asof",
      "Pushes events, all or none: source [PRODUCER name sequence] json [json ...]."},
+    {"asof.replay", -4, W, resp_asof_replay, 0, NULL, "asof",
+     "New versions of the views of a source, from Kafka since T: source FROM T [PROMOTE]."},
     {"asof.rollback", 2, W, resp_versions_rollback, 0, NULL, "asof",
      "Makes the version of a view active that was it before."},
     {"asof.set", -6, P, resp_write_set_at, 1, NULL, "asof",

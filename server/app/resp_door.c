@@ -156,18 +156,10 @@ static bool request_is_http(const struct resp_request *request)
            bytes_equal_nocase(request->arguments[0], "host:");
 }
 
-/* Runs the call from memory, or, where a reader was busy with it before, in any way. What it did is
- * undone where it needs the disk. */
-static void session_run(struct resp_session *session, struct resp_call *call)
+/* Runs the call from memory; false: that needs the disk, and what it did is undone. */
+static bool session_run_from_memory(struct resp_session *session, struct resp_call *call)
 {
     struct resp_door *door = session->door;
-    bool may_rehearse = door->options.readers != NULL && !session->is_rehearsed &&
-                        (call->command->flags & (RESP_READ | RESP_IMMEDIATE));
-    if (!may_rehearse) {
-        session->is_rehearsed = false;
-        resp_call_run(call);
-        return;
-    }
     const struct resp_counters counters = door->counters;
     const struct moment moment = session->moment;
     size_t replied_bytes = session->output->size;
@@ -175,12 +167,31 @@ static void session_run(struct resp_session *session, struct resp_call *call)
     resp_call_run(call);
     query_set_waiting(door->options.query, true);
     if (!call->needs_disk)
-        return;
+        return true;
+    call->needs_disk = false;
     door->counters = counters;
-    session->moment = moment; /* an EXEC may have changed it */
+    session->moment = call->moment = moment; /* an EXEC may have changed it */
     session->output->size = replied_bytes;
-    resp_rehearsal_post(call);
-    call->must_wait = true;
+    return false;
+}
+
+/* Runs the call from memory, or has a reader do what it needs from the disk; where a reader did before, it
+ * waits for the disk. */
+static void session_run(struct resp_session *session, struct resp_call *call)
+{
+    bool may_need_disk = session->door->options.readers != NULL &&
+                         (call->command->flags & (RESP_READ | RESP_IMMEDIATE));
+    bool is_rehearsed = session->is_rehearsed;
+    session->is_rehearsed = false;
+    if (may_need_disk && session_run_from_memory(session, call))
+        return;
+    if (may_need_disk && !is_rehearsed) {
+        resp_rehearsal_post(call);
+        call->must_wait = true;
+        return;
+    }
+    session->door->counters.disk_waits_total += may_need_disk;
+    resp_call_run(call);
 }
 
 /* Runs the request; false: it must wait, for the replies that are owed or for a reader. */

@@ -59,6 +59,7 @@ struct resp_session;
     X(entities_found_total, "Reads of an entity that was found.")                                  \
     X(entities_missed_total, "Reads of a key outside all views or of an entity not found.")        \
     X(rehearsals_total, "Commands that had to wait for the disk, and for which a reader did.")     \
+    X(disk_waits_total, "Commands that a worker waited for the disk with, as what was read was gone.") \
     X(overflows_total, "Values answered with nil because their type can't hold them.")             \
     X(commits_failed_total, "Pushes that were not answered OK because their commit failed.")
 

@@ -5,36 +5,33 @@
 
 enum { MULTI_CHUNK_SIZE = 4096 };
 
+/* Tells the connection what is kept for it; false: too much is kept for all. */
+static bool multi_tell(struct resp_session *session)
+{
+    const struct resp_multi *multi = &session->multi;
+    size_t bytes = multi->arena == NULL ? 0 : arena_used_bytes(multi->arena);
+    return session->connection == NULL || network_connection_keep(session->connection, bytes);
+}
+
 void resp_multi_close(struct resp_session *session)
 {
     arena_destroy(&session->multi.arena);
     session->multi = (struct resp_multi){0};
+    multi_tell(session);
 }
 
+/* EXEC will refuse, so nothing that is queued is kept. */
 static void multi_refuse(struct resp_call *call, const char *reason)
 {
-    call->session->multi.is_broken = true;
+    struct resp_session *session = call->session;
+    resp_multi_close(session);
+    session->multi.is_open = session->multi.is_broken = true;
     resp_call_error(call, "ERR %s", reason);
 }
 
-void resp_multi_queue(struct resp_call *call)
+/* Copies the call behind what is queued. */
+static void multi_add(const struct resp_call *call, struct resp_multi *multi)
 {
-    struct resp_multi *multi = &call->session->multi;
-    if (call->command->flags & RESP_WRITER) {
-        multi_refuse(call, "a transaction can only read; a push is whole or not at all by itself");
-        return;
-    }
-    if (call->command->flags & RESP_ROUND) {
-        multi_refuse(call, "what asks all workers is not offered in a transaction; send it before or "
-                           "behind");
-        return;
-    }
-    for (size_t i = 0; i < call->count; i++)
-        multi->size_bytes += call->arguments[i].size + sizeof(struct bytes);
-    if (multi->count >= RESP_MULTI_COMMANDS_MAX || multi->size_bytes > RESP_MULTI_SIZE_MAX) {
-        multi_refuse(call, "the transaction is too long");
-        return;
-    }
     struct bytes *arguments = ARENA_NEW_ARRAY(multi->arena, call->count, struct bytes);
     for (size_t i = 0; i < call->count; i++)
         arguments[i] = arena_copy(multi->arena, call->arguments[i]);
@@ -49,7 +46,35 @@ void resp_multi_queue(struct resp_call *call)
         multi->last->next = queued;
     multi->last = queued;
     multi->count++;
-    resp_write_simple(call->reply, "QUEUED");
+}
+
+void resp_multi_queue(struct resp_call *call)
+{
+    struct resp_multi *multi = &call->session->multi;
+    if (call->command->flags & RESP_WRITER) {
+        multi_refuse(call, "a transaction can only read; a push is whole or not at all by itself");
+        return;
+    }
+    if (call->command->flags & RESP_ROUND) {
+        multi_refuse(call, "what asks all workers is not offered in a transaction; send it before or "
+                           "behind");
+        return;
+    }
+    if (multi->is_broken) {
+        resp_write_simple(call->reply, "QUEUED");
+        return;
+    }
+    for (size_t i = 0; i < call->count; i++)
+        multi->size_bytes += call->arguments[i].size + sizeof(struct bytes);
+    if (multi->count >= RESP_MULTI_COMMANDS_MAX || multi->size_bytes > RESP_MULTI_SIZE_MAX) {
+        multi_refuse(call, "the transaction is too long");
+        return;
+    }
+    multi_add(call, multi);
+    if (multi_tell(call->session))
+        resp_write_simple(call->reply, "QUEUED");
+    else
+        multi_refuse(call, "the transactions of all connections take too much memory; send it again later");
 }
 
 void resp_multi_multi(struct resp_call *call)

@@ -26,7 +26,7 @@ struct resp_rehearsal {
 static void rehearse(struct resp_call *call, const struct resp_command *command,
                      const struct resp_command *parent, const struct bytes *arguments, size_t count)
 {
-    if (!(command->flags & RESP_READ))
+    if (!(command->flags & (RESP_READ | RESP_MOMENT)))
         return;
     arena_reset(call->arena);
     buffer_reset(call->scratch, 0);

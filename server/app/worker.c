@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/priority.h"
 
 struct worker {
     struct query *query; /* owned, as the next two */
@@ -89,6 +90,7 @@ uint64_t worker_turns(const struct worker *worker)
 
 void worker_run(struct worker *worker)
 {
+    priority_set_prompt();
     while (!network_loop_is_stopping(worker->loop))
         turn(worker, true);
 }

@@ -4,17 +4,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/priority.h"
 #include "base/time_text.h"
 
-enum {
-    WRITER_CHUNK_SIZE = 256 * 1024,
-    WRITER_NICE = 5, /* where cores are short, reads go first: a push waits for the disk anyway */
-};
+enum { WRITER_CHUNK_SIZE = 256 * 1024 };
 
 /* How often a failed database is opened again, and what is beyond its retention looked for. */
 #define HOUSEKEEPING_INTERVAL_US (US_PER_SECOND / 5)
@@ -275,7 +272,7 @@ static void *writer_main(void *context)
     struct writer *writer = context;
     bool has_more = true;
     storage_begin_thread();
-    (void)setpriority(PRIO_PROCESS, 0, WRITER_NICE); /* of this thread alone, on Linux */
+    priority_set_background();
     while (!wait_for_jobs(writer, has_more))
         has_more = writer_turn(writer);
     writer_turn(writer); /* what came before the stop */

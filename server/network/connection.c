@@ -50,7 +50,7 @@ static void buffer_give_back(struct buffer *buffer, struct buffer *spare)
 
 static void connection_account(struct network_connection *connection)
 {
-    size_t held = connection->input.capacity + connection->output.capacity;
+    size_t held = connection->input.capacity + connection->output.capacity + connection->kept_bytes;
     connection->loop->held_bytes += held - connection->held_bytes;
     connection->held_bytes = held;
 }
@@ -369,6 +369,14 @@ void network_connection_close(struct network_connection *connection)
 {
     connection->is_closing = true;
     connection_list(connection);
+}
+
+bool network_connection_keep(struct network_connection *connection, size_t bytes)
+{
+    const struct network_loop *loop = connection->loop;
+    connection->kept_bytes = bytes;
+    connection_account(connection);
+    return loop_all_held_bytes(loop) <= loop->budget->bytes_max / 2;
 }
 
 uint64_t network_connection_id(const struct network_connection *connection)

@@ -33,8 +33,8 @@ enum {
 struct network_loop;
 struct network_listener;
 
-/* What the buffers of all connections of several loops may hold together; beyond it, connections that
- * hold much are closed. */
+/* What all connections of several loops may hold together, in buffers and beside them; beyond it,
+ * connections that hold much are closed. */
 struct network_budget {
     size_t bytes_max;
     _Atomic size_t bytes; /* held as of the end of each loop's last turn */
@@ -141,6 +141,11 @@ void network_connection_resume(struct network_connection *connection);
 /* Takes no more bytes, and closes once the output was sent. What the peer is still sending is thrown
  * away for NETWORK_LINGER_DEADLINE_S, as a close over unread bytes would take the last reply along. */
 void network_connection_close(struct network_connection *connection);
+
+/* Counts bytes that the handler keeps for the connection beside its buffers as held by it, in place of those
+ * of the last call. false: all connections together hold more than half of what they may, so that no
+ * more should be kept. */
+bool network_connection_keep(struct network_connection *connection, size_t bytes);
 
 /* From 1, in the order of accepting by its listener, never used again. */
 uint64_t network_connection_id(const struct network_connection *connection);

@@ -31,7 +31,7 @@ struct network_loop {
     size_t connections_count;
     struct connection_list ready;         /* those to be looked at at the start of the next turn */
     size_t ready_count;
-    size_t held_bytes;                    /* capacity of all buffers of connections */
+    size_t held_bytes;                    /* capacity of all buffers of connections, and what is kept beside */
     size_t budgeted_bytes;                /* of them, those that the budget knows of */
     struct network_budget *budget;        /* borrowed, or: */
     struct network_budget own_budget;
@@ -73,6 +73,7 @@ struct network_connection {
     bool is_listed;         /* in loop->ready */
     struct buffer input;    /* not consumed yet */
     struct buffer output;   /* not sent yet */
+    size_t kept_bytes;      /* by the handler, beside the buffers */
     size_t held_bytes;      /* what of loop->held_bytes is ours */
     uint64_t drained_tick;  /* when output last went out, while there is some */
     uint64_t partial_tick;  /* when the request began that is not whole; 0: there is none */
@@ -82,12 +83,18 @@ struct network_connection {
     TAILQ_ENTRY(network_connection) ready_link;
 };
 
-/* Whether the buffers of all loops of the budget hold more than they may. */
-static inline bool loop_is_over_budget(const struct network_loop *loop)
+/* What the connections of all loops of the budget hold. */
+static inline size_t loop_all_held_bytes(const struct network_loop *loop)
 {
     size_t others = atomic_load_explicit(&loop->budget->bytes, memory_order_relaxed) -
                     loop->budgeted_bytes;
-    return others + loop->held_bytes > loop->budget->bytes_max;
+    return others + loop->held_bytes;
+}
+
+/* Whether that is more than they may. */
+static inline bool loop_is_over_budget(const struct network_loop *loop)
+{
+    return loop_all_held_bytes(loop) > loop->budget->bytes_max;
 }
 
 /* Takes the descriptor (owned from now on) as a new connection of the listener, on the thread of the

@@ -15,7 +15,7 @@ struct planner {
     struct definition_set set;
     bool *sources_changed;  /* for each of set.sources: in meaning */
     bool *entities_changed; /* for each of set.entities */
-    struct map *planned;    /* owned: views of the files by name, as they will be: view_definition */
+    struct map *planned; /* owned: views of the files by name, as they will be: view_definition */
     struct change *changes;
     size_t changes_count;
     struct registry_row *rows;
@@ -66,8 +66,7 @@ static enum change_kind source_compare(const struct planner *planner,
 static enum status source_name_check(const struct planner *planner, size_t index)
 {
     const struct source_in_file *source = &planner->set.sources[index];
-    const struct source *before =
-        registry_find_source(planner->registry, source->definition.name);
+    const struct source *before = registry_find_source(planner->registry, source->definition.name);
     if (before == NULL || !before->definition->is_writes)
         return STATUS_OK;
     return mistake(&planner->parse, source->name_node,
@@ -270,9 +269,8 @@ static const char *view_noun(const struct view_definition *view)
 static void view_add_live(struct planner *planner, struct view *view)
 {
     if (view->active == 0 || planner->is_promoting)
-        view_promote(view, view->newest_number,
-                     view->active == 0 ? SWITCH_FILLED : SWITCH_PROMOTED, clock_now_us(),
-                     planner->parse.arena);
+        view_promote(view, view->newest_number, view->active == 0 ? SWITCH_FILLED : SWITCH_PROMOTED,
+                     clock_now_us(), planner->parse.arena);
 }
 
 /* Gives the view, as it was before (or new, without versions), its next version. */
@@ -285,10 +283,9 @@ static void view_add_version(struct planner *planner, const struct view *before,
     view.newest_table = planner->next_id++;
     bool is_derived = view_kind_is_derived(definition->kind);
     definition->version = view.newest_number;
-    struct view_version version = {
-        .table_id = view.newest_table,
-        .state = is_derived ? VERSION_LIVE : VERSION_FILLING,
-        .definition = definition};
+    struct view_version version = {.table_id = view.newest_table,
+                                   .state = is_derived ? VERSION_LIVE : VERSION_FILLING,
+                                   .definition = definition};
     change->version = view.newest_number;
     change->filled_from = definition->source;
     change->is_first = before->active == 0;
@@ -300,8 +297,8 @@ static void view_add_version(struct planner *planner, const struct view *before,
     add_row(planner, version_to_row(&version, planner->parse.arena));
 }
 
-/* The version that the definition is compared with: the newest one, or the active one where it is that
- * one's meaning: who goes back to what is active needs no new version. */
+/* The version that the definition is compared with: the newest one, or the active one where it is
+ * that one's meaning: who goes back to what is active needs no new version. */
 static const struct view_version *compared_version(const struct view *view,
                                                    const struct view_definition *after)
 {
@@ -345,18 +342,6 @@ static void add_writes(struct planner *planner, const struct source_definition *
     add_row(planner, source_to_row(&after, planner->parse.arena));
 }
 
-/* The log of the source is Kafka, which a new version does not read again. */
-static void say_what_lacks(struct planner *planner, const struct source_definition *source)
-{
-    struct change *change = &planner->changes[planner->changes_count - 1];
-    bool is_new = change->kind == CHANGE_NEW || change->kind == CHANGE_CHANGED;
-    if (source->kafka == NULL || registry_find_source(planner->registry, source->name) == NULL ||
-        strcmp(change->noun, "view") != 0 || !is_new)
-        return;
-    change->detail = arena_format(planner->parse.arena, "%.*s%stakes events of Kafka from now on",
-                                  BYTES_ARGS(change->detail), change->detail.size > 0 ? "; " : "");
-}
-
 /* Plans what was resolved, as new or against what is registered of that name. */
 static enum status view_plan_resolved(struct planner *planner, const struct view_draft *draft,
                                       struct view_definition *definition, bool is_in_files)
@@ -396,8 +381,6 @@ static enum status view_plan(struct planner *planner, const struct parse *parse,
         status = view_plan_resolved(planner, draft, definition, is_in_files);
     if (status == STATUS_OK && source->is_writes && definition->version != 0)
         add_writes(planner, source);
-    if (status == STATUS_OK && planner->changes_count > 0)
-        say_what_lacks(planner, source);
     return status;
 }
 

@@ -102,6 +102,7 @@ struct change {
     uint32_t version;    /* of a view: the one that it then has; else 0 */
     struct bytes detail; /* one line for people: "window of payments_5m: 5m -> 10m"; may be empty */
     struct bytes filled_from; /* of a view that gets a version: the source whose log fills it */
+    bool is_replayed;    /* what fills it is not all that the source has; see registry_plan_replay */
     bool is_first;       /* the version is the view's first, so it becomes active by itself */
 };
 
@@ -137,6 +138,13 @@ MUST_USE enum status registry_plan_promoting(const struct registry *registry,
                                              const struct definition_checks *checks,
                                              struct arena *arena, struct registry_plan *plan,
                                              struct error *err);
+
+/* replay.c: each view of a source that reads Kafka gets a next version of the meaning that it has, which becomes
+ * active by itself if is_promoting. The i-th one gets the table registry->next_id + i. NOT_FOUND: there is no
+ * such source, or no view of it. INVALID: it does not read Kafka. */
+MUST_USE enum status registry_plan_replay(const struct registry *registry, struct bytes source,
+                                          bool is_promoting, struct arena *arena,
+                                          struct registry_plan *plan, struct error *err);
 
 /* ---- versions.c: which version is the active one, and which may go ----
  *

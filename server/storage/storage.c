@@ -11,9 +11,11 @@
 #include "base/clock.h"
 #include "base/endian.h"
 #include "base/log.h"
+#include "base/priority.h"
 #include "storage/batch_rows.h"
 #include "storage/directory.h"
 #include "storage/disk.h"
+#include "storage/hot_tell.h"
 #include "storage/partials.h"
 #include "storage/range.h"
 #include "storage/sharing.h"
@@ -130,6 +132,27 @@ static enum status database_open(struct storage *storage, struct error *err)
     return failure == NULL ? STATUS_OK : storage_failed("open the database", failure, err);
 }
 
+struct opening {
+    struct storage *storage;
+    struct error *err;
+    enum status status;
+};
+
+static void opening_run(void *context)
+{
+    struct opening *opening = context;
+    opening->status = database_open(opening->storage, opening->err);
+}
+
+/* RocksDB's threads, which flush and compact, begin with what the thread has that opens the first database:
+ * they leave the core to reads, as the writer does. */
+static enum status database_open_first(struct storage *storage, struct error *err)
+{
+    struct opening opening = {.storage = storage, .err = err};
+    priority_run_background(opening_run, &opening);
+    return opening.status;
+}
+
 /* Handles go before the database: Debian's library aborts otherwise. */
 static void database_close(struct storage *storage)
 {
@@ -165,7 +188,7 @@ enum status storage_open(const char *directory, const struct storage_options *op
         status = error_set(err, STATUS_LIMIT, "the path of the data directory is too long");
         goto out;
     }
-    status = database_open(storage, err);
+    status = database_open_first(storage, err);
     if (status != STATUS_OK)
         goto out;
     *out = storage;
@@ -294,47 +317,6 @@ void batch_put_row(struct batch *batch, struct storage *storage, struct bytes ke
 void batch_delete_row(struct batch *batch, struct storage *storage, struct bytes key)
 {
     batch_delete(batch, storage, FAMILY_ROWS, key);
-}
-
-/* The i-th event of the batch as a timeline gives it; borrowed from the batch. */
-static struct timeline_event batch_event(const struct batch *batch, size_t i)
-{
-    struct bytes tail = bytes_after(sorted_puts_key(&batch->events, i),
-                                    sorted_puts_head(&batch->events, i).size + KIND_SIZE);
-    return (struct timeline_event){.time_us = be64_read_signed(tail.data),
-                                   .identity = bytes_after(tail, TIME_SIZE),
-                                   .row = sorted_puts_value(&batch->events, i)};
-}
-
-/* Tells the hot tier `count` events of one entity, from the i-th of the batch on. Where it is not known
- * whether they were written, or they are many, the entity is forgotten. */
-static void tell_entity(struct storage *storage, const struct batch *batch, size_t i, size_t count,
-                        bool is_written)
-{
-    struct timeline_event events[EDGES_EVENTS_MAX];
-    struct bytes head = sorted_puts_head(&batch->events, i);
-    uint32_t table_id = be32_read(head.data);
-    struct bytes entity = bytes_after(head, TABLE_SIZE);
-    if (!is_written || count > EDGES_EVENTS_MAX) {
-        hot_forget(storage->hot, table_id, entity);
-        return;
-    }
-    for (size_t j = 0; j < count; j++)
-        events[j] = batch_event(batch, i + j);
-    hot_write(storage->hot, table_id, entity, events, count);
-}
-
-/* Tells the hot tier what the batch, whose events are sorted, did to entities. */
-static void tell_hot(struct storage *storage, const struct batch *batch, bool is_written)
-{
-    size_t first = 0;
-    for (size_t i = 1; i <= batch->events.count; i++) {
-        if (i < batch->events.count && bytes_equal(sorted_puts_head(&batch->events, i),
-                                                   sorted_puts_head(&batch->events, first)))
-            continue;
-        tell_entity(storage, batch, first, i - first, is_written);
-        first = i;
-    }
 }
 
 /* Sets the batch's key to that of a partial. */
@@ -513,7 +495,7 @@ enum status storage_write(struct storage *storage, struct batch *batch, bool syn
     atomic_fetch_add(&storage->changes, 1);
     rocksdb_write(storage->database, sync ? storage->write_synced : storage->write_unsynced,
                   batch->writes, &failure);
-    tell_hot(storage, batch, failure == NULL);
+    hot_tell(storage->hot, &batch->events, failure == NULL);
     atomic_fetch_add(&storage->changes, 1);
     if (failure == NULL)
         return STATUS_OK;

@@ -37,6 +37,19 @@ static enum status collect_row(void *context, struct bytes key, struct bytes val
     return STATUS_OK;
 }
 
+/* Rows of definitions; plans may have others beside them, which go into the same batch. */
+static const char *const prefixes[] = {"source/", "entity/", "view/"};
+
+enum { PREFIXES_COUNT = sizeof(prefixes) / sizeof(prefixes[0]) };
+
+static bool is_definition(struct bytes key)
+{
+    for (size_t i = 0; i < PREFIXES_COUNT; i++)
+        if (bytes_start_with(key, bytes_of_text(prefixes[i])))
+            return true;
+    return false;
+}
+
 /* Puts the planned rows over the stored ones; the later of two with one key wins, as in a batch. */
 static void overlay_rows(struct row_list *list, const struct registry_plan *plan)
 {
@@ -50,7 +63,8 @@ static void overlay_rows(struct row_list *list, const struct registry_plan *plan
         if (map_get(latest, stored.rows[i].key) == NULL)
             list_add(list, stored.rows[i].key, stored.rows[i].value);
     for (size_t i = 0; i < plan->rows_count; i++)
-        if (map_get(latest, plan->rows[i].key) == &plan->rows[i] && plan->rows[i].value.data != NULL)
+        if (is_definition(plan->rows[i].key) &&
+            map_get(latest, plan->rows[i].key) == &plan->rows[i] && plan->rows[i].value.data != NULL)
             list_add(list, plan->rows[i].key, plan->rows[i].value);
     free(stored.rows);
     map_destroy(&latest);
@@ -69,10 +83,9 @@ static const struct definition_checks *checks(void)
 static enum status load_snapshot(struct stream *stream, const struct registry_plan *plan,
                                  struct registry **out, struct error *err)
 {
-    static const char *const prefixes[] = {"source/", "entity/", "view/"};
     struct row_list list = {.arena = arena_create(STREAM_CHUNK_SIZE)};
     enum status status = STATUS_OK;
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]) && status == STATUS_OK; i++)
+    for (size_t i = 0; i < PREFIXES_COUNT && status == STATUS_OK; i++)
         status = storage_scan_rows(stream->storage, bytes_of_text(prefixes[i]), collect_row, &list,
                                    err);
     if (status == STATUS_OK && plan != NULL)

@@ -1,23 +1,27 @@
 /* Fill: a new version of a view reads its source's log from the beginning, while ingestion already
  * writes to it. Both write the same rows for the same events, so where they meet does not matter:
- * a fill is done once it has read the log to where it ended when the fill began, and it may begin again.
+ * a fill is done once it has read the log to where it ended when the fill began, and it may begin
+ * again.
  *
- * While events are pushed it works in smaller pieces and half of the time, so that pushes need not wait
- * long for it.
+ * While events are pushed it works in smaller pieces and half of the time, so that pushes need not
+ * wait long for it.
  *
- * Its position is kept in the row "fill/TABLE", written with the events up to there. */
+ * Its position is kept in the row "fill/TABLE", written with the events up to there. What reads
+ * Kafka is filled by kafka_fill.h. */
+#include "stream/fill.h"
+
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/endian.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/time_text.h"
-#include "stream/stream_private.h"
+#include "stream/kafka_fill.h"
 
 enum {
-    FILL_STEP_EVENTS_MAX = 500, /* so that a step is a few milliseconds */
-    FILL_BUSY_EVENTS_MAX = 100, /* while events are pushed, and */
-    FILL_BUSY_PART = 2,         /* of the time */
+    FILL_STEP_EVENTS_MAX = 500,            /* so that a step is a few milliseconds */
+    FILL_BUSY_EVENTS_MAX = 100,            /* while events are pushed, and */
+    FILL_BUSY_PART = 2,                    /* of the time */
     FILL_STEP_BYTES_MAX = 4 * 1024 * 1024, /* of rows, for the same reason */
     FILL_ROW_SIZE = 8,
 };
@@ -34,8 +38,8 @@ static enum status position_read(const struct stream *stream, const struct view_
 {
     struct bytes row;
     struct arena *arena = arena_create(256);
-    enum status status = storage_get_row(stream->storage, fill_key(arena, version->table_id),
-                                         arena, &row, err);
+    enum status status =
+        storage_get_row(stream->storage, fill_key(arena, version->table_id), arena, &row, err);
     *position = 0;
     if (status == STATUS_OK && row.size == FILL_ROW_SIZE)
         *position = be64_read(row.data);
@@ -67,6 +71,8 @@ struct found {
 static bool find_oldest(void *context, struct source_runtime *source, struct view_input *input)
 {
     struct found *found = context;
+    if (source->source->definition->kafka != NULL)
+        return true;
     if (found->input == NULL || input->version->table_id < found->input->version->table_id)
         *found = (struct found){.source = source, .input = input};
     return true;
@@ -88,7 +94,10 @@ static bool list_progress(void *context, struct source_runtime *source, struct v
     *progress = (struct fill_progress){.view = input->view->name,
                                        .version = input->view->version,
                                        .events_total = source->state->committed.next_sequence};
-    if (position_read(list->stream, input->version, &progress->events_done, NULL) != STATUS_OK)
+    if (source->source->definition->kafka != NULL)
+        kafka_fill_progress(list->stream, input->version->table_id, &progress->events_done,
+                            &progress->events_total);
+    else if (position_read(list->stream, input->version, &progress->events_done, NULL) != STATUS_OK)
         progress->events_done = 0;
     return true;
 }
@@ -105,7 +114,7 @@ size_t stream_fills(const struct stream *stream, struct fill_progress *progress,
 
 /* Rows that make versions live, and what to say then. */
 struct live_list {
-    const struct stream *stream;
+    struct stream *stream;
     struct arena *arena;
     struct registry_row *rows; /* rows_max of them, in the arena */
     size_t rows_count;
@@ -132,8 +141,12 @@ static enum status write_live(struct stream *stream, const struct live_list *lis
 
 static bool list_empty(void *context, struct source_runtime *source, struct view_input *input)
 {
-    if (source->state->committed.next_sequence == 0)
-        list_live(context, input);
+    struct live_list *list = context;
+    bool is_empty = source->source->definition->kafka != NULL
+                        ? kafka_fill_is_empty(list->stream, source, input->version->table_id)
+                        : source->state->committed.next_sequence == 0;
+    if (is_empty)
+        list_live(list, input);
     return true;
 }
 
@@ -164,8 +177,8 @@ static void tell_live(const struct stream *stream, const char *name, uint32_t ve
     if (view->active == version)
         log_info("view %s@%u is filled and active", name, version);
     else
-        log_info("view %s@%u is filled and ready: `asof promote %s@%u` makes it the active one", name,
-                 version, name, version);
+        log_info("view %s@%u is filled and ready: `asof promote %s@%u` makes it the active one",
+                 name, version, name, version);
     if (work->mismatched > 0)
         log_warn("view %s@%u lacks %llu events of the log that do not fit its definition", name,
                  version, (unsigned long long)work->mismatched);
@@ -174,8 +187,7 @@ static void tell_live(const struct stream *stream, const char *name, uint32_t ve
                  version, (unsigned long long)work->expired);
 }
 
-static enum status make_live(struct stream *stream, const struct view_input *input,
-                             struct error *err)
+enum status fill_make_live(struct stream *stream, const struct view_input *input, struct error *err)
 {
     char name[NAME_SIZE_MAX + 1];
     uint32_t version = input->view->version;
@@ -196,41 +208,26 @@ static enum status make_live(struct stream *stream, const struct view_input *inp
 /* What a step found on its way. */
 struct step {
     uint64_t position;
-    int64_t newest_us;   /* largest event time by the source's definition of now */
-    bool is_done;        /* the log has no more */
+    int64_t newest_us; /* largest event time by the source's definition of now */
+    bool is_done;      /* the log has no more */
 };
 
-/* The clock of the source is the largest event time; when another field tells that since, the log
- * says what it is. */
-static void see_event_time(const struct source_runtime *source, const struct decoded_event *event,
-                           struct step *step)
+/* The event time by the source's definition of now, or TIME_MIN_US: its clock may go by another
+ * field since the event came. */
+static int64_t event_time(const struct source_runtime *source, const struct decoded_event *event)
 {
-    size_t field = source->source->definition->event_time_field;
-    const struct value *time = &event->values[field];
-    if (time->kind == VALUE_TIMESTAMP && time->integer > step->newest_us)
-        step->newest_us = time->integer;
+    const struct value *time = &event->values[source->source->definition->event_time_field];
+    return time->kind == VALUE_TIMESTAMP ? time->integer : TIME_MIN_US;
 }
 
-static void fill_event(struct stream *stream, const struct found *found,
-                       const struct push_event *text, struct step *step)
+void fill_put(struct stream *stream, struct view_input *input, const struct decoded_event *event,
+              struct bytes place)
 {
     struct input_scratch *scratch = &stream->scratch;
-    struct decoded_event event;
     int64_t time_us;
-    char place[SEQUENCE_SIZE];
-    be64_write(place, step->position);
-    if (decoder_decode(found->source->decoder, text, stream->event_arena, &event, NULL) !=
-        STATUS_OK) {
-        stream->counters.events_mismatched_total++;
-        stream->fill_work.mismatched++;
-        return;
-    }
-    see_event_time(found->source, &event, step);
-    enum input_result result = input_reduce(found->input, &event,
-                                            bytes_of(place, sizeof(place)), scratch, &time_us, NULL);
-    switch (result) {
+    switch (input_reduce(input, event, place, scratch, &time_us, NULL)) {
     case INPUT_TAKEN:
-        input_put(found->input, stream->fill_batch, stream->storage, scratch, time_us);
+        input_put(input, stream->fill_batch, stream->storage, scratch, time_us);
         break;
     case INPUT_LATE: /* a version has no horizon before it is live */
         CHECK(false);
@@ -253,6 +250,24 @@ static void fill_event(struct stream *stream, const struct found *found,
 static bool is_busy(const struct stream *stream)
 {
     return stream->counters.events_accepted_total != stream->fill_accepted_total;
+}
+
+static void fill_event(struct stream *stream, const struct found *found,
+                       const struct push_event *text, struct step *step)
+{
+    struct decoded_event event;
+    char place[SEQUENCE_SIZE];
+    be64_write(place, step->position);
+    if (decoder_decode(found->source->decoder, text, stream->event_arena, &event, NULL) !=
+        STATUS_OK) {
+        stream->counters.events_mismatched_total++;
+        stream->fill_work.mismatched++;
+        return;
+    }
+    int64_t event_us = event_time(found->source, &event);
+    if (event_us > step->newest_us)
+        step->newest_us = event_us;
+    fill_put(stream, found->input, &event, bytes_of(place, sizeof(place)));
 }
 
 /* Fills from one block, from step->position on, at most *left events; moves both. */
@@ -294,8 +309,8 @@ static enum status fill_read(struct stream *stream, const struct found *found, s
     size_t left = is_busy(stream) ? FILL_BUSY_EVENTS_MAX : FILL_STEP_EVENTS_MAX;
     if (step->position + left > until)
         left = step->position < until ? (size_t)(until - step->position) : 0;
-    struct log_cursor *cursor = log_cursor_open(stream->storage, found->source->source->id,
-                                                step->position);
+    struct log_cursor *cursor =
+        log_cursor_open(stream->storage, found->source->source->id, step->position);
     enum status status = STATUS_OK;
     while (left > 0 && status == STATUS_OK &&
            batch_size_bytes(stream->fill_batch) < FILL_STEP_BYTES_MAX) {
@@ -311,6 +326,23 @@ static enum status fill_read(struct stream *stream, const struct found *found, s
     return is_end ? STATUS_OK : status;
 }
 
+enum status fill_commit(struct stream *stream, struct source_state *state, int64_t newest_us,
+                        struct error *err)
+{
+    struct source_marks marks = state->committed;
+    bool is_newer = newest_us > marks.newest_us;
+    if (is_newer) {
+        marks.newest_us = newest_us;
+        stream_put_marks(stream, stream->fill_batch, state->source_id, &marks);
+    }
+    enum status status = storage_write(stream->storage, stream->fill_batch, false, err);
+    if (status == STATUS_OK && is_newer) {
+        state_set_committed(state, marks);
+        state->pending = marks;
+    }
+    return status;
+}
+
 static enum status fill_write(struct stream *stream, const struct found *found,
                               const struct step *step, struct error *err)
 {
@@ -322,18 +354,7 @@ static enum status fill_write(struct stream *stream, const struct found *found,
         batch_delete_row(stream->fill_batch, stream->storage, key);
     else
         batch_put_row(stream->fill_batch, stream->storage, key, bytes_of(row, sizeof(row)));
-    struct source_marks marks = found->source->state->committed;
-    bool is_newer = step->newest_us > marks.newest_us;
-    if (is_newer) {
-        marks.newest_us = step->newest_us;
-        stream_put_marks(stream, stream->fill_batch, found->source->state->source_id, &marks);
-    }
-    enum status status = storage_write(stream->storage, stream->fill_batch, false, err);
-    if (status == STATUS_OK && is_newer) {
-        state_set_committed(found->source->state, marks);
-        found->source->state->pending = marks;
-    }
-    return status;
+    return fill_commit(stream, found->source->state, step->newest_us, err);
 }
 
 static enum status fill_piece(struct stream *stream, const struct found *found, struct error *err)
@@ -341,9 +362,8 @@ static enum status fill_piece(struct stream *stream, const struct found *found, 
     struct step step = {.newest_us = TIME_MIN_US};
     uint32_t table_id = found->input->version->table_id;
     if (stream->fill_work.table_id != table_id)
-        stream->fill_work =
-            (struct fill_work){.table_id = table_id,
-                               .until_sequence = found->source->state->committed.next_sequence};
+        stream->fill_work = (struct fill_work){
+            .table_id = table_id, .until_sequence = found->source->state->committed.next_sequence};
     batch_clear(stream->fill_batch);
     enum status status = position_read(stream, found->input->version, &step.position, err);
     if (status == STATUS_OK)
@@ -353,7 +373,7 @@ static enum status fill_piece(struct stream *stream, const struct found *found, 
         status = fill_write(stream, found, &step, err);
     fault_point("fill.written");
     if (status == STATUS_OK && step.is_done)
-        status = make_live(stream, found->input, err);
+        status = fill_make_live(stream, found->input, err);
     return status;
 }
 
@@ -366,7 +386,8 @@ bool fill_step(struct stream *stream)
     if (found.input == NULL || begun_mono_us < stream->fill_retry_mono_us ||
         (is_busy(stream) && begun_mono_us < stream->fill_busy_mono_us))
         return false;
-    if (stream_prepare(stream, &err) != STATUS_OK || fill_piece(stream, &found, &err) != STATUS_OK) {
+    if (stream_prepare(stream, &err) != STATUS_OK ||
+        fill_piece(stream, &found, &err) != STATUS_OK) {
         log_error("fill of %.*s@%u: %s; trying again", BYTES_ARGS(found.input->view->name),
                   found.input->view->version, err.text);
         stream->fill_retry_mono_us = clock_mono_us() + FILL_RETRY_US;

@@ -132,8 +132,8 @@ static enum status refuse_late(const struct source_runtime *source, int64_t time
     time_format(horizon_us, horizon);
     return error_set(err, STATUS_INVALID,
                      "event time %s is late for every view of source '%.*s': by their history they "
-                     "take what is after %s", time, BYTES_ARGS(source->source->definition->name),
-                     horizon);
+                     "take what is after %s",
+                     time, BYTES_ARGS(source->source->definition->name), horizon);
 }
 
 /* A place in the log, and when the event was put there. */
@@ -203,8 +203,8 @@ static enum status decode_tombstone(struct stream *stream, struct source_runtime
     for (size_t i = 0; i < source->inputs_count && status == STATUS_OK; i++) {
         const struct view_input *input = &source->inputs[i];
         size_t key = input->slots[input->view->key_fields[0]];
-        event->values[input->slots[input->view->event_time_field]] = (struct value){
-            .kind = VALUE_TIMESTAMP, .integer = record->timestamp_ms * US_PER_MS};
+        event->values[input->slots[input->view->event_time_field]] =
+            (struct value){.kind = VALUE_TIMESTAMP, .integer = record->timestamp_ms * US_PER_MS};
         if (is_json || record->key.data == NULL || input->view->keys_count > 1 ||
             event->values[key].kind != VALUE_NULL)
             continue;
@@ -219,9 +219,8 @@ static enum status decode_tombstone(struct stream *stream, struct source_runtime
 
 /* Takes a record without a value, of a source that batch views take their writes from. */
 static enum status take_tombstone(struct stream *stream, struct source_runtime *source,
-                                  const struct event_record *record,
-                                  struct decoded_event *event, int64_t *time_us, enum refusal *why,
-                                  struct error *err)
+                                  const struct event_record *record, struct decoded_event *event,
+                                  int64_t *time_us, enum refusal *why, struct error *err)
 {
     enum status status = decode_tombstone(stream, source, record, event, err);
     *why = status == STATUS_OK ? REFUSED_NO_TIME : REFUSED_UNDECODABLE;
@@ -229,6 +228,18 @@ static enum status take_tombstone(struct stream *stream, struct source_runtime *
     if (status == STATUS_OK && record->timestamp_ms < 0)
         status = error_set(err, STATUS_INVALID, "a record without a value has no timestamp");
     return status == STATUS_OK ? check_ahead(source, *time_us, why, err) : status;
+}
+
+enum status ingest_decode(struct stream *stream, struct source_runtime *source,
+                          const struct push_event *text, struct decoded_event *event,
+                          int64_t *time_us, enum refusal *why, struct error *err)
+{
+    const struct event_record *record = text->record;
+    *why = REFUSED_UNDECODABLE;
+    if (record != NULL && text->text.data == NULL && source->writes_count > 0)
+        return take_tombstone(stream, source, record, event, time_us, why, err);
+    enum status status = decoder_decode(source->decoder, text, stream->event_arena, event, err);
+    return status == STATUS_OK ? check_event(source, event, time_us, why, err) : status;
 }
 
 enum status ingest_event(struct stream *stream, struct source_runtime *source,
@@ -241,13 +252,7 @@ enum status ingest_event(struct stream *stream, struct source_runtime *source,
     if (record != NULL)
         arrived.appended_us = record->timestamp_ms * US_PER_MS;
     arena_reset(stream->event_arena);
-    *why = REFUSED_UNDECODABLE;
-    bool is_tombstone = record != NULL && text->text.data == NULL && source->writes_count > 0;
-    enum status status =
-        is_tombstone ? take_tombstone(stream, source, record, &event, time_us, why, err)
-                     : decoder_decode(source->decoder, text, stream->event_arena, &event, err);
-    if (status == STATUS_OK && !is_tombstone)
-        status = check_event(source, &event, time_us, why, err);
+    enum status status = ingest_decode(stream, source, text, &event, time_us, why, err);
     if (status == STATUS_OK)
         status = put_for_views(stream, source, &event, arrived, *time_us, why, err);
     if (status == STATUS_OK && *time_us > source->state->pending.newest_us)
@@ -283,12 +288,13 @@ static enum status push_event(struct stream *stream, struct source_runtime *sour
     enum refusal why;
     int64_t time_us = 0;
     be64_write(place, marks->next_sequence);
-    enum status status = ingest_event(stream, source, text, bytes_of(place, sizeof(place)),
-                                      &time_us, &why, err);
+    enum status status =
+        ingest_event(stream, source, text, bytes_of(place, sizeof(place)), &time_us, &why, err);
     if (status == STATUS_OK && batch_size_bytes(stream->batch) > BATCH_PUT_SIZE_MAX)
         status = error_set(err, STATUS_LIMIT,
                            "the rows of all views of one batch pass %d MiB here; push fewer events "
-                           "at a time", BATCH_PUT_SIZE_MAX >> 20);
+                           "at a time",
+                           BATCH_PUT_SIZE_MAX >> 20);
     if (status != STATUS_OK)
         return status;
 

@@ -9,6 +9,7 @@
 #include "registry/json.h"
 #include "registry/meaning.h"
 #include "stream/dead_letters.h"
+#include "stream/kafka_fill.h"
 
 enum {
     INTAKE_SOURCES_MAX = 64,
@@ -74,17 +75,33 @@ static void reap(struct intake *intake)
     }
 }
 
-/* Its consumer ends by itself, unless too many are about to. */
+/* It ends by itself, unless too many are about to. */
+void intake_retire_consumer(struct intake *intake, struct kafka_consumer *consumer)
+{
+    reap(intake);
+    if (intake->retired_count == INTAKE_SOURCES_MAX) {
+        kafka_consumer_destroy(&consumer);
+        return;
+    }
+    kafka_consumer_stop(consumer);
+    intake->retired[intake->retired_count++] = consumer;
+}
+
+enum status intake_start_consumer(struct intake *intake, const struct source_runtime *source,
+                                  struct kafka_consumer **out, struct error *err)
+{
+    const struct source_definition *definition = source->source->definition;
+    return kafka_consumer_start(definition->name, definition->kafka, intake->wake, intake->context,
+                                out, err);
+}
+
 static void retire(struct intake *intake, size_t index)
 {
     struct kafka_source *source = intake->sources[index];
     intake->sources[index] = intake->sources[--intake->sources_count];
-    reap(intake);
-    if (source->consumer != NULL && intake->retired_count < INTAKE_SOURCES_MAX) {
-        kafka_consumer_stop(source->consumer);
-        intake->retired[intake->retired_count++] = source->consumer;
-        source->consumer = NULL;
-    }
+    if (source->consumer != NULL)
+        intake_retire_consumer(intake, source->consumer);
+    source->consumer = NULL;
     kafka_source_destroy(&source);
 }
 
@@ -396,5 +413,6 @@ void stream_start_kafka(struct stream *stream, stream_wake_fn wake, void *contex
 
 void stream_stop_kafka(struct stream *stream)
 {
+    kafka_fill_close(stream);
     intake_destroy(&stream->intake);
 }

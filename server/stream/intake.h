@@ -17,6 +17,13 @@ void intake_destroy(struct intake **intake);
  * batch is empty. */
 void intake_reconcile(struct stream *stream);
 
+/* Starts a consumer of the source's topics beside its own. Owned by the caller, who gives it back to be ended
+ * without waiting for that. INVALID: as kafka_consumer_start. */
+MUST_USE enum status intake_start_consumer(struct intake *intake,
+                                           const struct source_runtime *source,
+                                           struct kafka_consumer **out, struct error *err);
+void intake_retire_consumer(struct intake *intake, struct kafka_consumer *consumer);
+
 /* Has all sources read again from what is stored. */
 void intake_forget(struct stream *stream);
 

@@ -62,6 +62,23 @@ bool position_read(struct bytes row, struct position *out)
                           out->last.offset < out->next));
 }
 
+void fill_position_write(const struct fill_position *position, char row[FILL_POSITION_SIZE])
+{
+    position_write(&position->position, row);
+    be64_write_signed(row + POSITION_SIZE, position->end);
+    be64_write_signed(row + POSITION_SIZE + 8, position->find_us);
+}
+
+bool fill_position_read(struct bytes row, struct fill_position *out)
+{
+    if (row.size != FILL_POSITION_SIZE ||
+        !position_read(bytes_of(row.data, POSITION_SIZE), &out->position))
+        return false;
+    out->end = be64_read_signed(row.data + POSITION_SIZE);
+    out->find_us = be64_read_signed(row.data + POSITION_SIZE + 8);
+    return out->end >= 0;
+}
+
 void topic_row_write(const struct topic_row *topic, char row[TOPIC_ROW_SIZE])
 {
     be32_write(row, topic->origin);

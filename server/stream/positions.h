@@ -34,6 +34,17 @@ struct position {
     struct record_mark last;
 };
 
+/* How far a fill has read a partition again; see kafka_fill.h. */
+#define FILL_FOUND INT64_MIN
+
+struct fill_position {
+    struct position position;
+    int64_t end;     /* up to here */
+    int64_t find_us; /* it begins with the first record of this time, which is not found yet; or FILL_FOUND */
+};
+
+enum { FILL_POSITION_SIZE = POSITION_SIZE + 16 };
+
 struct topic_row {
     uint32_t origin;
     uint32_t partitions_count; /* those from `start` on; later ones begin at their beginning */
@@ -50,6 +61,10 @@ void position_write(const struct position *position, char row[POSITION_SIZE]);
 
 /* Reads one. false: it is not what was written. */
 MUST_USE bool position_read(struct bytes row, struct position *out);
+
+/* The same for how far a fill is. */
+void fill_position_write(const struct fill_position *position, char row[FILL_POSITION_SIZE]);
+MUST_USE bool fill_position_read(struct bytes row, struct fill_position *out);
 
 /* The same for the row of a topic. */
 void topic_row_write(const struct topic_row *topic, char row[TOPIC_ROW_SIZE]);

@@ -10,6 +10,7 @@
 #include "base/time_text.h"
 #include "stream/dead_letters.h"
 #include "stream/intake.h"
+#include "stream/kafka_fill.h"
 
 enum {
     STATE_ROW_SIZE = 16, /* next sequence, newest event time */
@@ -105,6 +106,7 @@ bool stream_step(struct stream *stream)
     bool has_more = intake_step(stream);
     has_more |= fill_step(stream);
     has_more |= drop_step(stream);
+    has_more |= kafka_fill_step(stream);
     has_more |= condensing_step(stream);
     return fold_step(stream) || has_more;
 }
@@ -206,6 +208,7 @@ void stream_close(struct stream **stream)
     struct stream *it = *stream;
     if (it == NULL)
         return;
+    kafka_fill_close(it);
     intake_destroy(&it->intake);
     runtime_destroy(&it->runtime);
     registry_destroy(&it->registry);

@@ -154,7 +154,8 @@ struct backfill {
     int64_t from_us;     /* by the source's clock, when the oldest of them came; where there are some */
 };
 
-/* NOT_FOUND: no such source, or its log is not kept here (Kafka). IO, CORRUPT: err. */
+/* What a version that is made now would read, of its log or of Kafka, whose bytes are not known: 0. NOT_FOUND: no
+ * such source. IO, CORRUPT: err. */
 MUST_USE enum status stream_find_backfill(struct stream *stream, struct bytes source,
                                           struct backfill *backfill, struct error *err);
 
@@ -198,6 +199,13 @@ void stream_start_kafka(struct stream *stream, stream_wake_fn wake, void *contex
 
 /* Ends it and waits for that, seconds at most; wake is not called any more. */
 void stream_stop_kafka(struct stream *stream);
+
+/* Gives the views of a source that reads Kafka new versions of the same meaning, which are filled from all records
+ * since from_us, by the brokers' times (TIME_MIN_US: all that there are); commits the open batch first. What the
+ * plan says is in the arena. Errors as registry_plan_replay and stream_apply. */
+MUST_USE enum status stream_replay(struct stream *stream, struct bytes source, int64_t from_us,
+                                   bool is_promoting, struct arena *arena,
+                                   struct registry_plan *plan, struct error *err);
 
 /* Appends as JSON how far each partition is, of one source or (empty) of all. NOT_FOUND: err. */
 MUST_USE enum status stream_append_lag(struct stream *stream, struct bytes source,

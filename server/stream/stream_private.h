@@ -66,6 +66,7 @@ struct stream {
     int64_t letters_mono_us;       /* when old dead letters are looked for next */
     int64_t expiry_mono_us;        /* when old producers are looked for next */
     struct intake *intake;         /* owned; NULL: Kafka is not read */
+    struct kafka_fill *kafka_fill; /* owned; NULL: none is under way */
     uint64_t generation;           /* of the storage that the states were read from */
     struct stream_counters counters;
 };
@@ -74,6 +75,12 @@ struct stream {
  * CORRUPT: it can't be read. */
 MUST_USE enum status stream_find_state(void *stream, uint32_t source_id,
                                        struct source_state **out, struct error *err);
+
+/* Decodes an event, or a record without a value that deletes, and checks what the source itself asks of
+ * each; takes its time. INVALID: why and err say the reason. */
+MUST_USE enum status ingest_decode(struct stream *stream, struct source_runtime *source,
+                                   const struct push_event *text, struct decoded_event *event,
+                                   int64_t *time_us, enum refusal *why, struct error *err);
 
 /* Decodes an event and puts it into the open batch for each view that takes it; place is as
  * input_reduce takes it. Moves the source's pending newest time. INVALID, LIMIT: it is refused, why and

@@ -7,7 +7,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/time_text.h"
-#include "stream/stream_private.h"
+#include "stream/kafka_fill.h"
 
 enum {
     VERSIONS_CHUNK_SIZE = 4096,
@@ -115,7 +115,9 @@ static enum status forget_version(struct stream *stream, const struct view_versi
             .key = arena_format(arena, beside[i], version->table_id)};
 #pragma GCC diagnostic pop
     plan = (struct registry_plan){.rows = rows, .rows_count = 1 + BESIDE_COUNT};
-    enum status status = stream_write_definitions(stream, &plan, err);
+    enum status status = kafka_fill_forget(stream, version->table_id, err);
+    if (status == STATUS_OK)
+        status = stream_write_definitions(stream, &plan, err);
     if (status == STATUS_OK)
         log_info("view %.*s@%u is dropped and its space given back", BYTES_ARGS(name), number);
     arena_destroy(&arena);
@@ -186,7 +188,9 @@ enum status stream_find_backfill(struct stream *stream, struct bytes source,
     uint64_t first_sequence = 0;
     *backfill = (struct backfill){0};
     const struct source_runtime *runtime = runtime_find(stream->runtime, source);
-    if (runtime == NULL || runtime->source->definition->kafka != NULL)
+    if (runtime != NULL && runtime->source->definition->kafka != NULL)
+        return kafka_fill_estimate(stream, runtime, backfill, err);
+    if (runtime == NULL)
         return error_set(err, STATUS_NOT_FOUND, "there is no log of source '%.*s'",
                          BYTES_ARGS(source));
     struct log_cursor *cursor = log_cursor_open(stream->storage, runtime->source->id,

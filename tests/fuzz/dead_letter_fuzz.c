@@ -36,6 +36,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(position_read(bytes_of(written, sizeof(written)), &same));
         CHECK(same.next == position.next && record_mark_equal(&same.last, &position.last));
     }
+    struct fill_position fill, fill_again;
+    char fill_written[FILL_POSITION_SIZE];
+    if (fill_position_read(row, &fill)) {
+        fill_position_write(&fill, fill_written);
+        CHECK(fill_position_read(bytes_of(fill_written, sizeof(fill_written)), &fill_again));
+        CHECK(fill_again.end == fill.end && fill_again.find_us == fill.find_us);
+    }
     (void)!topic_row_read(row, &topic);
     (void)!letter_marks_read(row, &marks);
     return 0;

@@ -60,6 +60,7 @@ def test_reads_of_an_event_clock_equal_the_plain_walk(server, draw):
                      "n": draw.randrange(9), "text": "x" * draw.randrange(40)}))
             assert_now_is_the_plain_answer(client, draw, 4)
     assert counter(server, "hits_total") > 500
+    assert counter(server, "edge_hits_total") > 10
 
 
 def test_reads_of_the_wall_clock_equal_the_plain_walk(server, draw):
@@ -72,6 +73,17 @@ def test_reads_of_the_wall_clock_equal_the_plain_walk(server, draw):
                                                           "n": draw.randrange(9), "text": str(i)}))
             assert_now_is_the_plain_answer(client, draw, 4)
     assert counter(server, "hits_total") > 500
+
+
+def test_an_entity_that_is_read_and_written_needs_the_disk_once(server):
+    server.apply(CLOCKS % "event")
+    with server.client() as client:
+        for i in range(20):
+            client.call("ASOF.PUSH", "s", json.dumps({"id": str(i), "ts": 1000 * i, "k": "k0", "n": 1, "text": str(i)}))
+            assert client.call("HMGET", "v:k0", "count_ever", "text_ever") == [str(i + 1).encode(), b"0"]
+    assert counter(server, "misses_total") == 20
+    assert counter(server, "edge_hits_total") == 18  # the first found no row, the second no edges
+    assert counter(server, "edges") == 1
 
 
 def test_a_value_decays_without_an_event_though_its_row_is_kept(server):

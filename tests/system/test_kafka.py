@@ -1,6 +1,6 @@
-"""Sources that read a Kafka topic: each event once, whatever dies and whenever; no bad message stops the
-stream; what is gone is told. What a topic holds is read by a second, real client, and the oracle
-says what the features of that must be.
+"""Sources that read a Kafka topic: the same features by other ways, no bad message stops the stream, what is gone is
+told. What a topic holds is read by a second, real client, and the oracle says what the features of that must be.
+That each event counts once, whatever dies and whenever, is in test_kafka_proof.py.
 
 ASOF_LONG=1 is for the forms that take long."""
 
@@ -8,17 +8,14 @@ import collections
 import json
 import os
 import random
-import threading
 import time
 
 import pytest
-import yaml
 
 import oracle
 import synthetic
-from conftest import EXAMPLES
-from kafka_world import COMPRESSIONS, Feeder, Kafka, Message, deliver, read_topics, send
-from questions import SEED, ask, check, sample_moments, sample_pairs
+from kafka_world import COMPRESSIONS, Kafka, Message, deliver, read_topics, send
+from questions import SEED, ask, check, sample_pairs
 
 IS_LONG = bool(os.environ.get("ASOF_LONG"))
 CATCH_UP_S = 60
@@ -89,15 +86,6 @@ def counts(server, source="plain"):
     """(events, their sum) of the source's view now."""
     events, total = server.call("HMGET", f"{source}_things:a", "events", "total")
     return int(events), int(total or 0)
-
-
-def questions_of(judge, moments, draw):
-    """{view: pairs}: every entity of every view, at so many moments each."""
-    questions = {}
-    for name, view in judge.views.items():
-        questions[name] = [oracle.Pair(entity, *moment) for entity, _ in judge.entities(name)
-                           for moment in sample_moments(view, judge.times(name, entity), moments, draw)]
-    return questions
 
 
 # The same events by other ways
@@ -428,108 +416,3 @@ def test_a_server_that_starts_without_a_broker_serves_what_it_has(server, kafka)
     kafka.produce(topic, [plain(1)] * 100)
     catch_up(server, kafka, {"plain": topic})
     assert counts(server) == (200, 200)
-
-
-# Exactly once
-
-EVENTS = 500_000 if IS_LONG else 50_000
-SERVER_KILLS, BROKER_KILLS = (50, 5) if IS_LONG else (10, 1)
-LIFE_S = (0.05, 2.5)  # of a server, before it is killed: too short to connect, and long enough to catch up
-MOMENTS = 5
-# The departures once more, without their ids: what its producer sent twice counts twice.
-NAMELESS = """
-sources:
-  nameless:
-    fields: {at: timestamp, origin: string, dep_delay: int, flight_id: string}
-    event_time: at
-    clock: event
-views:
-  nameless_airports:
-    source: nameless
-    entity: airport
-    features:
-      departures: {count: '*', over: forever}
-      delays: {count: dep_delay, over: forever}
-      delay_sum: {sum: dep_delay, over: forever}
-      delay_sum_7d: {sum: dep_delay, over: 7d}
-      latest: {last_n: flight_id, over: last(50)}
-"""
-
-
-def flight_lines(flights, source, count):
-    with open(flights / f"{source}.ndjson", encoding="utf-8") as file:
-        return [line.rstrip("\n") for line, _ in zip(file, range(count))]
-
-
-def flight_definitions(kafka, topics):
-    """The texts of examples/flights, their sources reading the topics, and the nameless departures."""
-    texts = [path.read_text() for path in sorted((EXAMPLES / "flights").glob("*.yaml"))] + [NAMELESS]
-    return [read_topics(text, kafka.address, {source: topic for source, topic in topics.items()
-                                              if source in (yaml.safe_load(text).get("sources") or {})})
-            for text in texts]
-
-
-def start_feeding(kafka, draw, topics, flights, seconds):
-    """A thread for each topic that feeds it with flights for about so long: with repeats, by transactions."""
-    feeders, threads, fed = [], [], {}
-    for source in ("departures", "arrivals"):
-        own = random.Random(draw.random())
-        lines = flight_lines(flights, source, EVENTS // 2)
-        fed[source] = lines
-        size_max = max(1, len(lines) // 200)
-        pause_s = seconds / 400
-        feeder = Feeder(kafka, own, f"feeder {topics[source]}", pause_s=(0, 2 * pause_s))
-        again = lines[:len(lines) // 50]  # what it sent long ago, once more
-        feeders.append(feeder)
-        threads.append(threading.Thread(target=feeder.feed, args=(topics[source], lines + again, size_max)))
-    for thread in threads:
-        thread.start()
-    return feeders, threads, fed
-
-
-def test_every_event_counts_once_whatever_is_killed(make_server, kafka, flights, draw):
-    topics = {"departures": kafka.new_topic("departures"), "arrivals": kafka.new_topic("arrivals")}
-    topics["nameless"] = topics["departures"]
-    texts = flight_definitions(kafka, topics)
-    server = make_server("killed").start()
-    for number, text in enumerate(texts):
-        (server.data.parent / f"{number}.yaml").write_text(text)
-    server.asof("apply", *(str(server.data.parent / f"{number}.yaml") for number in range(len(texts))))
-
-    kills = ["server"] * SERVER_KILLS + ["broker"] * BROKER_KILLS
-    draw.shuffle(kills)
-    feeders, threads, fed = start_feeding(kafka, draw, topics, flights, len(kills) * sum(LIFE_S) / 2)
-    for number, victim in enumerate(kills):
-        time.sleep(draw.uniform(*LIFE_S))
-        if number == len(kills) // 2:
-            kafka.add_partitions(topics["arrivals"], 6)
-        if victim == "server":
-            server.kill()
-            server.start()
-        else:
-            kafka.kill()
-            time.sleep(draw.uniform(0, 1))
-            kafka.start()
-    for thread in threads:
-        thread.join()
-    for topic in topics.values():
-        kafka.wait_for_transactions(topic)
-    catch_up(server, kafka, topics)
-
-    records = {source: kafka.records(topic) for source, topic in topics.items()}
-    assert all({record.value.decode() for record in records[source]} == set(lines) for source, lines in fed.items())
-    assert sum(feeder.aborted for feeder in feeders) > 0
-    judge = oracle.Oracle(texts)
-    for source in topics:
-        judge.load(source, (record.value.decode() for record in records[source]))
-    questions = questions_of(judge, MOMENTS, draw)
-    replies = ask(server, questions)
-    check(replies, questions, {view: judge.answer(view, pairs) for view, pairs in questions.items()})
-    assert all(dead_letters(server, source) == [] for source in topics)
-    server.restart()
-    assert ask(server, questions) == replies
-
-    calm = make_server("calm").start()
-    calm.asof("apply", *(str(server.data.parent / f"{number}.yaml") for number in range(len(texts))))
-    catch_up(calm, kafka, topics)
-    assert ask(calm, questions) == replies

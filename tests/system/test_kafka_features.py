@@ -9,7 +9,7 @@ from confluent_kafka.admin import NewTopic
 
 import test_http as http
 from conftest import Server
-from kafka_world import Message, settle
+from kafka_world import Message, deliver, send, settle
 
 SOURCE = """\
 sources:
@@ -34,9 +34,11 @@ class World:
         self.server = server
 
     def apply(self, topic, fields="{ts: timestamp_ms, who: string, n: int}", time="ts", key="who", options="clock: wall",
-              features="{n: {count: '*', over: forever}, total: {sum: n, over: forever}}"):
-        self.server.apply(SOURCE.format(brokers=self.kafka.address, topic=topic, fields=fields, time=time, key=key,
-                                        options=options, features=features))
+              features="{n: {count: '*', over: forever}, total: {sum: n, over: forever}}", waits=True):
+        path = self.server.data.parent / "definitions.yaml"
+        path.write_text(SOURCE.format(brokers=self.kafka.address, topic=topic, fields=fields, time=time, key=key,
+                                      options=options, features=features))
+        self.server.asof("apply", str(path), *([] if waits else ["--no-wait"]))
 
     def get(self, entity, *features):
         return self.server.call("HMGET", f"seen:{entity}", *features)
@@ -232,3 +234,134 @@ def test_dead_letters_are_kept_as_long_as_their_source_says(world):
     world.kafka.produce(topic, [b"}"])
     world.wait_for_letters(1)
     assert [letter["id"] for letter in world.letters()["letters"]] == [3]
+
+
+# ---- new versions ----
+
+MORE = "{n: {count: '*', over: forever}, total: {sum: n, over: forever}, newest: {max: ts, over: forever}}"
+ENTITIES = [f"e{number}" for number in range(7)]
+
+
+def numbered(numbers, partitions=3):
+    return [Message(event(ENTITIES[number % 7], at_ms=1_700_000_000_000 + number, n=number), partition=number % partitions)
+            for number in numbers]
+
+
+def sums(numbers):
+    """What the views of these numbers must say of each entity."""
+    mine = {entity: [number for number in numbers if ENTITIES[number % 7] == entity] for entity in ENTITIES}
+    return {entity: [str(len(some)).encode(), str(sum(some)).encode()] for entity, some in mine.items()}
+
+
+def told(world, view="seen"):
+    return {entity: world.server.call("HMGET", f"{view}:{entity}", "n", "total") for entity in ENTITIES}
+
+
+def is_live(world, version):
+    (view,) = [view for view in json.loads(world.server.asof("list", "--json").stdout)["views"] if view["name"] == "seen"]
+    newest = view["versions"][-1]
+    return newest["version"] == version and newest["state"] in ("ready", "active")
+
+
+def test_a_new_version_reads_kafka_again_while_events_come(world):
+    topic = world.kafka.new_topic(partitions=3)
+    world.kafka.produce(topic, [*numbered(range(2000)), Message(b"{", partition=0)])
+    world.apply(topic, options="clock: event")
+    world.wait_for_letters(1)
+    world.server.wait_for(lambda: told(world) == sums(range(2000)), 30)
+
+    producer = world.kafka.producer()
+    send(producer, topic, numbered(range(2000, 2500)))
+    producer.poll(0)
+    world.apply(topic, options="clock: event", features=MORE, waits=False)
+    send(producer, topic, numbered(range(2500, 3000)))
+    deliver(producer)
+    world.server.wait_for(lambda: is_live(world, 2), 30)
+    world.server.wait_for(lambda: told(world, "seen@2") == sums(range(3000)) == told(world, "seen@1"), 30)
+    assert world.server.call("HGET", "seen@2:e3", "newest") == str((1_700_000_000_000 + 2_999 - (2_999 - 3) % 7) * 1000).encode()
+    assert world.letters()["count"] == 1  # of the old version's reading alone
+
+
+def test_fills_from_kafka_go_on_together_after_kills(world, draw):
+    topic = world.kafka.new_topic(partitions=3)
+    twin = "{n: {count: '*', over: forever}, total: {sum: n, over: forever}}\n  twin:\n    source: things\n    entity: thing\n    features: "
+    world.kafka.produce(topic, numbered(range(60_000)))
+    world.apply(topic, options="clock: event")
+    world.server.wait_for(lambda: told(world) == sums(range(60_000)), 60)
+    world.apply(topic, options="clock: event", waits=False,
+                features=twin.replace("total: {sum: n", "sum: {sum: n") + twin.split("\n")[0])
+    middles = 0
+    for _ in range(8):
+        fills = json.loads(world.server.call("ASOF.FILLS"))
+        middles += any(0 < fill["events_done"] < fill["events_total"] for fill in fills)
+        world.server.kill()
+        world.server.start()
+        time.sleep(draw.uniform(0, 0.3))
+    print("killed in the middle:", middles)
+    world.kafka.produce(topic, numbered(range(60_000, 60_100)))
+    world.server.wait_for(lambda: told(world, "twin") == sums(range(60_100)), 60)
+    world.server.wait_for(lambda: is_live(world, 2), 60)
+    assert told(world, "twin") == sums(range(60_100))
+    assert world.server.log().count("a fill from Kafka") == 0
+
+
+def test_a_fill_begins_where_the_source_did_and_tells_what_is_gone(world):
+    topic = world.kafka.new_topic(partitions=1)
+    world.kafka.produce(topic, numbered(range(100), 1))
+    world.apply(topic, options="clock: event\n    start: latest")
+    world.server.wait_for(lambda: world.lag()["partitions"] and world.lag()["partitions"][0]["next_offset"] == 100, 30)
+    world.kafka.produce(topic, numbered(range(100, 200), 1))
+    world.server.wait_for(lambda: told(world) == sums(range(100, 200)), 30)
+    world.apply(topic, options="clock: event\n    start: latest", features=MORE)
+    world.server.wait_for(lambda: is_live(world, 2), 30)
+    assert told(world, "seen@2") == sums(range(100, 200))
+
+    world.kafka.delete_records(topic, {0: 150})
+    world.apply(topic, options="clock: event\n    start: latest", features="{n: {count: '*', over: forever}, total: {sum: n, over: 1d}}")
+    world.server.wait_for(lambda: is_live(world, 3), 30)
+    assert told(world, "seen@3") == sums(range(150, 200))
+    assert "lacks 50 events" in world.server.log()
+
+
+def test_a_fill_ends_where_its_topic_is_another_one(world):
+    topic = world.kafka.new_topic(partitions=1)
+    world.kafka.produce(topic, numbered(range(100), 1))
+    world.apply(topic, options="clock: event")
+    world.server.wait_for(lambda: told(world) == sums(range(100)), 30)
+    world.apply(topic, options="clock: event", features=MORE, waits=False)
+    world.server.kill()
+    world.kafka.delete_topic(topic)
+    world.kafka.create_topic(topic, 1)
+    world.kafka.produce(topic, numbered(range(1000, 1050), 1))
+    world.server.start()
+    world.server.wait_for(lambda: is_live(world, 2), 60)
+    world.server.wait_for(lambda: told(world, "seen@1") == sums([*range(100), *range(1000, 1050)]), 30)
+    counts = {entity: int(count) for entity, (count, _) in told(world, "seen@2").items()}
+    assert sum(counts.values()) in (50, 150)  # what was read before the kill is there
+    assert "created again" in world.server.log()
+
+
+def test_a_source_is_replayed_into_new_versions(world):
+    topic = world.kafka.new_topic(partitions=2)
+    at = 1_700_000_000_000
+    old = [record._replace(timestamp_ms=at + number) for number, record in enumerate(numbered(range(100), 2))]
+    world.kafka.produce(topic, old)
+    world.apply(topic, options="clock: event")
+    world.server.wait_for(lambda: told(world) == sums(range(100)), 30)
+
+    said = world.server.asof("replay", "things", "--from", str((at + 40) * 1000)).stdout
+    assert "seen@2" in said and "asof promote seen@2" in said
+    world.server.wait_for(lambda: is_live(world, 2), 30)
+    assert told(world, "seen@2") == sums(range(40, 100)) and told(world) == sums(range(100))
+    world.kafka.produce(topic, numbered(range(100, 110), 2))
+    world.server.wait_for(lambda: told(world, "seen@2") == sums(range(40, 110)), 30)
+
+    world.server.asof("replay", "things", "--promote")
+    world.server.wait_for(lambda: is_live(world, 3), 30)
+    assert told(world) == told(world, "seen@3") == sums(range(110))
+    world.server.asof("drop", "seen@2")
+    world.server.restart()
+    assert told(world) == sums(range(110))
+    assert world.server.asof("replay", "nothing", check=False).returncode == 3
+    with pytest.raises(Exception, match="syntax"):
+        world.server.call("ASOF.REPLAY", "things", "SINCE", "earliest")

@@ -202,6 +202,24 @@ def test_cold_reads_are_right_and_wait_beside_the_worker(make_server, draw):
     server.stop()
 
 
+def test_a_transaction_of_the_past_is_rehearsed_as_of_then(make_server):
+    """What lies apart on the disk is read by a reader, as of the moment that the transaction sets."""
+    server = make_server().start()
+    server.apply(DEFINITIONS % ("event", "10ms"))
+    with server.client() as client:
+        for start in range(0, 40_000, 2000):
+            client.call("ASOF.PUSH", "s", *(event(i, "k") for i in range(start, start + 2000)))
+    server.compact()
+    with server.client() as client:
+        client.pipeline([("MULTI",), ("ASOF.AT", T0 + 20_000), ("HGET", "v:k", "recent"), ("ASOF.AT", "now")])
+        past = client.call("EXEC")[1]
+        client.call("ASOF.AT", T0 + 20_000)
+        assert past == client.call("HGET", "v:k", "recent") == b"10000"
+    assert figure(server, "resp_rehearsals_total") > 0
+    assert figure(server, "resp_disk_waits_total") == 0
+    server.stop()
+
+
 def test_a_connection_that_is_gone_harms_no_reply_of_others(make_server):
     """Clients that leave with pushes, cold reads and rounds of the doors still on their way."""
     server = make_server().start("--workers", "3", "--hot-bytes", "0", "--block-cache-bytes", "1MiB",

@@ -301,6 +301,38 @@ static void who_does_not_read_is_closed_where_memory_is_short(void **state)
     assert_int_equal(place.closed, CLIENTS);
 }
 
+static void what_is_kept_beside_buffers_counts(void **state)
+{
+    (void)state;
+    struct network_budget budget = {.bytes_max = 2 * (size_t)LARGE_REPLY};
+    struct network_loop *loops[2] = {loop_for_test(), loop_for_test()};
+    struct place places[2] = {{.reply_size = 1}, {.reply_size = 1}};
+    const struct network_seat seats[2] = {seat_of(loops[0], &places[0]),
+                                          seat_of(loops[1], &places[1])};
+    struct network_listener *listener = listen_on(loops[0], seats, 2);
+    for (size_t i = 0; i < 2; i++)
+        network_loop_set_budget(loops[i], &budget);
+    const int clients[2] = {connect_to(listener), connect_to(listener)};
+    for (size_t turn = 0; turn < TURNS_MAX && places[0].opened + places[1].opened < 2; turn++)
+        network_loop_turn(loops[turn % 2], false);
+    struct network_connection *one = TAILQ_FIRST(&loops[0]->connections);
+    struct network_connection *other = TAILQ_FIRST(&loops[1]->connections);
+
+    assert_true(network_connection_keep(one, LARGE_REPLY - 1024 * 1024));
+    assert_false(network_connection_keep(one, LARGE_REPLY + 1));
+    network_loop_turn(loops[0], false); /* tells the other loop */
+    assert_false(network_connection_keep(other, 1));
+    assert_true(network_connection_keep(one, 0));
+    network_loop_turn(loops[0], false);
+    assert_true(network_connection_keep(other, 1));
+
+    for (size_t i = 0; i < 2; i++)
+        close(clients[i]);
+    network_loop_destroy(&loops[1]);
+    network_loop_destroy(&loops[0]);
+    assert_int_equal(budget.bytes, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_reply_that_was_not_sent_yet_is_not_one_that_is_not_read),
         cmocka_unit_test(a_peer_that_ends_gets_all_replies),
         cmocka_unit_test(who_does_not_read_is_closed_where_memory_is_short),
+        cmocka_unit_test(what_is_kept_beside_buffers_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,28 +37,29 @@ class BrokerError(Exception):
     """The broker can't be fetched or does not start; says what it said."""
 
 
-def fetch(cache):
-    """The folder of the jars, filled by Maven where it is not what pom.xml asks for."""
-    folder = pathlib.Path(cache).absolute() / "kafka"
+def fetch(cache, name="kafka", pom=HERE / "pom.xml"):
+    """The folder of the jars (of that name below the cache), filled by Maven where it is not what the pom.xml
+    asks for."""
+    folder = pathlib.Path(cache).absolute() / name
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = hashlib.sha256((HERE / "pom.xml").read_bytes()).hexdigest()
+    wanted = hashlib.sha256(pom.read_bytes()).hexdigest()
     with open(folder / "lock", "w") as lock:  # two builds may ask at once
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = folder / "done"
         if not done.exists() or done.read_text() != wanted:
             done.unlink(missing_ok=True)
             shutil.rmtree(folder / "jars", ignore_errors=True)
-            copy_jars(folder / "jars")
+            copy_jars(folder / "jars", pom)
             done.write_text(wanted)
     return folder / "jars"
 
 
-def copy_jars(target):
-    command = ["mvn", "-B", "-q", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies",
+def copy_jars(target, pom):
+    command = ["mvn", "-B", "-q", "-f", str(pom), "dependency:copy-dependencies",
                f"-DoutputDirectory={target}", "-DincludeScope=runtime"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
-        raise BrokerError(f"Maven could not fetch the broker:\n{done.stdout}")
+        raise BrokerError(f"Maven could not fetch the jars of {pom}:\n{done.stdout}")
 
 
 def free_ports(count):
