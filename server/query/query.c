@@ -183,7 +183,7 @@ enum status query_find_view(struct query *query, struct bytes name, uint32_t num
     const struct view_version *version = NULL;
     enum status status = find_version(query, name, number, &version, err);
     if (status == STATUS_OK)
-        *target = target_of(catalog_find(query->catalog, version));
+        *target = query_target_of(catalog_find(query->catalog, version));
     return status;
 }
 
