@@ -278,11 +278,15 @@ static bool door_has_more(void *context)
     return session->grpc != NULL && grpc_session_has_more(session->grpc);
 }
 
+/* Answers that wait for the window of a peer that has ended wait for nothing. */
 static bool door_owes(void *context)
 {
     const struct rpc_session *session = context;
-    return session->light_count > 0 ||
-           (session->grpc != NULL && grpc_session_calls(session->grpc) > 0);
+    if (session->grpc == NULL)
+        return session->light_count > 0;
+    bool is_stuck = grpc_session_queued_bytes(session->grpc) > 0 &&
+                    !grpc_session_has_more(session->grpc);
+    return grpc_session_calls(session->grpc) > 0 && !is_stuck;
 }
 
 struct network_handler rpc_door_handler(struct rpc_door *door)

@@ -57,10 +57,6 @@ static enum status push(struct rpc_work *work, struct error *err)
 
 /* ---- Registry ---- */
 
-typedef enum status (*plan_fn)(struct stream *stream, const struct definition_file *files,
-                               size_t files_count, struct arena *arena, struct registry_plan *plan,
-                               struct error *err);
-
 /* As in Change.Kind of registry.proto. */
 static unsigned change_number(enum change_kind kind)
 {
@@ -77,19 +73,23 @@ static unsigned change_number(enum change_kind kind)
     return 0;
 }
 
-static enum status run_plan(struct rpc_work *work, plan_fn run, struct error *err)
+/* Plans what the request has, or applies it too. */
+static enum status run_plan(struct rpc_work *work, bool is_applied, struct error *err)
 {
     const struct rpc_file *named = NULL;
     struct registry_plan plan = {0};
     size_t count;
-    enum status status =
-        rpc_plan_parse(work->request, DEFINITION_FILES_MAX, work->arena, &named, &count, err);
+    bool is_promoting;
+    enum status status = rpc_plan_parse(work->request, DEFINITION_FILES_MAX, work->arena, &named,
+                                        &count, &is_promoting, err);
     if (status != STATUS_OK)
         return status;
     struct definition_file *files = ARENA_NEW_ARRAY(work->arena, count, struct definition_file);
     for (size_t i = 0; i < count; i++)
         files[i] = (struct definition_file){.name = named[i].name, .text = named[i].text};
-    status = run(work->stream, files, count, work->arena, &plan, err);
+    status = is_applied
+                 ? stream_apply(work->stream, files, count, is_promoting, work->arena, &plan, err)
+                 : stream_plan(work->stream, files, count, work->arena, &plan, err);
     for (size_t i = 0; i < plan.changes_count && status == STATUS_OK; i++) {
         const struct change *change = &plan.changes[i];
         const struct rpc_change answer = {.kind = change_number(change->kind),
@@ -104,14 +104,14 @@ static enum status run_plan(struct rpc_work *work, plan_fn run, struct error *er
 
 static enum status plan(struct rpc_work *work, struct error *err)
 {
-    return run_plan(work, stream_plan, err);
+    return run_plan(work, false, err);
 }
 
 /* What others pushed is committed before, so that a failure of that is told to them and not to us.
  */
 static enum status apply(struct rpc_work *work, struct error *err)
 {
-    return stream_is_dirty(work->stream) ? STATUS_AGAIN : run_plan(work, stream_apply, err);
+    return stream_is_dirty(work->stream) ? STATUS_AGAIN : run_plan(work, true, err);
 }
 
 static enum status list(struct rpc_work *work, struct error *err)

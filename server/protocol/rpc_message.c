@@ -429,6 +429,7 @@ void rpc_push_append(uint64_t events_count, struct buffer *out)
 
 enum {
     PLAN_FILES = 1,
+    PLAN_PROMOTE = 2,
     FILE_NAME = 1,
     FILE_TEXT = 2,
     PLANNED_CHANGES = 1,
@@ -440,7 +441,8 @@ enum {
 };
 
 enum status rpc_plan_parse(struct bytes message, size_t files_max, struct arena *arena,
-                           const struct rpc_file **files, size_t *files_count, struct error *err)
+                           const struct rpc_file **files, size_t *files_count, bool *is_promoting,
+                           struct error *err)
 {
     const struct bytes *messages = NULL;
     enum status status =
@@ -456,6 +458,7 @@ enum status rpc_plan_parse(struct bytes message, size_t files_max, struct arena 
                                     .text = take_text(messages[i], FILE_TEXT)};
     }
     *files = made;
+    *is_promoting = take_integer(message, PLAN_PROMOTE) != 0;
     return STATUS_OK;
 }
 

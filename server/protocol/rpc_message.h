@@ -40,10 +40,10 @@ struct rpc_file {
     struct bytes text;
 };
 
-/* Of Plan and Apply. INVALID: no PlanRequest. LIMIT: more than files_max files. */
+/* Of Plan and Apply; *is_promoting is PlanRequest.promote. INVALID: no PlanRequest. LIMIT: more than files_max files. */
 MUST_USE enum status rpc_plan_parse(struct bytes message, size_t files_max, struct arena *arena,
                                     const struct rpc_file **files, size_t *files_count,
-                                    struct error *err);
+                                    bool *is_promoting, struct error *err);
 
 struct rpc_change {
     unsigned kind; /* Change.Kind */

@@ -20,6 +20,7 @@ struct group {
     struct column **columns; /* their columns */
     bool is_typed;           /* read without finished rows: their texts of lists are JSON */
     struct columns_view *view;
+    int64_t *now_us; /* the T of all rows, where none was asked */
 };
 
 struct reading {
@@ -221,26 +222,6 @@ static enum status reading_encode(struct reading *reading, const struct group *g
 
 /* ---- values ---- */
 
-/* The value that value_append_text wrote; not of lists. */
-static enum status value_of_text(struct type type, struct bytes text, struct value *value,
-                                 struct error *err)
-{
-    enum number_result result = NUMBER_OK;
-    *value = (struct value){.kind = type.kind, .digits = type.digits};
-    if (type.kind == VALUE_STRING)
-        value->text = text;
-    else if (type.kind == VALUE_DOUBLE)
-        result = number_parse_double(text, &value->real);
-    else if (type.kind == VALUE_DECIMAL)
-        result = number_parse_decimal(text, type.digits, &value->integer);
-    else
-        result = number_parse_int(text, &value->integer);
-    if (result == NUMBER_OK)
-        return STATUS_OK;
-    return error_set(err, STATUS_CORRUPT, "a kept value is no %s",
-                     type.kind == VALUE_DOUBLE ? "double" : "number");
-}
-
 /* Copies a value out of scratch. Items of lists are no lists. */
 static struct value reading_copy(struct reading *reading, const struct value *value)
 {
@@ -273,9 +254,11 @@ static enum status reading_check_size(const struct reading *reading, struct erro
                      COLUMNS_SIZE_MAX >> 20);
 }
 
-static void group_note_row(const struct group *group, size_t row, bool is_found,
+/* Now of a derived view is the latest of what it reads, which an answer tells. */
+static void group_note_row(const struct group *group, size_t row, int64_t t_us, bool is_found,
                            int64_t event_time_us)
 {
+    *group->now_us = t_us;
     if (group->view->event_times_us != NULL)
         group->view->event_times_us[row] = is_found ? event_time_us : COLUMNS_NO_EVENT_TIME;
 }
@@ -291,13 +274,15 @@ static enum status read_row_texts(struct reading *reading, const struct group *g
     for (size_t i = 0; i < group->count && status == STATUS_OK; i++) {
         struct column *column = group->columns[i];
         struct value value = value_null();
-        if (answer.texts[i].data != NULL)
-            status = value_of_text(column->type, answer.texts[i], &value, err);
+        if (answer.texts[i].data != NULL &&
+            !value_parse_text(answer.texts[i], column->type, &value))
+            status = error_set(err, STATUS_CORRUPT, "a finished row of '%.*s' is not of its types",
+                               BYTES_ARGS(column->view));
         column->statuses[row] = answer.statuses[i];
         column->values[row] = reading_copy(reading, &value);
     }
     if (status == STATUS_OK)
-        group_note_row(group, row, answer.is_found, answer.event_time_us);
+        group_note_row(group, row, answer.t_us, answer.is_found, answer.event_time_us);
     return status == STATUS_OK ? reading_check_size(reading, err) : status;
 }
 
@@ -317,7 +302,7 @@ static enum status read_row_values(struct reading *reading, const struct group *
                                              ? reading_copy_list(reading, value)
                                              : reading_copy(reading, value);
     }
-    group_note_row(group, row, answer.is_found, answer.event_time_us);
+    group_note_row(group, row, answer.t_us, answer.is_found, answer.event_time_us);
     return reading_check_size(reading, err);
 }
 
@@ -450,26 +435,52 @@ static struct columns_view *reading_make_views(struct reading *reading)
             views[i].event_times_us =
                 ARENA_NEW_ARRAY(reading->arena, question->rows_count, int64_t);
         group->view = &views[i];
+        group->now_us = now_us;
     }
     return views;
 }
 
+/* Reads all groups with one now, and, with a snapshot, in one state. */
+static enum status read_groups(struct reading *reading, bool with_snapshot,
+                               const struct columns_patience *patience,
+                               const struct columns_view **views, struct error *err)
+{
+    enum status status = STATUS_OK;
+    reading->size_bytes = 0;
+    query_pin(reading->query, with_snapshot);
+    *views = reading_make_views(reading);
+    for (size_t i = 0; i < reading->groups_count && status == STATUS_OK; i++)
+        status = read_group(reading, &reading->groups[i], patience, err);
+    query_unpin(reading->query);
+    return status;
+}
+
+static bool reading_has_derived(const struct reading *reading)
+{
+    bool has_derived = false;
+    for (size_t i = 0; i < reading->groups_count; i++)
+        has_derived |= view_kind_is_derived(reading->groups[i].target.view->kind);
+    return has_derived;
+}
+
+/* A derived view reads several in one state: where a write came in between, all is read again. */
 enum status query_read_columns(struct query *query, const struct columns_question *question,
                                const struct columns_patience *patience, struct arena *arena,
                                struct arena *scratch, struct columns *columns, struct error *err)
 {
     struct reading reading = {
         .query = query, .question = question, .arena = arena, .scratch = scratch};
+    const struct columns_view *views = NULL;
     enum status status = question_check(question, err);
     if (status == STATUS_OK)
         status = reading_plan(&reading, err);
     if (status != STATUS_OK)
         return status;
-    query_pin(query, false);
-    const struct columns_view *views = reading_make_views(&reading);
-    for (size_t i = 0; i < reading.groups_count && status == STATUS_OK; i++)
-        status = read_group(&reading, &reading.groups[i], patience, err);
-    query_unpin(query);
+    uint64_t changes = query_storage_changes(query);
+    status = read_groups(&reading, false, patience, &views, err);
+    bool is_one_state = changes % 2 == 0 && changes == query_storage_changes(query);
+    if (status == STATUS_OK && !is_one_state && reading_has_derived(&reading))
+        status = read_groups(&reading, true, patience, &views, err);
     buffer_fini(&reading.key);
     *columns = (struct columns){.rows_count = question->rows_count,
                                 .columns = reading.columns,

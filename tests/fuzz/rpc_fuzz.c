@@ -40,6 +40,7 @@ static void parse_others(struct bytes message, struct arena *arena)
     struct rpc_push_request push;
     const struct rpc_file *files = NULL;
     size_t files_count;
+    bool is_promoting;
     struct error err;
     struct buffer scratch = {0};
     struct buffer out = {0};
@@ -49,7 +50,8 @@ static void parse_others(struct bytes message, struct arena *arena)
         for (size_t i = 0; i < push.events_count; i++)
             check_within(push.events[i], message);
     }
-    if (rpc_plan_parse(message, FILES_MAX, arena, &files, &files_count, &err) == STATUS_OK)
+    if (rpc_plan_parse(message, FILES_MAX, arena, &files, &files_count, &is_promoting, &err) ==
+        STATUS_OK)
         for (size_t i = 0; i < files_count; i++)
             check_within(files[i].text, message);
     if (rpc_reflection_answer(message, &scratch, &out, &err) == STATUS_OK)
