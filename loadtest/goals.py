@@ -169,8 +169,8 @@ def _kafka_catch_up(caught):
             ("p50, against an idle server", "≤ 2×", f"{busy_ms / idle_ms:.1f}×: {busy_ms:.3f} ms", busy_ms <= 2 * idle_ms),
             ("the slowest answer", f"≤ {KAFKA_SLOWEST_MS} ms", f"{slowest_ms:.1f} ms", slowest_ms <= KAFKA_SLOWEST_MS)):
         verdict = _verdict(is_reached)
-        if is_reached and caught.waiting < KAFKA_WAITING:
-            verdict, measured = Verdict.UNMEASURED, f"{measured} with {caught.waiting:,}"
-        elif not is_reached and caught.is_load_late:
+        if caught.is_load_late:
             verdict, measured = Verdict.UNMEASURED, f"{measured}: {BUSY}"
+        elif is_reached and caught.waiting < KAFKA_WAITING:
+            verdict, measured = Verdict.UNMEASURED, f"{measured} with {caught.waiting:,}"
         yield Goal(f"{what}, {aspect}", goal, measured, verdict)
