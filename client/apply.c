@@ -111,7 +111,8 @@ static void print_new_versions(const struct run *run, yajl_val changes)
         else
             buffer_format(&text, "active after: asof promote %s@%" PRId64 "\n", name, version);
     }
-    fwrite(buffer_bytes(&text).data, 1, text.size, stdout);
+    if (text.size > 0)
+        fwrite(buffer_bytes(&text).data, 1, text.size, stdout);
     buffer_fini(&text);
 }
 

@@ -4,10 +4,11 @@ jars are fetched once, by Maven."""
 import re
 import signal
 import subprocess
+import time
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from kafka_log import CACHE, CLIENT, PARTITIONS, TIMEOUT_S, fetch
+from kafka_log import CACHE, CLIENT, PARTITIONS, RETRY_S, TIMEOUT_S, fetch
 from servers import ROOT, BenchError, Peer, require
 
 PROGRAM = ROOT / "loadtest/peers/streams"
@@ -44,9 +45,17 @@ class Streams(Peer):
         self.group.close()
 
     def committed(self):
-        """{partition: how far it is}: what is before that counts, once, in its stores."""
-        places = self.group.committed([TopicPartition(self.topic, number) for number in range(PARTITIONS)], TIMEOUT_S)
-        return {place.partition: max(0, place.offset) for place in places}
+        """{partition: how far it is}: what is before that counts, once, in its stores. A new broker has nobody to
+        ask for the first seconds: it is asked again."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            try:
+                places = self.group.committed([TopicPartition(self.topic, number) for number in range(PARTITIONS)], TIMEOUT_S)
+                return {place.partition: max(0, place.offset) for place in places}
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(RETRY_S)
 
     def check(self):
         if self.process.poll() is not None:

@@ -238,7 +238,7 @@ def _kafka(kafka):
             f"and without lateness; of its run the first {streams.warm_up_s:.0f} s ({streams.warm_up_events:,} events) are left "
             f"out, in which it starts and is compiled, and the {streams.wall_s:.0f} s after them count ({streams.events:,} "
             f"events, in {kafka_cost.PARTS} parts). Both count the busiest entity's events right, or the run fails.\n\n"
-            + _table(["", "CPU µs an event", "events/s", "of it reads", "compaction, CPU µs an event"], rows)
+            + _table(["", "CPU µs an event", "events/s", "of that, reads", "compaction, CPU µs an event"], rows)
             + "\n\n" + _kafka_reads(kafka))
 
 

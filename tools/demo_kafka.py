@@ -92,7 +92,7 @@ class Server:
 
 
 def create_topics(address):
-    admin = AdminClient({"bootstrap.servers": address})
+    admin = AdminClient({"bootstrap.servers": address, "log_level": 0})
     topics = [NewTopic(f"flights.{source}", PARTITIONS, 1) for source in SOURCES]
     for future in admin.create_topics(topics).values():
         future.result(READY_TIMEOUT_S)

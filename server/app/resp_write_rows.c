@@ -24,6 +24,17 @@ static bool write_take(struct resp_call *call, const struct row_write *writes, s
     return status == STATUS_OK;
 }
 
+/* Whether some version of the view has the feature: the next one is written before it is promoted. */
+static bool is_known(struct resp_call *call, struct bytes view_name, struct bytes feature)
+{
+    const struct view *view = registry_find_view(stream_registry(call->stream), view_name);
+    for (size_t i = 0; i < view->versions_count; i++)
+        if (view->versions[i].state != VERSION_DROPPING &&
+            feature_find(view->versions[i].definition, feature) >= 0)
+            return true;
+    return false;
+}
+
 /* Whether the key names a batch view with all of these features; false: replied. step is how many
  * arguments a feature has. */
 static bool write_check(struct resp_call *call, const struct row_write *write, size_t step)
@@ -31,7 +42,7 @@ static bool write_check(struct resp_call *call, const struct row_write *write, s
     const struct view_definition *view;
     struct bytes entity;
     struct error err = {0};
-    uint32_t *features;
+    uint32_t *feature;
     if (write->fields_count > RESP_FIELDS_MAX) {
         resp_call_error(call, "ERR a write names at most %d features", RESP_FIELDS_MAX);
         return false;
@@ -41,10 +52,12 @@ static bool write_check(struct resp_call *call, const struct row_write *write, s
         resp_call_failed(call, status, &err);
         return false;
     }
-    struct bytes *names = ARENA_NEW_ARRAY(call->arena, write->fields_count, struct bytes);
-    for (size_t i = 0; i < write->fields_count; i++)
-        names[i] = write->fields[i * step];
-    return resp_read_names(call, view, names, write->fields_count, &features);
+    for (size_t i = 0; i < write->fields_count; i++) {
+        const struct bytes *name = &write->fields[i * step];
+        if (!is_known(call, view->name, *name) && !resp_read_names(call, view, name, 1, &feature))
+            return false;
+    }
+    return true;
 }
 
 /* HSET and HMSET, which differ in their reply. */

@@ -127,7 +127,7 @@ enum status kafka_properties_set_producer(rd_kafka_conf_t *conf,
 {
     static const struct preset fixed[] = {
         {"acks", "all"},          {"enable.idempotence", "false"},
-        {"linger.ms", "5"},       {"message.timeout.ms", "10000"},
+        {"linger.ms", "5"},       {"message.timeout.ms", "5000"},
         {"batch.size", "65536"},
         {"message.max.bytes", "4000000"}, /* what the topic takes is less, and its broker says so */
     };

@@ -213,6 +213,18 @@ def test_a_new_version_has_all_writes_of_the_older_one(server, flights, draw, tm
         check_pairs(client, "plane_profile", pairs, answers, TTL_US)
 
 
+def test_features_of_the_next_version_are_written_before_it_is_promoted(server):
+    server.apply(CARDS)
+    server.apply(CARDS.replace("since: timestamp", "since: timestamp, score: int"))
+    with server.client() as client:
+        assert client.call("HSET", "card_profile:c1", "segment", "gold", "score", "7") == 2
+        server.wait_for(lambda: not isinstance(client.pipeline([("HGET", "card_profile@2:c1", "score")])[0], Error))
+        assert client.call("HMGET", "card_profile@2:c1", "segment", "score") == [b"gold", b"7"]
+        assert client.call("HGETALL", "card_profile@1:c1") == [b"segment", b"gold", b"vip", b"0"]
+        assert client.call("DEL", "card_profile:c1") == 1
+        assert client.call("EXISTS", "card_profile@1:c1", "card_profile@2:c1") == 0
+
+
 def test_a_history_folds_what_lies_beyond_it(server, draw):
     """Values that were written long ago stay; moments before the history are refused."""
     server.apply(DEFINITIONS.replace("plane_profile:\n    kind: batch", "plane_profile:\n    kind: batch\n    history: 20s"))

@@ -2,6 +2,7 @@
 dead letters that are produced to a topic."""
 
 import json
+import os
 import time
 
 import pytest
@@ -11,6 +12,7 @@ import test_http as http
 from conftest import Server
 from kafka_world import Message, deliver, send, settle
 
+IS_LONG = bool(os.environ.get("ASOF_LONG"))
 SOURCE = """\
 sources:
   things:
@@ -54,7 +56,7 @@ class World:
         return json.loads(self.server.call("ASOF.DLQ", "LIST", "things", "FULL", *options))
 
     def wait_for_letters(self, count):
-        self.server.wait_for(lambda: self.letters()["count"] == count, 30)
+        self.server.wait_for(lambda: self.letters("COUNT", "1")["count"] == count, 30)
 
 
 @pytest.fixture
@@ -110,6 +112,7 @@ def test_letters_that_are_taken_again_have_their_key_and_headers(world):
     world.apply(topic, PARTS.replace("n: int", "n: string"), "_timestamp", "_key", "clock: event",
                 PARTS_FEATURES.replace("sum: n", "last: n"))
     assert json.loads(world.server.call("ASOF.DLQ", "RETRY", "things", "ALL"))["done"] == 1
+    world.server.asof("promote", "seen@2")
     world.wait_for("a", b"eu", "last_region")
     assert world.get("a", "total", "newest") == [b"x", b"1700000000001000"]
 
@@ -291,7 +294,7 @@ def test_fills_from_kafka_go_on_together_after_kills(world, draw):
     world.apply(topic, options="clock: event", waits=False,
                 features=twin.replace("total: {sum: n", "sum: {sum: n") + twin.split("\n")[0])
     middles = 0
-    for _ in range(8):
+    for _ in range(20 if IS_LONG else 4):
         fills = json.loads(world.server.call("ASOF.FILLS"))
         middles += any(0 < fill["events_done"] < fill["events_total"] for fill in fills)
         world.server.kill()

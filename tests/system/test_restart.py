@@ -1,6 +1,6 @@
 """Restarts, clean ones and kill -9, change no answer: every entity of every view of the demo is asked, now and as of
 the past, by several connections at once, of a server that has little in memory, while events that it has already are pushed
-again. ASOF_LONG=1 takes more events and more restarts."""
+again. ASOF_LONG=1 takes more events and more restarts, some minutes."""
 
 import itertools
 import os
@@ -15,8 +15,8 @@ from resp import Closed
 
 IS_LONG = bool(os.environ.get("ASOF_LONG"))
 SOURCES = ("departures", "arrivals")
-EVENTS = 60_000 if IS_LONG else 6000  # of each source, the first of the year
-RESTARTS = 60 if IS_LONG else 4
+EVENTS = 60_000 if IS_LONG else 4000  # of each source, the first of the year
+RESTARTS = 60 if IS_LONG else 3
 KILLS_WHILE_PUSHING = 3
 CONNECTIONS = 4
 PIPELINE = 60
