@@ -13,7 +13,10 @@
 #include "registry/meaning.h"
 #include "registry/registry.h"
 
-enum { DERIVED_INPUTS_MAX = 512 }; /* features of others that an on-demand view reads */
+enum {
+    DERIVED_INPUTS_MAX = 512,      /* features of others that an on-demand view reads */
+    SERVICE_INPUTS_MAX = 4 * 1024, /* those of all on-demand views together that a service reads */
+};
 
 /* VIEW_ON_DEMAND, and in a stored row VIEW_SERVICE, where the body says so; else VIEW_STREAM, which is
  * for others to look into. */

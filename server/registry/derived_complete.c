@@ -129,6 +129,25 @@ static void share_entity(struct completion *completion)
     }
 }
 
+/* What is active may read more than what was active when the service was applied. */
+static void check_inputs(struct completion *completion)
+{
+    const struct view_definition *out = completion->out;
+    size_t count = 0;
+    const struct view_version **versions = (const struct view_version **)arena_allocate_array(
+        completion->registry->arena, out->inputs_count, sizeof(struct view_version *));
+    for (size_t i = 0; i < out->inputs_count; i++) {
+        size_t first = 0;
+        versions[i] = registry_find_input(completion->registry, &out->inputs[i]);
+        while (versions[first] != versions[i])
+            first++;
+        if (versions[i] != NULL && first == i)
+            count += versions[i]->definition->inputs_count;
+    }
+    if (count > SERVICE_INPUTS_MAX)
+        lack(completion, "its on-demand views read more than %d features", SERVICE_INPUTS_MAX);
+}
+
 void derived_complete(const struct registry *registry, struct view_version *version)
 {
     struct arena *arena = registry->arena;
@@ -158,7 +177,9 @@ void derived_complete(const struct registry *registry, struct view_version *vers
     }
     out->features = features;
     fill_fields(&completion, fields);
-    if (out->kind == VIEW_SERVICE)
+    if (out->kind == VIEW_SERVICE) {
         share_entity(&completion);
+        check_inputs(&completion);
+    }
     version->definition = out;
 }

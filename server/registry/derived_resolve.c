@@ -395,19 +395,37 @@ static enum status service_resolve(struct resolver *resolver)
     return STATUS_OK;
 }
 
-/* The keys of all views that a service reads are its own. */
-static enum status service_check_keys(const struct resolver *resolver)
+/* Whether an earlier feature of a service is of the same view. */
+static bool is_listed_before(const struct resolver *resolver, size_t index)
+{
+    const struct feature_reference *inputs = resolver->inputs;
+    for (size_t i = 0; i < index; i++)
+        if (inputs[i].version == inputs[index].version &&
+            bytes_equal(inputs[i].view, inputs[index].view))
+            return true;
+    return false;
+}
+
+/* The keys of all views that a service reads are its own; what it reads by way of them is bounded. */
+static enum status service_check_views(const struct resolver *resolver)
 {
     const struct derived_lookup *lookup = resolver->lookup;
     struct bytes keys[ENTITY_KEYS_MAX];
     size_t count = 0;
+    size_t inputs_count = 0;
     enum status status = STATUS_OK;
     for (size_t i = 0; i < resolver->draft->features_count && status == STATUS_OK; i++) {
         const struct feature_reference *input = &resolver->inputs[i];
         const struct view_definition *view =
             lookup->find_view(lookup->context, input->view, input->version);
         status = check_keys(resolver, resolver->draft->features[i].argument, view, keys, &count);
+        inputs_count += is_listed_before(resolver, i) ? 0 : view->inputs_count;
     }
+    if (status == STATUS_OK && inputs_count > SERVICE_INPUTS_MAX)
+        return mistake_limit(resolver->parse, resolver->draft->name_node,
+                             "the on-demand views of this service read %zu features; at most %d are "
+                             "taken",
+                             inputs_count, SERVICE_INPUTS_MAX);
     return status;
 }
 
@@ -425,7 +443,7 @@ enum status derived_resolve(const struct parse *parse, const struct view_draft *
     enum status status =
         draft->kind == VIEW_SERVICE ? service_resolve(&resolver) : on_demand_resolve(&resolver);
     if (status == STATUS_OK && draft->kind == VIEW_SERVICE && lookup != NULL)
-        status = service_check_keys(&resolver);
+        status = service_check_views(&resolver);
     out->inputs = resolver.inputs;
     return status;
 }
