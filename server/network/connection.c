@@ -98,11 +98,18 @@ static void connection_flush(struct network_connection *connection)
 
 /* ---- input ---- */
 
+static bool connection_has_more(const struct network_connection *connection)
+{
+    const struct network_handler *handler = connection->handler;
+    return connection->input.size > 0 ||
+           (handler->has_more != NULL && handler->has_more(connection->session));
+}
+
 static void connection_handle(struct network_connection *connection)
 {
     struct buffer *input = &connection->input;
     const struct network_handler *handler = connection->handler;
-    if (!network_connection_is_ready(connection) || input->size == 0)
+    if (!network_connection_is_ready(connection) || !connection_has_more(connection))
         return;
     buffer_borrow(&connection->output, &connection->loop->spare_output);
 
@@ -221,7 +228,7 @@ void connection_proceed(struct network_connection *connection)
     bool was_full = connection->output.size > NETWORK_OUTPUT_PAUSE_BYTES;
     connection_flush(connection);
     /* The handler stopped for the sake of the output, and that is gone already. */
-    if (was_full && connection->input.size > 0 && network_connection_is_ready(connection))
+    if (was_full && network_connection_is_ready(connection) && connection_has_more(connection))
         connection_list(connection);
     if (connection->has_ended && connection_is_through(connection))
         connection->is_closing = connection->is_dead = true;

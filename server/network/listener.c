@@ -192,10 +192,19 @@ enum status network_listen(struct network_loop *loop, const struct network_liste
     return STATUS_OK;
 }
 
-void listener_free(struct network_listener *listener)
+void network_listener_close(struct network_listener *listener)
 {
+    if (listener->descriptor < 0)
+        return;
     event_del(&listener->event);
     close(listener->descriptor);
+    listener->descriptor = -1;
+    listener->is_paused = false;
+}
+
+void listener_free(struct network_listener *listener)
+{
+    network_listener_close(listener);
     LIST_REMOVE(listener, link);
     free(listener->seats);
     free(listener);

@@ -73,6 +73,13 @@ void network_loop_post(struct network_loop *loop, struct network_call *call)
         CHECK(write(loop->wake_descriptor, &one, sizeof(one)) == sizeof(one));
 }
 
+static void timer_free(struct network_timer *timer)
+{
+    event_del(&timer->event);
+    LIST_REMOVE(timer, link);
+    free(timer);
+}
+
 /* ---- life ---- */
 
 /* Once a turn, as others write to the same cache line; mostly nothing has changed. */
@@ -105,6 +112,7 @@ enum status network_loop_create(struct network_loop **out, struct error *err)
     loop->own_budget.bytes_max = NETWORK_HELD_BYTES_MAX;
     loop->budget = &loop->own_budget;
     LIST_INIT(&loop->listeners);
+    LIST_INIT(&loop->timers);
     TAILQ_INIT(&loop->connections);
     TAILQ_INIT(&loop->ready);
     event_assign(&loop->tick, base, -1, EV_PERSIST, loop_on_tick, loop);
@@ -127,6 +135,8 @@ void network_loop_destroy(struct network_loop **out)
         connection_free(TAILQ_FIRST(&loop->connections));
     while (!LIST_EMPTY(&loop->listeners))
         listener_free(LIST_FIRST(&loop->listeners));
+    while (!LIST_EMPTY(&loop->timers))
+        timer_free(LIST_FIRST(&loop->timers));
     CHECK(loop->connections_count == 0);
     CHECK(loop->held_bytes == 0);
     loop_tell_budget(loop);
@@ -192,6 +202,35 @@ void network_loop_turn(struct network_loop *loop, bool wait)
     bool may_wait = wait && !had_ready && !loop->is_stopping;
     event_base_loop(loop->base, EVLOOP_ONCE | (may_wait ? 0 : EVLOOP_NONBLOCK));
     loop_tell_budget(loop);
+}
+
+/* ---- timers ---- */
+
+static void timer_on_time(evutil_socket_t descriptor, short what, void *context)
+{
+    (void)descriptor;
+    (void)what;
+    struct network_timer *timer = context;
+    timer->run(timer->context);
+}
+
+struct network_timer *network_timer_create(struct network_loop *loop, network_timer_fn run,
+                                           void *context)
+{
+    struct network_timer *timer = calloc(1, sizeof(*timer));
+    CHECK(timer != NULL);
+    timer->run = run;
+    timer->context = context;
+    event_assign(&timer->event, loop->base, -1, 0, timer_on_time, timer);
+    LIST_INSERT_HEAD(&loop->timers, timer, link);
+    return timer;
+}
+
+void network_timer_set(struct network_timer *timer, int64_t delay_us)
+{
+    int64_t us = delay_us > 0 ? delay_us : 0;
+    const struct timeval delay = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
+    event_add(&timer->event, &delay);
 }
 
 const struct network_counters *network_loop_counters(const struct network_loop *loop)

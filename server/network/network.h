@@ -59,6 +59,10 @@ struct network_handler {
      * bytes they were. It is called again with the rest when more has come. */
     size_t (*received)(void *session, struct bytes input);
 
+    /* Whether there is more to send than the output had room for: when it has, received is called,
+     * though there may be no input. NULL: there never is. */
+    bool (*has_more)(void *session);
+
     /* Whether replies will come without further input; the connection is kept open for them when the
      * peer has ended, and the handler resumes it with the last. NULL: they never do. */
     bool (*owes)(void *session);
@@ -113,11 +117,23 @@ void network_loop_post(struct network_loop *loop, struct network_call *call);
 /* Runs the calls that are posted, and nothing else: where a program ends. */
 void network_loop_run_calls(struct network_loop *loop);
 
+/* Calls run once, on the loop's thread, when it was set for; setting it again replaces that. */
+struct network_timer;
+typedef void (*network_timer_fn)(void *context);
+
+/* Owned by the loop, like context borrowed for the life of that. */
+struct network_timer *network_timer_create(struct network_loop *loop, network_timer_fn run,
+                                           void *context);
+void network_timer_set(struct network_timer *timer, int64_t delay_us);
+
 /* Listens on this loop, which outlives the loops of the seats. INVALID: no such address. UNAVAILABLE: the port is
  * taken or not allowed; err says what to choose instead. */
 MUST_USE enum status network_listen(struct network_loop *loop,
                                     const struct network_listen_options *options,
                                     struct network_listener **out, struct error *err);
+
+/* Takes no more connections; those that it took stay. */
+void network_listener_close(struct network_listener *listener);
 
 uint16_t network_listener_port(const struct network_listener *listener);
 

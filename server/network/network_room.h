@@ -13,6 +13,7 @@
 
 TAILQ_HEAD(connection_list, network_connection);
 LIST_HEAD(listener_list, network_listener);
+LIST_HEAD(timer_list, network_timer);
 
 struct network_loop {
     struct event_base *base;              /* owned */
@@ -27,6 +28,7 @@ struct network_loop {
     struct network_call *last_call;
     uint64_t ticks;                       /* seconds since the loop began, from 1; 0 is "never" */
     struct listener_list listeners;       /* owned */
+    struct timer_list timers;             /* owned */
     struct connection_list connections;   /* owned: all */
     size_t connections_count;
     struct connection_list ready;         /* those to be looked at at the start of the next turn */
@@ -40,10 +42,17 @@ struct network_loop {
     struct network_counters counters;
 };
 
+struct network_timer {
+    struct event event;
+    network_timer_fn run;
+    void *context; /* borrowed */
+    LIST_ENTRY(network_timer) link;
+};
+
 struct network_listener {
     struct network_loop *loop; /* borrowed */
     struct event event;
-    int descriptor;
+    int descriptor; /* -1 once it is closed */
     bool is_paused; /* until the next tick, after accept failed */
     size_t connections_max;
     _Atomic size_t connections_count; /* on all seats */
