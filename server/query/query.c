@@ -177,6 +177,16 @@ struct target query_target_of(const struct readable *readable)
                            .readable = readable};
 }
 
+enum status query_find_view(struct query *query, struct bytes name, uint32_t number,
+                            struct target *target, struct error *err)
+{
+    const struct view_version *version = NULL;
+    enum status status = find_version(query, name, number, &version, err);
+    if (status == STATUS_OK)
+        *target = query_target_of(catalog_find(query->catalog, version));
+    return status;
+}
+
 enum status query_find(struct query *query, struct bytes key, struct arena *arena,
                        struct target *target, struct error *err)
 {

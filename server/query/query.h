@@ -73,6 +73,11 @@ struct target {
 MUST_USE enum status query_find(struct query *query, struct bytes key, struct arena *arena,
                                 struct target *target, struct error *err);
 
+/* The same of a view alone, by its name and the number of a version (0: the active one): all but the
+ * target's entity. */
+MUST_USE enum status query_find_view(struct query *query, struct bytes name, uint32_t number,
+                                     struct target *target, struct error *err);
+
 /* Gives the target request values by their names and texts, count of both; memory is in the arena.
  * INVALID: nothing that it reads takes such a value, or the text is not of its type. */
 MUST_USE enum status query_set_request(struct target *target, const struct bytes *names,

@@ -1,0 +1,29 @@
+/* Columns: many features of many entities, typed, in one read: names are resolved once for all
+ * rows, rows are read view by view, with memory fetched ahead.
+ *
+ * Thread: the query's. */
+#ifndef ASOF_QUERY_COLUMNS_H
+#define ASOF_QUERY_COLUMNS_H
+
+#include "model/columns.h"
+#include "query/query.h"
+
+/* Whether the read may go on; asked every few rows. */
+typedef bool (*columns_patience_fn)(void *context);
+
+struct columns_patience {
+    columns_patience_fn may_go_on;
+    void *context;
+};
+
+/* Reads between query_begin and query_end. `now` is the same for all rows of a view. The answer
+ * lies in the arena, and its names in the definitions; scratch is reset, again and again.
+ * NOT_FOUND, INVALID, LIMIT, UNAVAILABLE: err says what is wrong with the question. AGAIN: it would
+ * have to wait for the disk. CANCELLED: patience ended. IO, CORRUPT: err. */
+MUST_USE enum status query_read_columns(struct query *query,
+                                        const struct columns_question *question,
+                                        const struct columns_patience *patience,
+                                        struct arena *arena, struct arena *scratch,
+                                        struct columns *columns, struct error *err);
+
+#endif
