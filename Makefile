@@ -11,6 +11,7 @@ HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -f
 CFLAGS ?= -O2 -g
 # No fused multiply-add: doubles are the same bits on every machine.
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -ffp-contract=off $(CFLAGS) $(WARNINGS) $(HARDENING) -MMD -MP -I. -Iserver -Iclient
+GENERATED = -I$(BUILD)/gen
 LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 MALLOC = -ljemalloc
 
@@ -24,7 +25,7 @@ LDFLAGS += -fsanitize=$(SAN)
 MALLOC =
 endif
 
-SERVER_LIBS = -lrocksdb -lrdkafka -levent_core -lyaml -lyajl -lsqlite3 $(MALLOC) -lpthread -lm
+SERVER_LIBS = -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl -lsqlite3 $(MALLOC) -lpthread -lm
 CLIENT_LIBS = -lhiredis -lyajl -lm
 
 SERVER_SOURCES = $(filter-out server/main.c,$(wildcard server/*/*.c)) $(wildcard migrations/*.c)
@@ -64,12 +65,12 @@ $(BUILD)/client.a: $(call object,$(CLIENT_SOURCES))
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC $<)
-	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(GENERATED) -c -o $@ $<
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/client.a $(BUILD)/server.a
 	@mkdir -p $(@D)
 	$(call say,LD $@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lhiredis $(SERVER_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lhiredis -lprotobuf-c $(SERVER_LIBS)
 
 $(BUILD)/tests/cost: $(BUILD)/obj/tests/cost/cost.o $(BUILD)/server.a
 	@mkdir -p $(@D)
@@ -84,15 +85,39 @@ fuzz_object = $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(1))
 $(BUILD)/fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,FUZZ-CC $<)
-	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+	$(Q)clang $(FUZZ_FLAGS) $(GENERATED) -fsanitize=fuzzer-no-link -c -o $@ $<
 
 $(BUILD)/fuzz/rooms.a: $(call fuzz_object,$(SERVER_SOURCES) $(CLIENT_SOURCES))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/rooms.a
 	$(call say,LD $@)
-	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lrocksdb -lrdkafka -levent_core -lyaml -lyajl \
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl \
 		-lsqlite3 -lhiredis -lpthread -lm
+
+# What protoc makes of proto/: the descriptors that reflection tells, and, for a test, protobuf-c's code.
+PROTOS = $(shell find proto -name '*.proto' | sort)
+DESCRIPTORS = $(BUILD)/gen/asof/descriptors.inc
+PROTO_TEST = $(BUILD)/gen/asof/v1/feature_store.pb-c
+
+$(DESCRIPTORS): $(PROTOS)
+	@mkdir -p $(@D)
+	$(call say,PROTOC $@)
+	$(Q)protoc -Iproto -o $@.set $(PROTOS)
+	$(Q)od -An -v -tu1 $@.set | sed -E 's/^ +//; s/ +/,/g; s/$$/,/' >$@
+
+$(call object,server/protocol/rpc_reflection.c): $(DESCRIPTORS)
+$(call fuzz_object,server/protocol/rpc_reflection.c): $(DESCRIPTORS)
+
+$(PROTO_TEST).c: proto/asof/v1/feature_store.proto
+	@mkdir -p $(@D)
+	$(Q)protoc-c -Iproto --c_out=$(BUILD)/gen $<
+
+$(PROTO_TEST).o: $(PROTO_TEST).c
+	$(Q)$(CC) -O1 -fPIE -I$(BUILD)/gen -c -o $@ $<
+
+$(call object,tests/unit/rpc_message_test.c): $(PROTO_TEST).c
+$(BUILD)/tests/rpc_message_test: $(PROTO_TEST).o
 
 -include $(shell find $(BUILD)/obj $(BUILD)/fuzz -name '*.d' 2>/dev/null)
 .SECONDARY:
@@ -100,6 +125,7 @@ $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/rooms.a
 # ---- set-up ----
 
 PACKAGES = build-essential librocksdb-dev librdkafka-dev libevent-dev libyaml-dev libyajl-dev libsqlite3-dev \
+	libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
 	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev redis-tools python3 python3-venv \
 	python3-pip clang clang-format libclang-rt-14-dev valgrind default-jre-headless maven
 VENV = $(BUILD)/venv

@@ -1,0 +1,69 @@
+/* The messages of proto/asof/v1 and of gRPC's health protocol: requests from bytes, answers to
+ * bytes.
+ *
+ * 1. A request borrows from the bytes of its message; what it needs beside them is in the arena, of
+ * a size that is bounded by theirs.
+ * 2. Unknown fields are skipped, as protobuf has it.
+ * 3. Answers are appended, without a frame around them.
+ *
+ * Thread: any. */
+#ifndef ASOF_PROTOCOL_RPC_MESSAGE_H
+#define ASOF_PROTOCOL_RPC_MESSAGE_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/status.h"
+#include "model/columns.h"
+
+/* INVALID: no GetFeaturesRequest. LIMIT: more names or rows than columns.h has. */
+MUST_USE enum status rpc_get_parse(struct bytes message, struct arena *arena,
+                                   struct columns_question *question, struct error *err);
+
+/* Appends a GetFeaturesResponse. scratch is the caller's, to be used again. */
+void rpc_get_append(const struct columns *columns, struct buffer *scratch, struct buffer *out);
+
+struct rpc_push_request {
+    struct bytes source;
+    const struct bytes *events; /* JSON */
+    size_t events_count;
+    struct bytes producer;
+    uint64_t producer_sequence;
+};
+
+/* INVALID: no PushRequest. LIMIT: more than events_max events. */
+MUST_USE enum status rpc_push_parse(struct bytes message, size_t events_max, struct arena *arena,
+                                    struct rpc_push_request *request, struct error *err);
+void rpc_push_append(uint64_t events_count, struct buffer *out);
+
+struct rpc_file {
+    struct bytes name;
+    struct bytes text;
+};
+
+/* Of Plan and Apply; *is_promoting is PlanRequest.promote. INVALID: no PlanRequest. LIMIT: more than files_max files. */
+MUST_USE enum status rpc_plan_parse(struct bytes message, size_t files_max, struct arena *arena,
+                                    const struct rpc_file **files, size_t *files_count,
+                                    bool *is_promoting, struct error *err);
+
+struct rpc_change {
+    unsigned kind; /* Change.Kind */
+    const char *noun;
+    struct bytes name;
+    uint32_t version;
+    struct bytes detail;
+};
+
+/* Appends one Change of a PlanResponse. */
+void rpc_change_append(const struct rpc_change *change, struct buffer *scratch, struct buffer *out);
+
+/* The string field 1 of a message: DescribeRequest.name, HealthCheckRequest.service; empty where it
+ * is not there. INVALID: no message. */
+MUST_USE enum status rpc_name_parse(struct bytes message, struct bytes *name, struct error *err);
+
+/* Appends a message whose field 1 is a text: ListResponse, DescribeResponse. */
+void rpc_text_append(struct bytes text, struct buffer *out);
+
+/* Appends a HealthCheckResponse. */
+void rpc_health_append(bool is_serving, struct buffer *out);
+
+#endif

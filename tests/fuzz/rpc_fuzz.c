@@ -1,0 +1,94 @@
+/* Any bytes as messages of RPC and as light frames: what is read lies within them and keeps to the
+ * limits; a frame is the same whether its bytes came at once or one by one. */
+#include <stdint.h>
+
+#include "base/check.h"
+#include "protocol/light.h"
+#include "protocol/rpc_message.h"
+#include "protocol/rpc_reflection.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_within(struct bytes part, struct bytes whole)
+{
+    if (part.size > 0)
+        CHECK(part.data >= whole.data && part.data + part.size <= whole.data + whole.size);
+}
+
+static void parse_get(struct bytes message, struct arena *arena)
+{
+    struct columns_question question;
+    struct error err;
+    if (rpc_get_parse(message, arena, &question, &err) != STATUS_OK)
+        return;
+    CHECK(question.features_count <= COLUMNS_FEATURES_MAX);
+    CHECK(question.keys_count <= COLUMNS_KEYS_MAX && question.rows_count <= COLUMNS_ROWS_MAX);
+    for (size_t i = 0; i < question.features_count; i++)
+        check_within(question.features[i], message);
+    for (size_t i = 0; i < question.keys_count; i++) {
+        const struct key_column *key = &question.keys[i];
+        check_within(key->name, message);
+        CHECK(key->count == 0 || (key->strings != NULL) != (key->ints != NULL));
+        for (size_t j = 0; key->strings != NULL && j < key->count; j++)
+            check_within(key->strings[j], message);
+    }
+}
+
+static void parse_others(struct bytes message, struct arena *arena)
+{
+    enum { EVENTS_MAX = 10, FILES_MAX = 5 };
+    struct rpc_push_request push;
+    const struct rpc_file *files = NULL;
+    size_t files_count;
+    bool is_promoting;
+    struct error err;
+    struct buffer scratch = {0};
+    struct buffer out = {0};
+    if (rpc_push_parse(message, EVENTS_MAX, arena, &push, &err) == STATUS_OK) {
+        CHECK(push.events_count <= EVENTS_MAX);
+        check_within(push.source, message);
+        for (size_t i = 0; i < push.events_count; i++)
+            check_within(push.events[i], message);
+    }
+    if (rpc_plan_parse(message, FILES_MAX, arena, &files, &files_count, &is_promoting, &err) ==
+        STATUS_OK)
+        for (size_t i = 0; i < files_count; i++)
+            check_within(files[i].text, message);
+    if (rpc_reflection_answer(message, &scratch, &out, &err) == STATUS_OK)
+        CHECK(out.size > message.size);
+    buffer_fini(&scratch);
+    buffer_fini(&out);
+}
+
+/* Of a prefix it says PARTIAL, or at once what it says of the whole. */
+static void parse_frame(struct bytes input)
+{
+    struct light_frame whole = {0};
+    size_t consumed = 0;
+    enum light_result result = light_parse(input, &whole, &consumed);
+    if (result == LIGHT_FRAME) {
+        CHECK(consumed <= input.size);
+        check_within(whole.message, bytes_of(input.data, consumed));
+    }
+    for (size_t i = 0; i < input.size; i++) {
+        struct light_frame frame;
+        size_t taken = 0;
+        enum light_result of_prefix = light_parse(bytes_of(input.data, i), &frame, &taken);
+        if (of_prefix == LIGHT_PARTIAL)
+            continue;
+        CHECK(of_prefix == result);
+        CHECK(result == LIGHT_BROKEN || (taken == consumed && frame.call == whole.call));
+        return;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct bytes input = bytes_of(data, size);
+    struct arena *arena = arena_create(4096);
+    parse_get(input, arena);
+    parse_others(input, arena);
+    parse_frame(input);
+    arena_destroy(&arena);
+    return 0;
+}
