@@ -204,7 +204,8 @@ static void write_descriptors_max(const struct figures *figures, const char *nam
 
 #define SERVER_NUMBERS(X)                                                                          \
     X(workers, workers, "Threads that serve connections.")                                         \
-    X(connections, doors.connections, "Connections of the Redis protocol that are open.")          \
+    X(connections, doors.connections, "Connections of both protocols that are open.") \
+    X(rpc_connections, doors.rpc_sessions, "Of these, those of RPC.")          \
     X(sources, sources, "Sources that are defined.")                                               \
     X(views, views, "Views that are defined.")                                                     \
     X(fills, fills, "Versions of views that are being filled from the log.")                       \
@@ -256,6 +257,7 @@ static void write_descriptors_max(const struct figures *figures, const char *nam
 #define STREAM_NUMBER(name, help) NUMBER(stream_##name, stream.name, help)
 #define NETWORK_NUMBER(name, help) NUMBER(network_##name, doors.network.name, help)
 #define RESP_NUMBER(name, help) NUMBER(resp_##name, doors.resp.name, help)
+#define RPC_NUMBER(name, help) NUMBER(rpc_##name, doors.rpc.name, help)
 #define HOT_NUMBER(name, help) NUMBER(hot_##name, hot.name, help)
 #define WRITTEN(name_, kind_, write_, help_)                                                       \
     {.name = name_, .help = help_, .kind = METRIC_##kind_, .write = write_},
@@ -267,6 +269,7 @@ static const struct family families[] = {
     STREAM_COUNTERS(STREAM_NUMBER)
     NETWORK_COUNTERS(NETWORK_NUMBER)
     RESP_COUNTERS(RESP_NUMBER)
+    RPC_COUNTERS(RPC_NUMBER)
     HOT_COUNTERS(HOT_NUMBER)
     WRITTEN_FAMILIES(WRITTEN)
 };

@@ -19,7 +19,7 @@ enum { OPTION_TEXT_SIZE = 1024, PORT_OFF = -1 };
     X(resp_port, PORT, "resp-port", "6390", 0, 65535, "port",                                      \
       "The Redis protocol; 0 takes any free port, `off` closes the door.")                         \
     X(rpc_port, PORT, "rpc-port", "6391", 0, 65535, "port",                                        \
-      "Kept for RPC, which this version does not have; the door stays closed.")                    \
+      "gRPC and the light frame; 0 takes any free port, `off` closes the door.")                    \
     X(http_port, PORT, "http-port", "6392", 0, 65535, "port",                                      \
       "Health, readiness and metrics; 0 takes any free port, `off` closes the door.")              \
     X(allow_unauthenticated, FLAG, "allow-unauthenticated", "no", 0, 0, "",                        \

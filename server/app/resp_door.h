@@ -27,6 +27,7 @@
 #include "network/network.h"
 #include "app/readers.h"
 #include "app/resp_cursors.h"
+#include "app/rpc_counters.h"
 #include "app/writer.h"
 #include "query/query.h"
 
@@ -72,8 +73,11 @@ struct resp_counters {
 /* What the workers did together, for INFO. */
 struct resp_figures {
     struct network_counters network;
-    size_t connections;
+    size_t connections; /* of both doors */
+    size_t rpc_sessions;
+    size_t rpc_calls;   /* that are not answered */
     struct resp_counters resp;
+    struct rpc_counters rpc;
 };
 
 struct resp_door_options {

@@ -5,15 +5,22 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "app/monitor.h"
 #include "app/worker.h"
+#include "base/clock.h"
 #include "base/epoch.h"
 #include "base/log.h"
 #include "base/version.h"
 #include "migrations/migrations.h"
 
-enum { DESCRIPTORS_BESIDE_CONNECTIONS = 2000 };
+enum {
+    DESCRIPTORS_BESIDE_CONNECTIONS = 2000,
+    DRAIN_PAUSE_US = 1000,           /* between two turns while calls end */
+    DRAIN_NOTICE_US = 100 * 1000,    /* until peers know that they are to go elsewhere */
+    DRAIN_CALLS_US = 5 * 1000 * 1000, /* for calls to end */
+};
 
 struct server {
     const struct server_options *options; /* borrowed */
@@ -28,7 +35,8 @@ struct server {
     struct monitor *monitor;
     struct worker *workers[WORKERS_MAX]; /* the first has the main thread and listens */
     size_t workers_count;
-    struct network_listener *resp; /* the first worker's loop's */
+    struct network_listener *resp; /* the first worker's loop's, as the next */
+    struct network_listener *rpc;
 };
 
 static bool address_is_local(const char *address)
@@ -148,6 +156,27 @@ static enum status open_resp(struct server *server, struct error *err)
     return status;
 }
 
+static enum status open_rpc(struct server *server, struct error *err)
+{
+    const struct server_options *options = server->options;
+    struct network_seat seats[WORKERS_MAX];
+    if (options->rpc_port == PORT_OFF)
+        return STATUS_OK;
+    for (size_t i = 0; i < server->workers_count; i++)
+        seats[i] = (struct network_seat){
+            .loop = worker_loop(server->workers[i]),
+            .handler = rpc_door_handler(worker_rpc_door(server->workers[i]))};
+    const struct network_listen_options listen = {
+        .address = options->listen,
+        .port = (uint16_t)options->rpc_port,
+        .port_option = "--rpc-port",
+        .connections_max = (size_t)options->connections_max,
+        .seats = seats,
+        .seats_count = server->workers_count,
+    };
+    return network_listen(seats[0].loop, &listen, &server->rpc, err);
+}
+
 static enum status open_monitor(struct server *server, struct error *err)
 {
     const struct monitor_rooms rooms = {.storage = server->storage,
@@ -191,6 +220,8 @@ static enum status server_start(struct server *server, struct error *err)
     if (status == STATUS_OK)
         status = open_resp(server, err);
     if (status == STATUS_OK)
+        status = open_rpc(server, err);
+    if (status == STATUS_OK)
         status = open_monitor(server, err);
     if (status != STATUS_OK)
         return status;
@@ -202,6 +233,38 @@ static enum status server_start(struct server *server, struct error *err)
         worker_start(server->workers[i]);
     monitor_start(server->monitor);
     return STATUS_OK;
+}
+
+/* Turns this thread's loop, and lets the others turn, until all calls of RPC are answered, or no longer
+ * than that. */
+static void wait_for_calls(struct server *server, int64_t least_us, int64_t most_us)
+{
+    int64_t began_us = clock_mono_us();
+    int64_t waited_us = 0;
+    struct resp_figures figures;
+    do {
+        usleep(DRAIN_PAUSE_US); /* the loop does not wait any more: it is stopping */
+        worker_finish(server->workers[0]);
+        monitor_read_figures(server->monitor, &figures);
+        waited_us = clock_mono_us() - began_us;
+    } while (waited_us < least_us || (figures.rpc_calls > 0 && waited_us < most_us));
+}
+
+/* Has peers of RPC go elsewhere without losing a call: first they are told, and then, when the word
+ * has reached them, what they began is answered. */
+static void drain_rpc(struct server *server)
+{
+    struct resp_figures figures;
+    if (server->rpc == NULL)
+        return;
+    network_listener_close(server->rpc);
+    monitor_read_figures(server->monitor, &figures);
+    for (int is_last = 0; is_last <= 1; is_last++) {
+        for (size_t i = 0; i < server->workers_count; i++)
+            worker_drain(server->workers[i], is_last);
+        if (figures.rpc_sessions > 0)
+            wait_for_calls(server, DRAIN_NOTICE_US, is_last ? DRAIN_CALLS_US : DRAIN_NOTICE_US);
+    }
 }
 
 /* The writer goes first, as it may wait for workers to leave an epoch; what it gave back is sent.
@@ -246,11 +309,14 @@ static void server_stop(struct server *server)
 static void print_ready(const struct server *server)
 {
     char resp[NETWORK_ADDRESS_TEXT_SIZE] = "off";
+    char rpc[NETWORK_ADDRESS_TEXT_SIZE] = "off";
     char http[NETWORK_ADDRESS_TEXT_SIZE];
     monitor_address(server->monitor, http);
     if (server->resp != NULL)
         network_listener_address(server->resp, resp);
-    printf("asofd ready resp=%s rpc=off http=%s data=%s\n", resp, http, server->options->data);
+    if (server->rpc != NULL)
+        network_listener_address(server->rpc, rpc);
+    printf("asofd ready resp=%s rpc=%s http=%s data=%s\n", resp, rpc, http, server->options->data);
     fflush(stdout);
 }
 
@@ -263,6 +329,7 @@ enum status server_run(const struct server_options *options, struct error *err)
         print_ready(&server);
         worker_run(server.workers[0]);
         log_info("stopping");
+        drain_rpc(&server);
     }
     server_stop(&server);
     return status;

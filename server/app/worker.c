@@ -11,7 +11,10 @@ struct worker {
     struct query *query; /* owned, as the next two */
     struct network_loop *loop;
     struct resp_door *door;
-    struct network_call stop; /* posted to the loop by worker_stop */
+    struct rpc_door *rpc;     /* owned */
+    struct network_call stop; /* posted to the loop by worker_stop, as the next two by worker_drain */
+    struct network_call drain;
+    struct network_call leave;
     bool is_started;
     pthread_t thread;
     _Atomic uint64_t turns;
@@ -32,6 +35,10 @@ enum status worker_create(const struct worker_options *options, struct worker **
         door.query = worker->query;
         door.loop = worker->loop;
         worker->door = resp_door_create(&door);
+        worker->rpc = rpc_door_create(&(struct rpc_door_options){.query = worker->query,
+                                                                 .writer = door.writer,
+                                                                 .readers = door.readers,
+                                                                 .loop = worker->loop});
         *out = worker;
         worker = NULL; /* moved to the caller */
     }
@@ -47,6 +54,7 @@ void worker_destroy(struct worker **out)
     CHECK(!worker->is_started);
     network_loop_destroy(&worker->loop);
     resp_door_destroy(&worker->door);
+    rpc_door_destroy(&worker->rpc);
     if (worker->query != NULL)
         query_destroy(&worker->query);
     pthread_mutex_destroy(&worker->mutex);
@@ -64,13 +72,21 @@ struct resp_door *worker_door(struct worker *worker)
     return worker->door;
 }
 
+struct rpc_door *worker_rpc_door(struct worker *worker)
+{
+    return worker->rpc;
+}
+
 static void publish_figures(struct worker *worker)
 {
     pthread_mutex_lock(&worker->mutex);
     worker->figures = (struct resp_figures){
         .network = *network_loop_counters(worker->loop),
         .connections = network_loop_connections(worker->loop),
+        .rpc_sessions = rpc_door_sessions(worker->rpc),
+        .rpc_calls = rpc_door_calls(worker->rpc),
         .resp = *resp_door_counters(worker->door),
+        .rpc = *rpc_door_counters(worker->rpc),
     };
     pthread_mutex_unlock(&worker->mutex);
 }
@@ -79,6 +95,7 @@ static void turn(struct worker *worker, bool wait)
 {
     network_loop_turn(worker->loop, wait);
     resp_door_turn_end(worker->door);
+    rpc_door_turn_end(worker->rpc);
     publish_figures(worker);
     atomic_fetch_add_explicit(&worker->turns, 1, memory_order_relaxed);
 }
@@ -114,6 +131,29 @@ static void stop_on_loop(struct network_call *call)
     network_loop_stop(worker->loop);
 }
 
+static void drain_on_loop(struct network_call *call)
+{
+    struct worker *worker = (struct worker *)((char *)call - offsetof(struct worker, drain));
+    rpc_door_drain(worker->rpc, false);
+}
+
+static void leave_on_loop(struct network_call *call)
+{
+    struct worker *worker = (struct worker *)((char *)call - offsetof(struct worker, leave));
+    rpc_door_drain(worker->rpc, true);
+}
+
+void worker_drain(struct worker *worker, bool is_last)
+{
+    if (!worker->is_started) {
+        rpc_door_drain(worker->rpc, is_last);
+        return;
+    }
+    struct network_call *call = is_last ? &worker->leave : &worker->drain;
+    *call = (struct network_call){.run = is_last ? leave_on_loop : drain_on_loop};
+    network_loop_post(worker->loop, call);
+}
+
 void worker_start(struct worker *worker)
 {
     worker->is_started = true;
@@ -140,6 +180,11 @@ void worker_add_figures(struct worker *worker, struct resp_figures *sum)
 #define ROOM resp
     RESP_COUNTERS(ADD)
 #undef ROOM
+#define ROOM rpc
+    RPC_COUNTERS(ADD)
+#undef ROOM
+    sum->rpc_sessions += worker->figures.rpc_sessions;
+    sum->rpc_calls += worker->figures.rpc_calls;
     sum->connections += worker->figures.connections;
     pthread_mutex_unlock(&worker->mutex);
 }

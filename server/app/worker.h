@@ -6,6 +6,7 @@
 #define ASOF_APP_WORKER_H
 
 #include "app/resp_door.h"
+#include "app/rpc_door.h"
 
 enum { WORKERS_MAX = 128 };
 
@@ -26,12 +27,17 @@ void worker_destroy(struct worker **worker);
 
 struct network_loop *worker_loop(struct worker *worker);
 struct resp_door *worker_door(struct worker *worker);
+struct rpc_door *worker_rpc_door(struct worker *worker);
 
 /* Turns its loop until that is asked to stop, on this thread; or on one of its own until
  * worker_stop, which waits for the end of that. Stopping what was not started is harmless. */
 void worker_run(struct worker *worker);
 void worker_start(struct worker *worker);
 void worker_stop(struct worker *worker);
+
+/* Drains its RPC door, see rpc_door_drain: at once where the worker was not started, else in its next
+ * turn; not again before that. */
+void worker_drain(struct worker *worker, bool is_last);
 
 /* One more turn behind the last: sends what came back from the writer meanwhile. */
 void worker_finish(struct worker *worker);

@@ -21,7 +21,7 @@ ASOF = os.environ.get("ASOF", str(ROOT / "build/asof"))
 EXAMPLES = ROOT / "examples"
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 120
-READY = re.compile(r"asofd ready resp=(\S+):(\d+) rpc=off http=(?:off|(\S+):(\d+)) data=(.*)\n")
+READY = re.compile(r"asofd ready resp=(\S+):(\d+) rpc=(?:off|\S+:(\d+)) http=(?:off|\S+:(\d+)) data=(.*)\n")
 SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): \w+Sanitizer|runtime error:")
 
 
@@ -42,7 +42,8 @@ class Server:
         self.log_path = pathlib.Path(folder) / "asofd.log"
         self.process = None
         self.port = 0  # any free one at the first start, the same one ever after
-        self.http_port = 0  # of the HTTP door, which is closed unless a start's options open it
+        self.rpc_port = 0  # of the RPC door, which is closed unless a start's options open it
+        self.http_port = 0  # the same of the HTTP door
 
     def start(self, *options):
         with open(self.log_path, "ab") as log:
@@ -56,6 +57,7 @@ class Server:
             code = self.process.wait()
             raise StartFailed(code, line + self.log())
         self.host, self.port = match[1], int(match[2])
+        self.rpc_port = int(match[3] or 0)
         self.http_port = int(match[4] or 0)
         assert match[5] == str(self.data)
         return self

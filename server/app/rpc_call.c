@@ -1,0 +1,218 @@
+/* The life of a call: a message is taken; its method runs here, or as a job elsewhere; the answer
+ * goes out in the framing in which it was asked. */
+#include "app/rpc_call.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "protocol/light.h"
+
+enum { SCRATCH_KEEP_BYTES = 1024 * 1024 };
+
+struct rpc_call *rpc_call_create(struct rpc_session *session, const struct rpc_method *method,
+                                 int64_t deadline_mono_us)
+{
+    struct rpc_call *call = calloc(1, sizeof(*call));
+    CHECK(call != NULL);
+    call->session = session;
+    call->method = method;
+    call->deadline_mono_us = deadline_mono_us;
+    session->door->calls_count++;
+    session->door->counters.calls_total++;
+    return call;
+}
+
+static void call_stop_waiting(struct rpc_call *call)
+{
+    if (call->is_waiting)
+        TAILQ_REMOVE(&call->session->door->waiting, call, waiting_link);
+    call->is_waiting = false;
+}
+
+/* Waits for its deadline. Mostly it is the latest. */
+static void call_wait(struct rpc_call *call)
+{
+    struct rpc_door *door = call->session->door;
+    if (call->is_waiting || call->deadline_mono_us == INT64_MAX)
+        return;
+    struct rpc_call *before = TAILQ_LAST(&door->waiting, rpc_call_list);
+    while (before != NULL && before->deadline_mono_us > call->deadline_mono_us)
+        before = TAILQ_PREV(before, rpc_call_list, waiting_link);
+    if (before == NULL)
+        TAILQ_INSERT_HEAD(&door->waiting, call, waiting_link);
+    else
+        TAILQ_INSERT_AFTER(&door->waiting, before, call, waiting_link);
+    call->is_waiting = true;
+    rpc_door_wake(door, call->deadline_mono_us);
+}
+
+void rpc_call_destroy(struct rpc_call *call)
+{
+    struct rpc_session *session = call->session;
+    call_stop_waiting(call);
+    if (!call->is_done)
+        session->door->counters.cancelled_total++;
+    if (call->job != NULL)
+        rpc_job_forget_call(call->job);
+    if (call->grpc == NULL) {
+        TAILQ_REMOVE(&session->light, call, link);
+        session->light_count--;
+    }
+    session->door->calls_count--;
+    free(call);
+}
+
+/* ---- answers ---- */
+
+static enum grpc_code code_of(enum status status)
+{
+    switch (status) {
+    case STATUS_OK:
+        return GRPC_OK;
+    case STATUS_NOT_FOUND:
+        return GRPC_NOT_FOUND;
+    case STATUS_INVALID:
+        return GRPC_INVALID_ARGUMENT;
+    case STATUS_LIMIT:
+        return GRPC_RESOURCE_EXHAUSTED;
+    case STATUS_UNAVAILABLE:
+        return GRPC_UNAVAILABLE;
+    case STATUS_CORRUPT:
+        return GRPC_DATA_LOSS;
+    case STATUS_CANCELLED:
+        return GRPC_DEADLINE_EXCEEDED;
+    case STATUS_AGAIN:
+    case STATUS_IO:
+        break;
+    }
+    return GRPC_UNKNOWN;
+}
+
+void rpc_call_fail(struct rpc_call *call, enum grpc_code code, struct bytes text)
+{
+    struct rpc_session *session = call->session;
+    if (call->is_done)
+        return;
+    call->is_done = true;
+    session->door->counters.calls_failed_total++;
+    session->door->counters.deadlines_total += code == GRPC_DEADLINE_EXCEEDED;
+    call_stop_waiting(call);
+    rpc_session_settle(session);
+    if (call->grpc != NULL) {
+        grpc_call_finish(call->grpc, code, text);
+        return;
+    }
+    light_append_failure(call->number, code, text, network_connection_output(session->connection));
+    rpc_call_destroy(call);
+}
+
+/* An answer to one of several messages: what came meanwhile is taken next. */
+static void call_go_on(struct rpc_call *call)
+{
+    if (call->has_ended) {
+        call->is_done = true;
+        grpc_call_finish(call->grpc, GRPC_OK, bytes_of(NULL, 0));
+    } else {
+        grpc_call_let_go(call->grpc);
+    }
+}
+
+void rpc_call_answer(struct rpc_call *call, enum status status, struct bytes reply,
+                     const struct error *err)
+{
+    struct rpc_session *session = call->session;
+    if (call->is_done)
+        return;
+    if (status == STATUS_OK && session->door->queued_bytes + reply.size > RPC_QUEUED_BYTES_MAX) {
+        rpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED,
+                      bytes_of_text("too many answers of this server wait to be read"));
+        return;
+    }
+    if (status != STATUS_OK) {
+        rpc_call_fail(call, code_of(status), bytes_of_text(err->text));
+        return;
+    }
+    call_stop_waiting(call);
+    rpc_session_settle(session);
+    if (call->grpc == NULL) {
+        call->is_done = true;
+        light_append_answer(call->number, reply, network_connection_output(session->connection));
+        rpc_call_destroy(call);
+        return;
+    }
+    grpc_call_send(call->grpc, reply);
+    if (call->method->is_stream) {
+        call_go_on(call);
+        return;
+    }
+    call->is_done = true;
+    grpc_call_finish(call->grpc, GRPC_OK, bytes_of(NULL, 0));
+}
+
+/* ---- requests ---- */
+
+/* Runs it here. AGAIN: it must be run elsewhere. */
+static enum status call_run(struct rpc_call *call, struct bytes message, struct error *err)
+{
+    struct rpc_door *door = call->session->door;
+    struct query *query = door->options.query;
+    bool is_read = call->method->place == RPC_READ;
+    struct rpc_work work = {.request = message,
+                            .query = query,
+                            .arena = door->arena,
+                            .rows = door->rows,
+                            .scratch = &door->scratch,
+                            .reply = &door->reply,
+                            .is_draining = door->is_draining};
+    if (is_read)
+        work.until_mono_us = clock_mono_us() + RPC_TURN_US;
+    arena_reset(door->arena);
+    buffer_reset(&door->scratch, SCRATCH_KEEP_BYTES);
+    buffer_reset(&door->reply, SCRATCH_KEEP_BYTES);
+    query_begin(query);
+    query_refresh(query);
+    query_set_waiting(query, !is_read);
+    enum status status = call->method->run(&work, err);
+    query_set_waiting(query, true);
+    return is_read && status == STATUS_CANCELLED ? STATUS_AGAIN : status;
+}
+
+void rpc_call_take(struct rpc_call *call, struct bytes message)
+{
+    struct error err = {0};
+    enum status status = STATUS_AGAIN;
+    if (call->had_message && !call->method->is_stream) {
+        rpc_call_fail(call, GRPC_INVALID_ARGUMENT,
+                      bytes_of_text("this method takes one message, got another"));
+        return;
+    }
+    call->had_message = true;
+    if (call->session->door->is_stopping) {
+        rpc_call_fail(call, GRPC_UNAVAILABLE, bytes_of_text("the server is stopping"));
+        return;
+    }
+    if (call->method->place != RPC_WRITE)
+        status = call_run(call, message, &err);
+    if (status != STATUS_AGAIN) {
+        rpc_call_answer(call, status, buffer_bytes(&call->session->door->reply), &err);
+        return;
+    }
+    call->session->door->counters.calls_read_total += call->method->place == RPC_READ;
+    status = rpc_job_post(call, message, &err);
+    if (status != STATUS_OK) {
+        rpc_call_answer(call, status, bytes_of(NULL, 0), &err);
+        return;
+    }
+    call_wait(call);
+    if (call->grpc != NULL && call->method->is_stream)
+        grpc_call_hold(call->grpc);
+}
+
+int64_t rpc_calls_expire(struct rpc_door *door, int64_t now_mono_us)
+{
+    struct rpc_call *call;
+    while ((call = TAILQ_FIRST(&door->waiting)) != NULL && call->deadline_mono_us <= now_mono_us)
+        rpc_call_fail(call, GRPC_DEADLINE_EXCEEDED, bytes_of_text("the deadline has passed"));
+    return call == NULL ? INT64_MAX : call->deadline_mono_us;
+}

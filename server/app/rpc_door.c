@@ -1,0 +1,418 @@
+/* The life of a connection of RPC: its first bytes tell the framing; calls come out of it and
+ * answers go into it, through protocol/grpc.h or protocol/light.h. */
+#include "app/rpc_door.h"
+
+#include <stdlib.h>
+
+#include "app/rpc_call.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "protocol/light.h"
+
+enum {
+    ARENA_CHUNK_SIZE = 64 * 1024,
+    TELLING_SIZE = 4,      /* bytes that tell the framing */
+    SLICE_SIZE = 4 * 1024, /* of input of gRPC, between two looks at the clock */
+    STALL_CHECK_US = 1000 * 1000,
+};
+
+/* ---- gRPC's calls ---- */
+
+static int64_t deadline_of(int64_t timeout_us)
+{
+    int64_t now_us = clock_mono_us();
+    return timeout_us >= INT64_MAX - now_us ? INT64_MAX : now_us + timeout_us;
+}
+
+static void grpc_began(void *context, struct grpc_call *stream, struct bytes path,
+                       int64_t timeout_us)
+{
+    const struct rpc_method *method = rpc_method_find(path);
+    if (method == NULL) {
+        grpc_call_finish(stream, GRPC_UNIMPLEMENTED,
+                         bytes_of_text("no such method; see proto/asof/v1"));
+        return;
+    }
+    struct rpc_call *call = rpc_call_create(
+        context, method, timeout_us == GRPC_NO_TIMEOUT ? INT64_MAX : deadline_of(timeout_us));
+    call->grpc = stream;
+    grpc_call_set_owner(stream, call);
+}
+
+static void grpc_message(void *context, struct grpc_call *stream, struct bytes message)
+{
+    (void)context;
+    rpc_call_take(grpc_call_owner(stream), message);
+}
+
+static void grpc_ended(void *context, struct grpc_call *stream)
+{
+    (void)context;
+    struct rpc_call *call = grpc_call_owner(stream);
+    call->has_ended = true;
+    if (call->job != NULL)
+        return; /* its answer is still to come */
+    if (call->method->is_stream) {
+        call->is_done = true;
+        grpc_call_finish(stream, GRPC_OK, bytes_of(NULL, 0));
+    } else {
+        rpc_call_fail(call, GRPC_INVALID_ARGUMENT, bytes_of_text("the call has no message"));
+    }
+}
+
+static void grpc_gone(void *context, struct grpc_call *stream)
+{
+    (void)context;
+    struct rpc_call *call = grpc_call_owner(stream);
+    if (call != NULL)
+        rpc_call_destroy(call);
+}
+
+static const struct grpc_handler grpc_calls = {
+    .began = grpc_began, .message = grpc_message, .ended = grpc_ended, .gone = grpc_gone};
+
+/* ---- the light frame's ---- */
+
+static struct rpc_call *light_find(const struct rpc_session *session, uint32_t number)
+{
+    struct rpc_call *call;
+    TAILQ_FOREACH(call, &session->light, link)
+    if (call->number == number)
+        return call;
+    return NULL;
+}
+
+static void light_run(struct rpc_session *session, const struct light_frame *frame)
+{
+    struct rpc_door *door = session->door;
+    const struct rpc_method *method = rpc_method_of_number(frame->method);
+    const char *refusal = NULL;
+    enum grpc_code code = GRPC_RESOURCE_EXHAUSTED;
+    if (method == NULL) {
+        code = GRPC_UNIMPLEMENTED;
+        refusal = "no such method; see docs/rpc.md";
+    } else if (session->light_count >= RPC_LIGHT_CALLS_MAX) {
+        refusal = "too many calls of this connection are in flight";
+    }
+    if (refusal != NULL) {
+        door->counters.calls_failed_total++;
+        light_append_failure(frame->call, code, bytes_of_text(refusal),
+                             network_connection_output(session->connection));
+        return;
+    }
+    int64_t timeout_us = (int64_t)frame->timeout_ms * 1000;
+    struct rpc_call *call =
+        rpc_call_create(session, method, timeout_us == 0 ? INT64_MAX : deadline_of(timeout_us));
+    call->number = frame->call;
+    TAILQ_INSERT_TAIL(&session->light, call, link);
+    session->light_count++;
+    rpc_call_take(call, frame->message);
+}
+
+static void light_take(struct rpc_session *session, const struct light_frame *frame)
+{
+    if (frame->kind == LIGHT_CALL) {
+        light_run(session, frame);
+        return;
+    }
+    struct rpc_call *call = light_find(session, frame->call);
+    if (call != NULL)
+        rpc_call_destroy(call);
+}
+
+/* Takes one frame. false: it is not whole, or none. */
+static bool light_take_one(struct rpc_session *session, struct bytes input, size_t *size)
+{
+    struct light_frame frame;
+    enum light_result result = light_parse(input, &frame, size);
+    if (result == LIGHT_BROKEN) {
+        session->door->counters.protocol_errors_total++;
+        session->is_closing = true;
+    }
+    if (result == LIGHT_FRAME)
+        light_take(session, &frame);
+    return result == LIGHT_FRAME;
+}
+
+/* ---- sessions ---- */
+
+void rpc_session_settle(struct rpc_session *session)
+{
+    if (session->is_settled)
+        return;
+    TAILQ_INSERT_TAIL(&session->door->settled, session, settled_link);
+    session->is_settled = true;
+}
+
+static void *door_opened(void *context, struct network_connection *connection)
+{
+    struct rpc_door *door = context;
+    struct rpc_session *session = calloc(1, sizeof(*session));
+    CHECK(session != NULL);
+    session->door = door;
+    session->connection = connection;
+    TAILQ_INIT(&session->light);
+    TAILQ_INSERT_TAIL(&door->sessions, session, link);
+    door->sessions_count++;
+    return session;
+}
+
+static void door_closed(void *context)
+{
+    struct rpc_session *session = context;
+    struct rpc_door *door = session->door;
+    grpc_session_destroy(&session->grpc);
+    while (!TAILQ_EMPTY(&session->light))
+        rpc_call_destroy(TAILQ_FIRST(&session->light));
+    if (session->is_settled)
+        TAILQ_REMOVE(&door->settled, session, settled_link);
+    TAILQ_REMOVE(&door->sessions, session, link);
+    door->sessions_count--;
+    door->queued_bytes -= session->queued_bytes;
+    free(session);
+}
+
+/* Finds out the framing. false: more bytes are needed. */
+static bool session_tell(struct rpc_session *session, struct bytes input)
+{
+    if (session->framing != RPC_UNTOLD)
+        return true;
+    if (input.size < TELLING_SIZE)
+        return false;
+    session->framing = bytes_start_with(input, bytes_of_text("PRI ")) ? RPC_GRPC : RPC_LIGHT;
+    if (session->framing == RPC_GRPC) {
+        session->grpc = grpc_session_create(&grpc_calls, session);
+        if (session->door->is_draining)
+            grpc_session_drain(session->grpc);
+    }
+    return true;
+}
+
+static size_t receive_grpc(struct rpc_session *session, struct bytes input, int64_t deadline_us)
+{
+    size_t taken = 0;
+    while (taken < input.size && !session->is_closing) {
+        size_t left = input.size - taken;
+        size_t size = left < SLICE_SIZE ? left : SLICE_SIZE;
+        if (!grpc_session_receive(session->grpc, bytes_of(input.data + taken, size))) {
+            session->door->counters.protocol_errors_total++;
+            session->is_closing = true;
+        }
+        taken += size;
+        session->is_yielding = taken < input.size && clock_mono_us() >= deadline_us;
+        if (session->is_yielding)
+            break;
+    }
+    return taken;
+}
+
+static size_t receive_light(struct rpc_session *session, struct bytes input, int64_t deadline_us)
+{
+    size_t taken = 0;
+    size_t size;
+    while (taken < input.size && network_connection_is_ready(session->connection) &&
+           light_take_one(session, bytes_after(input, taken), &size)) {
+        taken += size;
+        session->is_yielding = taken < input.size && clock_mono_us() >= deadline_us;
+        if (session->is_yielding)
+            break;
+    }
+    return taken;
+}
+
+/* Puts what may be sent into the output, and notes what is left. */
+static void session_send(struct rpc_session *session)
+{
+    struct rpc_door *door = session->door;
+    struct buffer *output = network_connection_output(session->connection);
+    size_t queued = output->size;
+    if (session->grpc != NULL) {
+        size_t before = grpc_session_queued_bytes(session->grpc);
+        grpc_session_send(session->grpc, output, NETWORK_OUTPUT_PAUSE_BYTES);
+        size_t after = grpc_session_queued_bytes(session->grpc);
+        queued = after;
+        if (after < before || session->queued_bytes == 0)
+            session->taken_mono_us = clock_mono_us();
+        if (after > 0)
+            rpc_door_wake(door, clock_mono_us() + STALL_CHECK_US);
+        session->is_closing |= grpc_session_is_over(session->grpc);
+    }
+    door->queued_bytes += queued - session->queued_bytes;
+    session->queued_bytes = queued;
+}
+
+/* Begins to read, as the Redis door does: between connections nothing is held for long. */
+static void door_begin_reading(struct rpc_door *door, int64_t now_mono_us)
+{
+    if (now_mono_us - door->reading_mono_us > RPC_TURN_US) {
+        query_end(door->options.query);
+        door->reading_mono_us = now_mono_us;
+    }
+    query_begin(door->options.query);
+}
+
+static size_t door_received(void *context, struct bytes input)
+{
+    struct rpc_session *session = context;
+    int64_t now_us = clock_mono_us();
+    size_t taken = 0;
+    if (!session_tell(session, input))
+        return 0;
+    session->is_yielding = false;
+    door_begin_reading(session->door, now_us);
+    if (session->framing == RPC_GRPC)
+        taken = receive_grpc(session, input, now_us + RPC_TURN_US);
+    else
+        taken = receive_light(session, input, now_us + RPC_TURN_US);
+    session_send(session);
+    if (session->is_closing)
+        network_connection_close(session->connection);
+    else if (session->is_yielding)
+        network_connection_resume(session->connection);
+    return taken;
+}
+
+static bool door_has_more(void *context)
+{
+    const struct rpc_session *session = context;
+    return session->grpc != NULL && grpc_session_has_more(session->grpc);
+}
+
+/* Answers that wait for the window of a peer that has ended wait for nothing. */
+static bool door_owes(void *context)
+{
+    const struct rpc_session *session = context;
+    if (session->grpc == NULL)
+        return session->light_count > 0;
+    bool is_stuck = grpc_session_queued_bytes(session->grpc) > 0 &&
+                    !grpc_session_has_more(session->grpc);
+    return grpc_session_calls(session->grpc) > 0 && !is_stuck;
+}
+
+struct network_handler rpc_door_handler(struct rpc_door *door)
+{
+    return (struct network_handler){
+        .context = door,
+        .opened = door_opened,
+        .received = door_received,
+        .has_more = door_has_more,
+        .owes = door_owes,
+        .closed = door_closed,
+        .input_max_bytes = LIGHT_MESSAGE_SIZE_MAX + LIGHT_CALL_HEAD_SIZE + NETWORK_READ_SIZE,
+    };
+}
+
+/* ---- time ---- */
+
+void rpc_door_wake(struct rpc_door *door, int64_t mono_us)
+{
+    if (door->timer_mono_us != 0 && door->timer_mono_us <= mono_us)
+        return;
+    door->timer_mono_us = mono_us;
+    network_timer_set(door->timer, mono_us - clock_mono_us());
+}
+
+/* Closes connections that do not take their answers. Returns whether some have not taken all. */
+static bool door_check_stalls(struct rpc_door *door, int64_t now_mono_us)
+{
+    struct rpc_session *session;
+    bool has_queued = false;
+    TAILQ_FOREACH(session, &door->sessions, link)
+    {
+        if (session->grpc == NULL || session->queued_bytes == 0 || session->is_closing)
+            continue;
+        has_queued = true;
+        if (now_mono_us - session->taken_mono_us <= RPC_STALL_US)
+            continue;
+        door->counters.stalled_total++;
+        session->is_closing = true;
+        network_connection_close(session->connection);
+    }
+    return has_queued;
+}
+
+static void door_on_time(void *context)
+{
+    struct rpc_door *door = context;
+    int64_t now_us = clock_mono_us();
+    door->timer_mono_us = 0;
+    int64_t next_us = rpc_calls_expire(door, now_us);
+    if (next_us != INT64_MAX)
+        rpc_door_wake(door, next_us);
+    if (door_check_stalls(door, now_us))
+        rpc_door_wake(door, now_us + STALL_CHECK_US);
+}
+
+/* ---- the door ---- */
+
+struct rpc_door *rpc_door_create(const struct rpc_door_options *options)
+{
+    struct rpc_door *door = calloc(1, sizeof(*door));
+    CHECK(door != NULL);
+    door->options = *options;
+    door->arena = arena_create(ARENA_CHUNK_SIZE);
+    door->rows = arena_create(ARENA_CHUNK_SIZE);
+    door->timer = network_timer_create(options->loop, door_on_time, door);
+    TAILQ_INIT(&door->sessions);
+    TAILQ_INIT(&door->settled);
+    TAILQ_INIT(&door->waiting);
+    return door;
+}
+
+void rpc_door_destroy(struct rpc_door **out)
+{
+    struct rpc_door *door = *out;
+    if (door == NULL)
+        return;
+    CHECK(TAILQ_EMPTY(&door->sessions) && door->calls_count == 0);
+    arena_destroy(&door->arena);
+    arena_destroy(&door->rows);
+    buffer_fini(&door->scratch);
+    buffer_fini(&door->reply);
+    free(door);
+    *out = NULL;
+}
+
+void rpc_door_turn_end(struct rpc_door *door)
+{
+    struct rpc_session *session;
+    while ((session = TAILQ_FIRST(&door->settled)) != NULL) {
+        TAILQ_REMOVE(&door->settled, session, settled_link);
+        session->is_settled = false;
+        if (door_has_more(session) || session->framing == RPC_LIGHT)
+            network_connection_resume(session->connection);
+    }
+    query_end(door->options.query);
+}
+
+void rpc_door_drain(struct rpc_door *door, bool is_last)
+{
+    struct rpc_session *session;
+    door->is_draining = true;
+    door->is_stopping = is_last;
+    TAILQ_FOREACH(session, &door->sessions, link)
+    {
+        if (session->grpc == NULL)
+            continue;
+        if (is_last)
+            grpc_session_leave(session->grpc);
+        else
+            grpc_session_drain(session->grpc);
+        rpc_session_settle(session);
+    }
+}
+
+size_t rpc_door_sessions(const struct rpc_door *door)
+{
+    return door->sessions_count;
+}
+
+size_t rpc_door_calls(const struct rpc_door *door)
+{
+    return door->calls_count;
+}
+
+const struct rpc_counters *rpc_door_counters(const struct rpc_door *door)
+{
+    return &door->counters;
+}

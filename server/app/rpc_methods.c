@@ -1,0 +1,199 @@
+/* What the methods do, and the table of them. */
+#include "app/rpc_call.h"
+#include "base/clock.h"
+#include "protocol/rpc_message.h"
+#include "protocol/rpc_reflection.h"
+#include "query/columns.h"
+
+/* ---- FeatureStore ---- */
+
+static bool may_go_on(void *context)
+{
+    const struct rpc_work *work = context;
+    return clock_mono_us() < work->until_mono_us;
+}
+
+static enum status get_features(struct rpc_work *work, struct error *err)
+{
+    const struct columns_patience patience = {.may_go_on = may_go_on, .context = work};
+    struct columns_question question;
+    struct columns columns;
+    enum status status = rpc_get_parse(work->request, work->arena, &question, err);
+    if (status == STATUS_OK)
+        status = query_read_columns(work->query, &question, &patience, work->arena, work->rows,
+                                    &columns, err);
+    if (status == STATUS_OK)
+        rpc_get_append(&columns, work->scratch, work->reply);
+    return status;
+}
+
+static enum status push(struct rpc_work *work, struct error *err)
+{
+    struct rpc_push_request request;
+    struct push_result result;
+    enum status status = rpc_push_parse(work->request, PUSH_EVENTS_MAX, work->arena, &request, err);
+    if (status != STATUS_OK)
+        return status;
+    if (request.producer.size > NAME_SIZE_MAX)
+        return error_set(err, STATUS_INVALID, "the name of a producer has at most %d bytes",
+                         NAME_SIZE_MAX);
+    if (request.producer.size > 0 && request.producer_sequence == 0)
+        return error_set(err, STATUS_INVALID, "the sequence of a producer begins at 1");
+    struct push_event *events =
+        ARENA_NEW_ARRAY(work->arena, request.events_count, struct push_event);
+    for (size_t i = 0; i < request.events_count; i++)
+        events[i] = (struct push_event){.format = EVENT_JSON, .text = request.events[i]};
+    const struct push pushed = {.source = request.source,
+                                .events = events,
+                                .events_count = request.events_count,
+                                .producer = request.producer,
+                                .producer_sequence = request.producer_sequence};
+    status = stream_push(work->stream, &pushed, &result, err);
+    work->has_pushed = status == STATUS_OK;
+    if (status == STATUS_OK)
+        rpc_push_append(result.events_count, work->reply);
+    return status;
+}
+
+/* ---- Registry ---- */
+
+/* As in Change.Kind of registry.proto. */
+static unsigned change_number(enum change_kind kind)
+{
+    switch (kind) {
+    case CHANGE_NEW:
+        return 1;
+    case CHANGE_CHANGED:
+        return 2;
+    case CHANGE_DESCRIBED:
+        return 3;
+    case CHANGE_UNCHANGED:
+        return 4;
+    }
+    return 0;
+}
+
+/* Plans what the request has, or applies it too. */
+static enum status run_plan(struct rpc_work *work, bool is_applied, struct error *err)
+{
+    const struct rpc_file *named = NULL;
+    struct registry_plan plan = {0};
+    size_t count;
+    bool is_promoting;
+    enum status status = rpc_plan_parse(work->request, DEFINITION_FILES_MAX, work->arena, &named,
+                                        &count, &is_promoting, err);
+    if (status != STATUS_OK)
+        return status;
+    struct definition_file *files = ARENA_NEW_ARRAY(work->arena, count, struct definition_file);
+    for (size_t i = 0; i < count; i++)
+        files[i] = (struct definition_file){.name = named[i].name, .text = named[i].text};
+    status = is_applied
+                 ? stream_apply(work->stream, files, count, is_promoting, work->arena, &plan, err)
+                 : stream_plan(work->stream, files, count, work->arena, &plan, err);
+    for (size_t i = 0; i < plan.changes_count && status == STATUS_OK; i++) {
+        const struct change *change = &plan.changes[i];
+        const struct rpc_change answer = {.kind = change_number(change->kind),
+                                          .noun = change->noun,
+                                          .name = change->name,
+                                          .version = change->version,
+                                          .detail = change->detail};
+        rpc_change_append(&answer, work->scratch, work->reply);
+    }
+    return status;
+}
+
+static enum status plan(struct rpc_work *work, struct error *err)
+{
+    return run_plan(work, false, err);
+}
+
+/* What others pushed is committed before, so that a failure of that is told to them and not to us.
+ */
+static enum status apply(struct rpc_work *work, struct error *err)
+{
+    return stream_is_dirty(work->stream) ? STATUS_AGAIN : run_plan(work, true, err);
+}
+
+static enum status list(struct rpc_work *work, struct error *err)
+{
+    (void)err;
+    registry_list_json(query_registry(work->query), work->scratch);
+    rpc_text_append(buffer_bytes(work->scratch), work->reply);
+    return STATUS_OK;
+}
+
+static enum status describe(struct rpc_work *work, struct error *err)
+{
+    struct bytes name;
+    enum status status = rpc_name_parse(work->request, &name, err);
+    if (status == STATUS_OK)
+        status = registry_describe_json(query_registry(work->query), name, work->scratch, err);
+    if (status == STATUS_OK)
+        rpc_text_append(buffer_bytes(work->scratch), work->reply);
+    return status;
+}
+
+/* ---- health, reflection ---- */
+
+static enum status health(struct rpc_work *work, struct error *err)
+{
+    static const char *const services[] = {"", "asof.v1.FeatureStore", "asof.v1.Registry"};
+    struct bytes name;
+    enum status status = rpc_name_parse(work->request, &name, err);
+    bool is_known = false;
+    for (size_t i = 0; i < sizeof(services) / sizeof(services[0]) && status == STATUS_OK; i++)
+        is_known |= bytes_equal_text(name, services[i]);
+    if (status != STATUS_OK)
+        return status;
+    if (!is_known)
+        return error_set(err, STATUS_NOT_FOUND, "no such service here");
+    rpc_health_append(!work->is_draining, work->reply);
+    return STATUS_OK;
+}
+
+static enum status reflect(struct rpc_work *work, struct error *err)
+{
+    return rpc_reflection_answer(work->request, work->scratch, work->reply, err);
+}
+
+/* ---- the table ---- */
+
+#define FEATURE_STORE "/asof.v1.FeatureStore/"
+#define REGISTRY      "/asof.v1.Registry/"
+
+static const struct rpc_method methods[] = {
+    {.path = FEATURE_STORE "GetFeatures", .number = 1, .place = RPC_READ, .run = get_features},
+    {.path = FEATURE_STORE "Push", .number = 2, .place = RPC_WRITE, .run = push},
+    {.path = FEATURE_STORE "PushStream", .place = RPC_WRITE, .is_stream = true, .run = push},
+    {.path = REGISTRY "Plan", .number = 3, .place = RPC_WRITE, .run = plan},
+    {.path = REGISTRY "Apply", .number = 4, .place = RPC_WRITE, .run = apply},
+    {.path = REGISTRY "List", .number = 5, .place = RPC_NOW, .run = list},
+    {.path = REGISTRY "Describe", .number = 6, .place = RPC_NOW, .run = describe},
+    {.path = "/grpc.health.v1.Health/Check", .number = 7, .place = RPC_NOW, .run = health},
+    {.path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+     .is_stream = true,
+     .place = RPC_NOW,
+     .run = reflect},
+    {.path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+     .is_stream = true,
+     .place = RPC_NOW,
+     .run = reflect},
+};
+
+enum { METHODS_COUNT = sizeof(methods) / sizeof(methods[0]) };
+
+const struct rpc_method *rpc_method_find(struct bytes path)
+{
+    for (size_t i = 0; i < METHODS_COUNT; i++)
+        if (bytes_equal_text(path, methods[i].path))
+            return &methods[i];
+    return NULL;
+}
+
+const struct rpc_method *rpc_method_of_number(unsigned number)
+{
+    for (size_t i = 0; i < METHODS_COUNT && number != 0; i++)
+        if (methods[i].number == number)
+            return &methods[i];
+    return NULL;
+}
