@@ -36,7 +36,8 @@ stop_server() {
 
 start_server() {
     : >"$home/ready"
-    "$build/asofd" --data "$home/data" --resp-port "$1" --http-port "$2" >"$home/ready" 2>"$log" </dev/null &
+    "$build/asofd" --data "$home/data" --resp-port "$1" --rpc-port "$2" --http-port "$3" \
+        >"$home/ready" 2>"$log" </dev/null &
     local pid=$!
     echo "$pid" >"$pid_file"
     while ! grep -q '^asofd ready' "$home/ready"; do
@@ -51,9 +52,9 @@ stop_server
 rm -rf "$home/data"
 
 title "asof: features that are true now, and as of any moment"
-if ! start_server "$port" "$http_port"; then
-    note "port $port or $http_port is taken, so this demo takes free ones"
-    start_server 0 0 || { cat "$log" >&2; exit 1; }
+if ! start_server "$port" 6391 "$http_port"; then
+    note "port $port, 6391 or $http_port is taken, so this demo takes free ones"
+    start_server 0 0 0 || { cat "$log" >&2; exit 1; }
 fi
 sed 's|data=.*|data=build/demo/data|' "$home/ready"
 port=$(sed -E 's/.*resp=[^ ]*:([0-9]+) .*/\1/' "$home/ready")
