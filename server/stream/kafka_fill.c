@@ -16,7 +16,6 @@ enum {
     MEMBERS_MAX = 64,     /* versions that are filled together; further ones are filled next */
     STEP_ITEMS_MAX = 256, /* so that a step is a few milliseconds */
     FILL_MARK_SIZE = 1,
-    FROM_ROW_SIZE = 8,
 };
 
 #define RETRY_US (5 * US_PER_SECOND)
@@ -66,7 +65,7 @@ static struct bytes part_key(struct arena *arena, uint32_t table_id, struct byte
     return arena_format(arena, "fill/%u/%.*s/%u", table_id, BYTES_ARGS(topic), number);
 }
 
-static struct bytes from_key(struct arena *arena, uint32_t table_id)
+struct bytes kafka_fill_from_key(struct arena *arena, uint32_t table_id)
 {
     return arena_format(arena, "fill_from/%u", table_id);
 }
@@ -252,10 +251,11 @@ static enum status read_from(struct stream *stream, uint32_t table_id, int64_t *
                              struct error *err)
 {
     struct bytes row;
-    enum status status = storage_get_row(stream->storage, from_key(stream->event_arena, table_id),
+    struct bytes key = kafka_fill_from_key(stream->event_arena, table_id);
+    enum status status = storage_get_row(stream->storage, key,
                                          stream->event_arena, &row, err);
     *from_us = FILL_FOUND;
-    if (status == STATUS_OK && row.size != FROM_ROW_SIZE)
+    if (status == STATUS_OK && row.size != FILL_FROM_SIZE)
         return error_set(err, STATUS_CORRUPT, "where the fill begins can't be read");
     if (status == STATUS_OK)
         *from_us = be64_read_signed(row.data);
@@ -322,7 +322,7 @@ static enum status begin(struct stream *stream, struct kafka_fill *fill,
                       mark_key(stream->event_arena, fill->tables[i]),
                       bytes_of("\1", FILL_MARK_SIZE));
         batch_delete_row(stream->fill_batch, stream->storage,
-                         from_key(stream->event_arena, fill->tables[i]));
+                         kafka_fill_from_key(stream->event_arena, fill->tables[i]));
     }
     return storage_write(stream->storage, stream->fill_batch, false, err);
 }
@@ -649,7 +649,8 @@ enum status kafka_fill_forget(struct stream *stream, uint32_t table_id, struct e
     batch_clear(stream->fill_batch);
     arena_reset(stream->event_arena);
     batch_delete_row(stream->fill_batch, stream->storage, mark_key(stream->event_arena, table_id));
-    batch_delete_row(stream->fill_batch, stream->storage, from_key(stream->event_arena, table_id));
+    batch_delete_row(stream->fill_batch, stream->storage,
+                     kafka_fill_from_key(stream->event_arena, table_id));
     enum status status =
         storage_scan_rows(stream->storage, arena_format(stream->event_arena, "fill/%u/", table_id),
                           forget_row, stream, err);
@@ -777,32 +778,4 @@ void kafka_fill_progress(const struct stream *stream, uint32_t table_id, uint64_
         *done += next > first ? (uint64_t)(next - first) : 0;
         *total += at->end > first ? (uint64_t)(at->end - first) : 0;
     }
-}
-
-/* ---- replays ---- */
-
-enum status stream_replay(struct stream *stream, struct bytes source, int64_t from_us,
-                          bool is_promoting, struct arena *arena, struct registry_plan *plan,
-                          struct error *err)
-{
-    enum status status = stream_commit(stream, err);
-    if (status == STATUS_OK)
-        status = stream_prepare(stream, err);
-    if (status == STATUS_OK)
-        status = registry_plan_replay(stream->registry, source, is_promoting, arena, plan, err);
-    if (status != STATUS_OK)
-        return status;
-    size_t count = plan->rows_count + plan->changes_count;
-    struct registry_row *rows = ARENA_NEW_ARRAY(arena, count, struct registry_row);
-    memcpy(rows, plan->rows, plan->rows_count * sizeof(*rows));
-    for (size_t i = 0; i < plan->changes_count; i++) {
-        char *from = arena_allocate(arena, FROM_ROW_SIZE);
-        be64_write_signed(from, from_us);
-        rows[plan->rows_count + i] =
-            (struct registry_row){.key = from_key(arena, stream->registry->next_id + (uint32_t)i),
-                                  .value = bytes_of(from, FROM_ROW_SIZE)};
-    }
-    plan->rows = rows;
-    plan->rows_count = count;
-    return stream_write_definitions(stream, plan, err);
 }

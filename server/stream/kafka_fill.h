@@ -17,6 +17,8 @@
 
 #include "stream/stream_private.h"
 
+enum { FILL_FROM_SIZE = 8 }; /* of the row "fill_from/TABLE" */
+
 /* Does a bounded piece, as stream_step. The open batch is empty. */
 bool kafka_fill_step(struct stream *stream);
 
@@ -30,6 +32,9 @@ bool kafka_fill_is_empty(struct stream *stream, const struct source_runtime *sou
 /* What a fill that begins now would read. IO, CORRUPT: err. */
 MUST_USE enum status kafka_fill_estimate(struct stream *stream, const struct source_runtime *source,
                                          struct backfill *backfill, struct error *err);
+
+/* The key of the row that says where a fill begins, in the arena. */
+struct bytes kafka_fill_from_key(struct arena *arena, uint32_t table_id);
 
 /* Deletes what is stored of the fill of a table. */
 MUST_USE enum status kafka_fill_forget(struct stream *stream, uint32_t table_id,
