@@ -88,7 +88,8 @@ static bool take_stamp(struct bytes *left, struct batch_stamp *stamp)
         return false;
     stamp->time_us = be64_read_signed(left->data);
     *left = bytes_after(*left, TIME_SIZE);
-    return take_sized(left, BATCH_IDENTITY_SIZE_MAX, &stamp->identity);
+    return time_is_valid(stamp->time_us) &&
+           take_sized(left, BATCH_IDENTITY_SIZE_MAX, &stamp->identity);
 }
 
 /* Takes the stamps; returns how many there are, 0 where they are none. */

@@ -1,5 +1,6 @@
-/* Any bytes, in any pieces, into a session of the RESP door: they must neither crash it nor make its
- * answers depend on how they were cut. The first byte of the input is the size of the pieces. */
+/* Any bytes, in any pieces, into a session of the RESP door: they must neither crash it nor make
+ * its answers depend on how they were cut. The first byte of the input is the size of the pieces.
+ */
 #include <stdint.h>
 
 #include "../unit/door_world.h"
@@ -34,9 +35,10 @@ static void feed(struct resp_door *door, struct bytes input, size_t piece, struc
  * writer at work, and whose answers are compared. */
 static bool is_for_this_door(struct bytes input)
 {
-    static const char *const words[] = {"asof",   "exists", "get",  "hexists", "hkeys", "hlen",
-                                        "hstrlen", "hvals",  "info", "scan",    "time",  "ttl",
-                                        "type",   "xadd",   "encoding", "list", "client", "hello"};
+    static const char *const words[] = {
+        "asof",   "exists", "get",  "hexists", "hkeys", "hlen",  "hstrlen",  "hvals",
+        "info",   "scan",   "time", "ttl",     "type",  "xadd",  "encoding", "list",
+        "client", "hello",  "hset", "hmset",   "del",   "unlink"};
     for (size_t i = 0; i < input.size; i++)
         for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++) {
             struct bytes word = bytes_of(input.data + i, strlen(words[w]));
