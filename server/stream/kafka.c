@@ -18,6 +18,8 @@ enum {
     GATHER_MAX = 512,    /* items that are put into the queue together */
     ERROR_SIZE = 256,    /* of what is told of a broker */
     CONF_ERROR_SIZE = 512, /* of what librdkafka says of properties */
+    STOP_MAX_MS = 10 * 1000, /* that a stop waits for the client; a call to a broker may be under way */
+    STOP_LOOK_MS = 2,
     END_OF_ALL = -1,     /* to a broker's ListOffsets: the offset behind the last record */
     BEGINNING_OF_ALL = -2,
 };
@@ -737,8 +739,16 @@ void kafka_consumer_destroy(struct kafka_consumer **out)
     struct kafka_consumer *consumer = *out;
     if (consumer == NULL)
         return;
+    *out = NULL;
     kafka_consumer_stop(consumer);
+    for (int waited_ms = 0; !consumer->has_stopped && waited_ms < STOP_MAX_MS;
+         waited_ms += STOP_LOOK_MS)
+        nanosleep(&(struct timespec){.tv_nsec = STOP_LOOK_MS * 1000 * 1000}, NULL);
+    if (!consumer->has_stopped) { /* librdkafka 2.0.2 never ends some clients whose topic was deleted */
+        log_warn("source '%s': its client does not end; it is left alone", consumer->source);
+        pthread_detach(consumer->thread);
+        return;
+    }
     pthread_join(consumer->thread, NULL);
     consumer_free(consumer);
-    *out = NULL;
 }

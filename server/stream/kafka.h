@@ -73,7 +73,8 @@ MUST_USE enum status kafka_consumer_start(struct bytes name,
 void kafka_consumer_stop(struct kafka_consumer *consumer);
 bool kafka_consumer_has_stopped(struct kafka_consumer *consumer);
 
-/* Stops, waits for the thread and frees all. Every item must have been released. Accepts NULL and
+/* Stops, waits for the thread (10 s at most: then it is left alone, and what it has) and frees all. Every
+ * item must have been released. Accepts NULL and
  * leaves NULL behind. Thread: any. */
 void kafka_consumer_destroy(struct kafka_consumer **consumer);
 
