@@ -2,9 +2,10 @@
 """The demo with Kafka: a real broker, asofd reading two topics of it, and flights that are produced while
 one looks. Run by `make demo-kafka`; stops all that it started.
 
-First it produces what flew out of New York until the evening of 7 February 2013, as fast as the broker
-takes it, so that asofd has to catch up; then it plays the day of the blizzard Nemo at a multiple of the
-speed at which it went. ASOF_DEMO_SPEED sets that multiple; at 10 the day takes 1.7 hours.
+First it produces what flew out of New York until the morning of 8 February 2013, as fast as the broker
+takes it, so that asofd has to catch up; then it plays the day of the blizzard Nemo: for half a minute at 10
+times the speed at which it went, the rest of it faster, as at 10 the day would take 1.5 hours.
+ASOF_DEMO_SPEED=10 plays all of it so.
 """
 
 import argparse
@@ -34,9 +35,11 @@ from sources import read_topics  # noqa: E402
 
 SOURCES = ("departures", "arrivals")
 PARTITIONS = 4
-PLAY_FROM = "2013-02-08T10:00:00Z"   # five in the morning in New York
+PLAY_FROM = "2013-02-08T12:00:00Z"   # seven in the morning in New York
 PLAY_UNTIL = "2013-02-09T03:00:00Z"
-SPEED = 1500                          # 17 hours in 41 seconds
+SPEED = 10
+SLOW_S = 30                           # for so long, and then
+SPEED_OF_THE_REST = 1500              # 15 hours in 36 seconds
 TICK_S = 0.02
 LOOK_S = 0.002                        # between two looks at how far it is
 MARKS_MAX = 1000                      # moments of production that were not read yet
@@ -111,13 +114,14 @@ def write_definitions(home, address):
 
 
 class Flights(threading.Thread):
-    """Produces both streams in the order of their times: a past at once, then a day at a speed."""
+    """Produces both streams in the order of their times: a past at once, then a day, slowly at first."""
 
-    def __init__(self, folder, address, speed):
+    def __init__(self, folder, address, speed_of_the_rest):
         super().__init__(daemon=True)
         self.producer = Producer({"bootstrap.servers": address, "linger.ms": 2, "compression.type": "lz4",
                                   "log_level": 0})
-        self.speed = speed
+        self.speed = SPEED
+        self.speed_of_the_rest = speed_of_the_rest
         self.events = sorted(self.read(folder), key=lambda event: event[0])
         self.times = [event[0] for event in self.events]
         self.produced = dict.fromkeys(SOURCES, 0)
@@ -162,14 +166,19 @@ class Flights(threading.Thread):
         return end
 
     def play(self, sent):
-        started = time.monotonic()
-        while self.clock < moment(PLAY_UNTIL):
-            passed = (time.monotonic() - started) * self.speed
-            self.clock = min(moment(PLAY_FROM) + dt.timedelta(seconds=passed), moment(PLAY_UNTIL))
+        sent = self.play_at(SPEED, sent, SLOW_S)
+        self.play_at(self.speed_of_the_rest, sent)
+        self.producer.flush()
+
+    def play_at(self, speed, sent, seconds=float("inf")):
+        self.speed, first, started, passed = speed, self.clock, time.monotonic(), 0
+        while self.clock < moment(PLAY_UNTIL) and passed < seconds:
+            passed = time.monotonic() - started
+            self.clock = min(first + dt.timedelta(seconds=passed * speed), moment(PLAY_UNTIL))
             now = self.clock.strftime("%Y-%m-%dT%H:%M:%SZ")
             sent = self.send(sent, bisect.bisect_right(self.times, now))
             time.sleep(TICK_S)
-        self.producer.flush()
+        return sent
 
 
 # What it shows
@@ -285,7 +294,7 @@ def watch_playing(screen, client, flights, freshness):
         freshness.look(sources)
         if is_last or screen.is_due():
             local = flights.clock.astimezone(dt.timezone(dt.timedelta(hours=-5)))
-            lines = [f"New York, {local:%d %B %Y %H:%M}", *lag_lines(sources, freshness), *feature_lines(client)]
+            lines = [f"New York, {local:%d %B %Y %H:%M}, at {flights.speed} times its speed", *lag_lines(sources, freshness), *feature_lines(client)]
             screen.draw(lines, is_last)
         time.sleep(LOOK_S)
     if flights.error:
@@ -297,10 +306,10 @@ def show(screen, server, broker, flights, definitions):
     print(f"broker {broker.address}\n{server.ready.split(' data=')[0]}")
     print(server.asof("apply", str(definitions)).rstrip())
     client = redis.Redis(server.host, server.port)
-    screen.title("2. It catches up with what flew until the evening of 7 February 2013")
+    screen.title("2. It catches up with what flew until the morning of 8 February 2013")
     flights.start()
     watch_catching_up(screen, client, flights, Freshness(flights))
-    screen.title(f"3. The day of the blizzard Nemo, at {flights.speed} times its speed: lag, and features of now")
+    screen.title("3. The day of the blizzard Nemo: lag, freshness, and features of now")
     watch_playing(screen, client, flights, Freshness(flights))
 
 
@@ -317,7 +326,7 @@ def main():
         broker = Broker(fetch(build / "cache"), home / "broker").start()
         create_topics(broker.address)
         server = Server(build, home)
-        flights = Flights(build / "flights", broker.address, int(os.environ.get("ASOF_DEMO_SPEED", SPEED)))
+        flights = Flights(build / "flights", broker.address, int(os.environ.get("ASOF_DEMO_SPEED", SPEED_OF_THE_REST)))
         show(screen, server, broker, flights, write_definitions(home, broker.address))
     except (BrokerError, Failed, KafkaException, redis.RedisError, OSError) as error:
         sys.exit(f"demo_kafka.py: {error}")

@@ -35,12 +35,23 @@ MUST_USE enum status query_read_base_texts(struct query *query, const struct tar
                                            const struct reading *reading, struct arena *arena,
                                            struct text_answer *answer, struct error *err);
 
+/* ---- texts.c ---- */
+
 /* LIMIT: the texts of an answer are larger than QUERY_TEXTS_SIZE_MAX. */
 enum status query_refuse_size(struct error *err);
+
+/* Refuses what would take too much memory as texts; a feature that is named twice counts twice.
+ * LIMIT: err. */
+MUST_USE enum status query_check_size(const struct answer *answer, struct error *err);
+
+/* The answer with its values as texts, which are in the arena or borrowed from it. */
+void query_text_answer_of(const struct answer *answer, struct arena *arena, struct text_answer *out);
 
 /* The value as doors write it, borrowed from it or in the arena. */
 struct bytes query_value_text(const struct value *value, struct buffer *scratch,
                               struct arena *arena);
+
+/* ---- query.c ---- */
 
 struct target query_target_of(const struct readable *readable);
 
