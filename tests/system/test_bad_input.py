@@ -368,7 +368,7 @@ BAD_DEFINITIONS = {
     "entity_without_keys": (spoilt("pair: {keys: [k, n]}", "pair: {keys: []}"), "key"),
     "kafka": (spoilt("    clock: event\n", "    clock: event\n    kafka: {brokers: b, topic: t, properties: {plugin.library.paths: x.so}}\n"), "plugin.library.paths"),
     "batch_view": (spoilt("  pairs:\n", "  pairs:\n    kind: batch\n"), "batch"),
-    "services": (DEFINITIONS + "services: {a: {features: [things.events]}}\n", "services"),
+    "services": (DEFINITIONS + "services: {a: {features: [things.evnts]}}\n", "evnts"),
     "alias_bomb": ("sources:\n  s:\n    fields:\n      f: &a0 [x, x]\n" + "".join(
         f"      f{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 20)), ""),
     "alias_of_itself": ("sources: &a {events: *a}", ""),
