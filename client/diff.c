@@ -54,7 +54,7 @@ struct diff {
     const struct run *run;
     struct remote *remote;
     struct sample sample;
-    char at[NUMBER_SIZE]; /* "now", then the T of the first answer */
+    char at[NUMBER_SIZE]; /* "now", then the T of the first answer if it has one */
     uint64_t compared;
     uint64_t only_left;
     uint64_t only_right;
@@ -199,7 +199,8 @@ static void add_feature(struct feature *feature, yajl_val answer)
 /* The first answer tells which features there are, and the T of all. */
 static void begin_answers(struct diff *diff, yajl_val root, yajl_val answer)
 {
-    snprintf(diff->at, sizeof(diff->at), "%" PRId64, tree_number(root, "at"));
+    if (YAJL_IS_NUMBER(tree_member(root, "at"))) /* else each source has a T of its own */
+        snprintf(diff->at, sizeof(diff->at), "%" PRId64, tree_number(root, "at"));
     diff->features_count = tree_count(answer, "features");
     diff->features = calloc(diff->features_count + 1, sizeof(*diff->features));
     CHECK(diff->features != NULL);
@@ -327,6 +328,7 @@ static void json_feature(const struct feature *feature, struct buffer *out)
 static void print_json(const struct diff *diff)
 {
     struct buffer out = {0};
+    bool has_time = diff->features != NULL && strcmp(diff->at, "now") != 0;
     buffer_append_text(&out, "{\"left\":");
     text_append_json(&out, bytes_of_text(diff->run->words[0]));
     buffer_append_text(&out, ",\"right\":");
@@ -334,8 +336,8 @@ static void print_json(const struct diff *diff)
     buffer_format(&out,
                   ",\"at\":%s,\"entities\":%" PRIu64 ",\"compared\":%" PRIu64
                   ",\"only_left\":%" PRIu64 ",\"only_right\":%" PRIu64 ",\"features\":[",
-                  diff->features == NULL ? "null" : diff->at, diff->sample.examined,
-                  diff->compared, diff->only_left, diff->only_right);
+                  has_time ? diff->at : "null", diff->sample.examined, diff->compared,
+                  diff->only_left, diff->only_right);
     for (size_t i = 0; i < diff->features_count; i++) {
         if (i > 0)
             buffer_append_byte(&out, ',');

@@ -105,7 +105,8 @@ static bool diff_add(struct resp_call *call, struct view_diff *diff, size_t inde
         return false;
     if (diff->left == NULL)
         view_diff_start(diff, left.view, right.view, call->arena);
-    if (moment->is_now) /* one T for both, also where their clocks are two */
+    bool has_clock = !view_kind_is_derived(left.view->kind); /* else those that it reads have some */
+    if (moment->is_now && has_clock) /* one T for both, also where their clocks are two */
         *moment = (struct moment){.t_us = query_now_us(call->query, &left)};
     enum status status = view_diff_add(diff, call->query, &left, &right, *moment, entity,
                                        call->arena, &err);
@@ -118,7 +119,10 @@ static void diff_write(struct resp_call *call, const struct view_diff *diff,
                        const struct moment *moment)
 {
     struct buffer *json = call->scratch;
-    buffer_format(json, "{\"at\":%lld,\"diff\":", (long long)moment->t_us);
+    if (moment->is_now)
+        buffer_append_text(json, "{\"at\":null,\"diff\":");
+    else
+        buffer_format(json, "{\"at\":%lld,\"diff\":", (long long)moment->t_us);
     view_diff_append_json(diff, json);
     buffer_append_byte(json, '}');
     resp_write_bulk(call->reply, buffer_bytes(json));

@@ -76,15 +76,24 @@ static int64_t readable_now_us(const struct readable *readable)
                                   : source_time_now_us(readable->time, readable->clock);
 }
 
-/* Times come before the snapshot, so that it holds all that they count. */
+/* The same, where the wall clock was looked at already. */
+static int64_t readable_at_us(const struct readable *readable, int64_t wall_us)
+{
+    return readable->time == NULL ? wall_us
+                                  : source_time_at_us(readable->time, readable->clock, wall_us);
+}
+
+/* Times come before the snapshot, so that it holds all that they count. One look at the wall clock is
+ * for all. */
 void query_pin(struct query *query, bool with_snapshot)
 {
     size_t count = query->catalog->readables_count;
+    int64_t wall_us = clock_now_us();
     CHECK(query->pinned_now_us == NULL);
     query->pinned_now_us = calloc(count + 1, sizeof(*query->pinned_now_us));
     CHECK(query->pinned_now_us != NULL);
     for (size_t i = 0; i < count; i++)
-        query->pinned_now_us[i] = readable_now_us(&query->catalog->readables[i]);
+        query->pinned_now_us[i] = readable_at_us(&query->catalog->readables[i], wall_us);
     if (with_snapshot)
         query->reading.snapshot = query->snapshot =
             storage_snapshot_take(query->storage, query->reading.never_waits);

@@ -265,12 +265,15 @@ static const char *view_noun(const struct view_definition *view)
     return view->kind == VIEW_SERVICE ? "service" : "view";
 }
 
-/* A derived version is live at once, as there is nothing to fill it with. */
+/* A derived version is live at once, as there is nothing to fill it with; what it reads may have to be
+ * filled before it can become active (registry_plan_waiting). */
 static void view_add_live(struct planner *planner, struct view *view)
 {
-    if (view->active == 0 || planner->is_promoting)
-        view_promote(view, view->newest_number, view->active == 0 ? SWITCH_FILLED : SWITCH_PROMOTED,
-                     clock_now_us(), planner->parse.arena);
+    if (view->active == 0)
+        view_promote(view, view->newest_number, SWITCH_FILLED, clock_now_us(),
+                     planner->parse.arena);
+    else if (planner->is_promoting)
+        view->promoted_when_filled = view->newest_number;
 }
 
 /* Gives the view, as it was before (or new, without versions), its next version. */
@@ -348,7 +351,7 @@ static enum status view_plan_resolved(struct planner *planner, const struct view
 {
     const struct view *view = registry_find_view(planner->registry, draft->name);
     const struct view_version *newest =
-        view == NULL ? NULL : &view->versions[view->versions_count - 1];
+        view == NULL ? NULL : view_newest_version(view);
     if (view != NULL && (newest->definition->kind == VIEW_SERVICE) != (draft->kind == VIEW_SERVICE))
         return mistake(&planner->parse, draft->name_node,
                        "%s is the name of a %s; a view and a service are read by the same keys, so "
@@ -464,7 +467,7 @@ static const struct view_definition *derived_find_view(const void *context, stru
     if (view == NULL)
         return NULL;
     if (version == 0)
-        return view->versions[view->versions_count - 1].definition;
+        return view_newest_version(view)->definition;
     const struct view_version *found = view_find_version(view, version);
     return found == NULL ? NULL : found->definition;
 }

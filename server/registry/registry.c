@@ -317,5 +317,7 @@ const struct view_version *registry_find_input(const struct registry *registry,
     if (view == NULL || (input->version == 0 && view->active == 0))
         return NULL;
     const struct view_version *version = view_find_version(view, input->version);
-    return version != NULL && version->state == VERSION_LIVE ? version : NULL;
+    bool is_shown = version != NULL && (version->state == VERSION_LIVE ||
+                                        version->definition->version == view->active);
+    return is_shown ? version : NULL;
 }

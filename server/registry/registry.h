@@ -151,9 +151,16 @@ MUST_USE enum status registry_plan_replay(const struct registry *registry, struc
  * They make the rows that are to be written, in the arena; none where everything is so already. now_us
  * is the wall clock's. */
 
-/* A FILLING version becomes LIVE; and the active one, where its view has none or it was to be promoted. */
-void registry_plan_live(const struct view *view, const struct view_version *version,
-                        int64_t now_us, struct arena *arena, struct registry_plan *plan);
+/* A FILLING version becomes LIVE; and the active one, where its view has none, or where it was to be
+ * promoted and nothing that is active would miss anything. */
+void registry_plan_live(const struct registry *registry, const struct view *view,
+                        const struct view_version *version, int64_t now_us, struct arena *arena,
+                        struct registry_plan *plan);
+
+/* The first version that was to be promoted as soon as that does no harm, and now can be: what it reads is
+ * there, and what reads it misses nothing. */
+void registry_plan_waiting(const struct registry *registry, int64_t now_us, struct arena *arena,
+                           struct registry_plan *plan);
 
 /* The version becomes the active one. NOT_FOUND: no such view or version. UNAVAILABLE: it is still being
  * filled, and is_forced is not set. */

@@ -8,7 +8,7 @@ static const struct view_definition *shown_definition(const struct view *view)
 {
     const struct view_version *active = view_find_version(view, 0);
     return active != NULL ? active->definition
-                          : view->versions[view->versions_count - 1].definition;
+                          : view_newest_version(view)->definition;
 }
 
 static bool is_of_source(const struct view *view, struct bytes source)

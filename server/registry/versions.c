@@ -103,12 +103,45 @@ static bool find_missing(const struct registry *registry, const struct view_defi
     return false;
 }
 
-/* Nobody's model must find that a feature is gone. */
+static bool keys_equal(const struct view_definition *a, const struct view_definition *b)
+{
+    bool is_equal = a->keys_count == b->keys_count;
+    for (size_t i = 0; is_equal && i < a->keys_count; i++) {
+        const struct field_definition *left = &a->fields[a->key_fields[i]];
+        const struct field_definition *right = &b->fields[b->key_fields[i]];
+        is_equal = bytes_equal(left->name, right->name) && type_equal(left->type, right->type);
+    }
+    return is_equal;
+}
+
+/* An active derived view that goes by what is active, and so has other keys with other keys of it. */
+static const struct view_definition *find_reader(const struct registry *registry, struct bytes view)
+{
+    for (size_t i = 0; i < registry->views_count; i++) {
+        const struct view_version *active = view_find_version(&registry->views[i], 0);
+        if (active != NULL && is_pinned_by(active->definition, view, 0))
+            return active->definition;
+    }
+    return NULL;
+}
+
+/* Nobody's model must find that a feature is gone, or that it is asked by another key. */
 static enum status check_readers(const struct registry *registry,
                                  const struct view_definition *after, struct error *err)
 {
-    const struct view_definition *by = NULL;
+    const struct view_version *before =
+        view_find_version(registry_find_view(registry, after->name), 0);
+    bool has_other_keys = before != NULL && !view_kind_is_derived(after->kind) &&
+                          !keys_equal(before->definition, after);
+    const struct view_definition *by = has_other_keys ? find_reader(registry, after->name) : NULL;
     struct bytes feature;
+    if (by != NULL)
+        return error_set(err, STATUS_INVALID,
+                         "%s %.*s@%u reads %.*s, and the keys of %.*s@%u are others; use --force to "
+                         "have it read by those from now on",
+                         by->kind == VIEW_SERVICE ? "service" : "view", BYTES_ARGS(by->name),
+                         by->version, BYTES_ARGS(after->name), BYTES_ARGS(after->name),
+                         after->version);
     if (!find_missing(registry, after, &by, &feature))
         return STATUS_OK;
     return error_set(err, STATUS_INVALID,
@@ -163,8 +196,9 @@ static enum status find_version(const struct view *view, uint32_t number,
     return STATUS_OK;
 }
 
-void registry_plan_live(const struct view *view, const struct view_version *version,
-                        int64_t now_us, struct arena *arena, struct registry_plan *plan)
+void registry_plan_live(const struct registry *registry, const struct view *view,
+                        const struct view_version *version, int64_t now_us, struct arena *arena,
+                        struct registry_plan *plan)
 {
     struct registry_row *rows;
     struct view after = *view;
@@ -176,10 +210,29 @@ void registry_plan_live(const struct view *view, const struct view_version *vers
     rows[plan->rows_count++] = version_to_row(&live, arena);
     if (view->active == 0)
         view_promote(&after, number, SWITCH_FILLED, now_us, arena);
-    else if (view->promoted_when_filled == number && view->active != number)
+    else if (view->promoted_when_filled == number && view->active != number &&
+             check_promote(registry, version, NULL) == STATUS_OK)
         view_promote(&after, number, SWITCH_PROMOTED, now_us, arena);
     if (after.active != view->active)
         rows[plan->rows_count++] = view_to_row(&after, arena);
+}
+
+void registry_plan_waiting(const struct registry *registry, int64_t now_us, struct arena *arena,
+                           struct registry_plan *plan)
+{
+    struct registry_row *rows;
+    plan_start(plan, arena, &rows);
+    for (size_t i = 0; i < registry->views_count && plan->rows_count == 0; i++) {
+        struct view after = registry->views[i];
+        uint32_t number = after.promoted_when_filled;
+        const struct view_version *version =
+            number == 0 ? NULL : view_find_version(&registry->views[i], number);
+        if (version == NULL || version->state != VERSION_LIVE ||
+            check_promote(registry, version, NULL) != STATUS_OK)
+            continue;
+        view_promote(&after, number, SWITCH_PROMOTED, now_us, arena);
+        rows[plan->rows_count++] = view_to_row(&after, arena);
+    }
 }
 
 enum status registry_plan_promote(const struct registry *registry, struct bytes name,

@@ -125,6 +125,7 @@ static void swap(struct stream *stream, struct prepared *prepared)
     struct prepared old = {.registry = stream->registry, .runtime = stream->runtime};
     stream->registry = prepared->registry;
     stream->runtime = prepared->runtime;
+    stream->waiting.is_to_look = true;
     arrivals_bind(&stream->arrivals, stream->runtime);
     stream->changed(stream->changed_context, stream, prepared->registry);
     intake_reconcile(stream);
@@ -189,5 +190,5 @@ enum status stream_apply(struct stream *stream, const struct definition_file *fi
         status = stream_write_definitions(stream, plan, err);
     if (status == STATUS_OK)
         status = stream_finish_empty_fills(stream, err);
-    return status;
+    return status == STATUS_OK ? versions_promote_waiting(stream, err) : status;
 }

@@ -126,7 +126,8 @@ static void list_live(struct live_list *list, const struct view_input *input)
     struct registry_plan plan;
     const struct view *view = registry_find_view(list->stream->registry, input->view->name);
     CHECK(view != NULL);
-    registry_plan_live(view, input->version, clock_now_us(), list->arena, &plan);
+    registry_plan_live(list->stream->registry, view, input->version, clock_now_us(), list->arena,
+                       &plan);
     CHECK(list->rows_count + plan.rows_count <= list->rows_max);
     for (size_t i = 0; i < plan.rows_count; i++)
         list->rows[list->rows_count++] = plan.rows[i];

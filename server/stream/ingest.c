@@ -94,6 +94,39 @@ static enum status check_ahead(const struct source_runtime *source, int64_t time
                      now);
 }
 
+/* The first slot that a version can't take which is the one that its view's name reads, or -1. */
+static ssize_t find_mismatch(const struct source_runtime *source, const struct decoded_event *event,
+                             const struct field_definition **field)
+{
+    for (size_t i = 0; i < source->inputs_count; i++) {
+        const struct view_input *input = &source->inputs[i];
+        for (size_t j = 0; input->is_shown && j < input->view->fields_count; j++) {
+            *field = &input->view->fields[j];
+            if (event->mismatched[input->slots[j]])
+                return (ssize_t)input->slots[j];
+        }
+    }
+    return -1;
+}
+
+/* Fields have the types that the source says. Those of a batch view's own writes have the types of
+ * its active version: a newer one changes nothing for who writes before it is promoted. */
+static enum status check_types(const struct source_runtime *source,
+                               const struct decoded_event *event, struct error *err)
+{
+    char type[TYPE_TEXT_SIZE];
+    const struct field_definition *field = NULL;
+    ssize_t slot = event->first_mismatch;
+    if (source->source->definition->is_writes)
+        slot = find_mismatch(source, event, &field);
+    if (slot < 0)
+        return STATUS_OK;
+    if (slot == event->first_mismatch)
+        return error_set(err, STATUS_INVALID, "%s", event->mismatch.text);
+    return error_set(err, STATUS_INVALID, "field '%.*s': expected %s", BYTES_ARGS(field->name),
+                     field_type_name(field, type));
+}
+
 /* Checks what the source itself asks of each event, and takes its time. */
 static enum status check_event(const struct source_runtime *source,
                                const struct decoded_event *event, int64_t *time_us,
@@ -102,8 +135,8 @@ static enum status check_event(const struct source_runtime *source,
     const struct source_definition *definition = source->source->definition;
     const struct field_definition *fields = definition->fields;
     *why = REFUSED_WRONG_TYPE;
-    if (event->first_mismatch >= 0)
-        return error_set(err, STATUS_INVALID, "%s", event->mismatch.text);
+    if (check_types(source, event, err) != STATUS_OK)
+        return STATUS_INVALID;
     *why = REFUSED_NO_TIME;
     if (event->values[definition->event_time_field].kind == VALUE_NULL)
         return error_set(err, STATUS_INVALID, "field '%.*s', the event time, is missing",

@@ -47,7 +47,7 @@ static enum status check_writable(const struct view_definition *view, struct err
 static const struct view_version *version_of(const struct view *view)
 {
     const struct view_version *active = view_find_version(view, 0);
-    return active != NULL ? active : &view->versions[view->versions_count - 1];
+    return active != NULL ? active : view_newest_version(view);
 }
 
 static enum status find_version(const struct stream *stream, struct bytes key,

@@ -76,7 +76,7 @@ static enum status add_inputs(struct source_runtime *source, const struct regist
         const struct view *view = &registry->views[i];
         const struct view_version *shown = view_find_version(view, 0);
         if (shown == NULL)
-            shown = &view->versions[view->versions_count - 1];
+            shown = view_newest_version(view);
         for (size_t j = 0; j < view->versions_count; j++) {
             if (!bytes_equal(view->versions[j].definition->source, name) ||
                 view->versions[j].state == VERSION_DROPPING)

@@ -105,6 +105,7 @@ bool stream_step(struct stream *stream)
         return true;
     bool has_more = intake_step(stream);
     has_more |= fill_step(stream);
+    waiting_step(stream);
     has_more |= drop_step(stream);
     has_more |= kafka_fill_step(stream);
     has_more |= condensing_step(stream);

@@ -27,6 +27,12 @@ struct fill_work {
     uint64_t expired;    /* events beyond the source's retention */
 };
 
+/* Versions that are promoted as soon as that does no harm. */
+struct waiting {
+    bool is_to_look; /* definitions changed since it was looked for them */
+    int64_t retry_mono_us; /* after a failed step: not before this */
+};
+
 /* The version whose space is being given back. */
 struct drop {
     uint32_t table_id;
@@ -59,6 +65,7 @@ struct stream {
     int64_t fold_busy_mono_us;     /* while events are pushed, the next piece is no earlier */
     uint64_t fold_accepted_total;  /* events that were accepted before the last piece */
     int64_t fill_retry_mono_us;    /* after a failed step: not before this */
+    struct waiting waiting;
     struct drop drop;
     struct fill_work fill_work;
     int64_t fill_busy_mono_us;     /* while events are pushed, the next piece is no earlier */
@@ -123,6 +130,12 @@ MUST_USE enum status stream_write_definitions(struct stream *stream,
 
 /* Does a bounded piece of the oldest fill, as stream_step. */
 bool fill_step(struct stream *stream);
+
+/* Promotes all that was to be promoted and now can be. IO, UNAVAILABLE: err. */
+MUST_USE enum status versions_promote_waiting(struct stream *stream, struct error *err);
+
+/* The same, as stream_step. */
+void waiting_step(struct stream *stream);
 
 /* Does a bounded piece of giving back the space of a version that is being dropped, as stream_step. */
 bool drop_step(struct stream *stream);

@@ -16,6 +16,7 @@ enum {
 };
 
 #define DROP_RETRY_US (5 * US_PER_SECOND)
+#define WAITING_RETRY_US (5 * US_PER_SECOND)
 
 /* What is open is committed, and what is known is what is stored. */
 static enum status begin(struct stream *stream, struct error *err)
@@ -58,6 +59,37 @@ enum status stream_rollback(struct stream *stream, struct bytes view, uint32_t *
         status = write_plan(stream, &plan, err);
     arena_destroy(&arena);
     return status;
+}
+
+/* ---- waiting to be promoted ---- */
+
+/* One promotion may be what the next one waits for. */
+enum status versions_promote_waiting(struct stream *stream, struct error *err)
+{
+    enum status status = STATUS_OK;
+    while (stream->waiting.is_to_look && status == STATUS_OK) {
+        struct registry_plan plan;
+        struct arena *arena = arena_create(VERSIONS_CHUNK_SIZE);
+        registry_plan_waiting(stream->registry, clock_now_us(), arena, &plan);
+        stream->waiting.is_to_look = plan.rows_count > 0;
+        status = write_plan(stream, &plan, err);
+        arena_destroy(&arena);
+    }
+    return status;
+}
+
+void waiting_step(struct stream *stream)
+{
+    struct error err = {0};
+    if (!stream->waiting.is_to_look || clock_mono_us() < stream->waiting.retry_mono_us)
+        return;
+    enum status status = stream_prepare(stream, &err);
+    if (status == STATUS_OK)
+        status = versions_promote_waiting(stream, &err);
+    if (status == STATUS_OK)
+        return;
+    log_error("a version that waits to be promoted: %s; trying again", err.text);
+    stream->waiting.retry_mono_us = clock_mono_us() + WAITING_RETRY_US;
 }
 
 /* ---- dropping ---- */

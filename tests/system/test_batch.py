@@ -225,6 +225,27 @@ def test_features_of_the_next_version_are_written_before_it_is_promoted(server):
         assert client.call("EXISTS", "card_profile@1:c1", "card_profile@2:c1") == 0
 
 
+def test_a_version_that_waits_changes_nothing_for_who_writes(server):
+    """What is written has the types of the active version, whatever newer ones have."""
+    server.apply(CARDS)
+    changed = CARDS.replace("segment: string", "segment: int").replace("credit_limit: decimal(2), ", "")
+    server.asof("apply", "-", input=changed)
+    with server.client() as client:
+        write = ("HSET", "card_profile:c1", "segment", "gold", "credit_limit", "5")
+        assert client.pipeline([write]) == [2]
+        assert client.call("HMGET", "card_profile:c1", "segment", "credit_limit") == [b"gold", b"5"]
+        (refused,) = client.pipeline([("HSET", "card_profile:c1", "credit_limit", "much")])
+        assert isinstance(refused, Error) and "field 'credit_limit': expected decimal(2)" in str(refused)
+        client.call("ASOF.PROMOTE", "card_profile@2")
+        (refused,) = client.pipeline([("HSET", "card_profile:c1", "segment", "gold")])
+        assert isinstance(refused, Error) and "field 'segment': expected int, got the text 'gold'" in str(refused)
+        assert client.call("HSET", "card_profile:c1", "segment", "7") == 1
+        client.call("ASOF.ROLLBACK", "card_profile")
+        assert client.call("HGET", "card_profile:c1", "segment") == b"7"
+        assert client.pipeline([write]) == [0]
+        assert client.call("HGET", "card_profile@2:c1", "segment") == b"7"
+
+
 def test_a_history_folds_what_lies_beyond_it(server, draw):
     """Values that were written long ago stay; moments before the history are refused."""
     server.apply(DEFINITIONS.replace("plane_profile:\n    kind: batch", "plane_profile:\n    kind: batch\n    history: 20s"))

@@ -398,6 +398,72 @@ def test_a_name_goes_by_what_is_active_and_a_number_by_what_it_says(server):
         assert client.call("HVALS", "now:x") == [b"2"] and client.call("HVALS", "now@2:x") == [b"2", b"1"]
 
 
+VIEW_OF_IDS = """
+sources: {s: {fields: {ts: timestamp_ms, id: string, zone: string}, event_time: ts, clock: event}}
+entities: {id: {keys: [id]}, place: {keys: [zone]}}
+views: {v: {source: s, entity: %s, features: {%s}}}
+"""
+
+
+def active_of(server, name):
+    return json.loads(server.call("ASOF.DESCRIBE", name))["active"]
+
+
+def test_a_service_becomes_active_no_sooner_than_what_it_reads(server):
+    """Both are applied at once to be promoted: the service waits for the fill of the view, a restart in between too."""
+    one = "a: {count: '*', over: forever}"
+    both = one + ", b: {count_distinct: zone, over: forever}"
+    server.apply(VIEW_OF_IDS % ("id", one))
+    server.apply("services: {m: {features: [v.a]}}\n")
+    with server.client() as client:
+        for start in range(0, 20_000, 1000):
+            client.call("ASOF.PUSH", "s", *(json.dumps({"ts": n, "id": f"i{n % 9}", "zone": "z"})
+                                            for n in range(start, start + 1000)))
+        server.asof("apply", "-", "--promote", "--no-wait",
+                    input=VIEW_OF_IDS % ("id", both) + "services: {m: {features: [v.a, v.b]}}\n")
+        answers = []
+        while not answers or len(answers[-1]) == 1:
+            answers.append(client.call("HVALS", "m:i1"))
+    assert {len(answer) for answer in answers} == {1, 2}
+    assert active_of(server, "v") == 2 and active_of(server, "m") == 2
+
+
+def test_a_promotion_that_takes_something_from_a_service_waits_or_is_refused(server):
+    one = "a: {count: '*', over: forever}"
+    other = "b: {count: '*', over: forever}"
+    server.apply(VIEW_OF_IDS % ("id", one))
+    server.apply("services: {m: {features: [v.a]}}\n")
+    server.call("ASOF.PUSH", "s", '{"ts": 1000, "id": "x", "zone": "z"}')
+    server.apply(VIEW_OF_IDS % ("id", other))  # to be promoted when it is filled
+    assert active_of(server, "v") == 1 and server.call("HVALS", "m:x") == [b"1"]
+    server.asof("apply", "-", input="services: {m: {features: [v@1.a]}}\n")
+    server.asof("promote", "m@2")
+    server.wait_for(lambda: active_of(server, "v") == 2)
+    assert server.call("HVALS", "m:x") == [b"1"]
+
+    server.apply("services: {k: {features: [v.b]}}\n")
+    server.asof("apply", "-", input=VIEW_OF_IDS % ("place", other))
+    refused = server.asof("promote", "v@3", check=False)
+    assert refused.returncode == 1 and "service k@1 reads v, and the keys of v@3 are others" in refused.stderr
+    assert server.call("HVALS", "k:x") == [b"1"]
+    server.asof("promote", "v@3", "--force")
+    assert server.call("HVALS", "k:z") == [b"1"]
+
+
+def test_versions_of_a_service_are_compared_as_of_the_clocks_of_its_views(server):
+    server.apply(VIEW_OF_IDS % ("id", "a: {count: '*', over: 1h}, b: {count: '*', over: 1s}"))
+    server.apply("services: {m: {features: [v.a, v.b]}}\n")
+    server.call("ASOF.PUSH", "s", '{"ts": 1000, "id": "x", "zone": "z"}', '{"ts": 5000, "id": "x", "zone": "z"}')
+    server.asof("apply", "-", input=VIEW_OF_IDS % ("id", "a: {count: '*', over: 1h}, b: {count: '*', over: 1h}"))
+    server.asof("apply", "-", input="services: {m: {features: [v.a, v@2.b, v.b]}}\n")
+    told = json.loads(server.asof("diff", "m@1", "m@2", "--json").stdout)
+    assert (told["compared"], told["at"]) == (1, None)
+    assert [feature["differing"] for feature in told["features"]] == [0, 0]
+    assert "as of" not in server.asof("diff", "m@1", "m@2").stdout
+    told = json.loads(server.asof("diff", "m@1", "m@2", "--at", "1970-01-01T00:00:02Z", "--json").stdout)
+    assert (told["compared"], told["at"]) == (1, 2_000_000)
+
+
 def test_the_coupon_example(server):
     """More than five expensive products in two minutes, then a coupon: one call says so."""
     server.asof("apply", str(EXAMPLES / "fraud"))

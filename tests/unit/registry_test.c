@@ -32,7 +32,7 @@ static void make_live(struct world *world, const char *name)
 {
     struct registry_plan plan;
     const struct view *view = registry_find_view(world->registry, bytes_of_text(name));
-    registry_plan_live(view, newest(world, name), 1000, world->arena, &plan);
+    registry_plan_live(world->registry, view, newest(world, name), 1000, world->arena, &plan);
     world_commit(world, &plan);
 }
 

@@ -15,7 +15,7 @@ static void fill(struct world *world, uint32_t number)
 {
     struct registry_plan plan;
     const struct view *view = view_of(world);
-    registry_plan_live(view, view_find_version(view, number), number, world->arena, &plan);
+    registry_plan_live(world->registry, view, view_find_version(view, number), number, world->arena, &plan);
     world_commit(world, &plan);
 }
 
