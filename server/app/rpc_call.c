@@ -25,25 +25,15 @@ struct rpc_call *rpc_call_create(struct rpc_session *session, const struct rpc_m
 
 static void call_stop_waiting(struct rpc_call *call)
 {
-    if (call->is_waiting)
-        TAILQ_REMOVE(&call->session->door->waiting, call, waiting_link);
-    call->is_waiting = false;
+    rpc_deadlines_remove(&call->session->door->waiting, call);
 }
 
-/* Waits for its deadline. Mostly it is the latest. */
-static void call_wait(struct rpc_call *call)
+void rpc_call_wait(struct rpc_call *call)
 {
     struct rpc_door *door = call->session->door;
-    if (call->is_waiting || call->deadline_mono_us == INT64_MAX)
+    if (call->deadline_mono_us == INT64_MAX)
         return;
-    struct rpc_call *before = TAILQ_LAST(&door->waiting, rpc_call_list);
-    while (before != NULL && before->deadline_mono_us > call->deadline_mono_us)
-        before = TAILQ_PREV(before, rpc_call_list, waiting_link);
-    if (before == NULL)
-        TAILQ_INSERT_HEAD(&door->waiting, call, waiting_link);
-    else
-        TAILQ_INSERT_AFTER(&door->waiting, before, call, waiting_link);
-    call->is_waiting = true;
+    rpc_deadlines_add(&door->waiting, call);
     rpc_door_wake(door, call->deadline_mono_us);
 }
 
@@ -53,8 +43,10 @@ void rpc_call_destroy(struct rpc_call *call)
     call_stop_waiting(call);
     if (!call->is_done)
         session->door->counters.cancelled_total++;
-    if (call->job != NULL)
+    if (call->job != NULL) {
+        session->jobs_count--;
         rpc_job_forget_call(call->job);
+    }
     if (call->grpc == NULL) {
         TAILQ_REMOVE(&session->light, call, link);
         session->light_count--;
@@ -92,12 +84,12 @@ static enum grpc_code code_of(enum status status)
 void rpc_call_fail(struct rpc_call *call, enum grpc_code code, struct bytes text)
 {
     struct rpc_session *session = call->session;
+    call_stop_waiting(call);
     if (call->is_done)
         return;
     call->is_done = true;
     session->door->counters.calls_failed_total++;
     session->door->counters.deadlines_total += code == GRPC_DEADLINE_EXCEEDED;
-    call_stop_waiting(call);
     rpc_session_settle(session);
     if (call->grpc != NULL) {
         grpc_call_finish(call->grpc, code, text);
@@ -111,11 +103,23 @@ void rpc_call_fail(struct rpc_call *call, enum grpc_code code, struct bytes text
 static void call_go_on(struct rpc_call *call)
 {
     if (call->has_ended) {
+        call_stop_waiting(call);
         call->is_done = true;
         grpc_call_finish(call->grpc, GRPC_OK, bytes_of(NULL, 0));
     } else {
         grpc_call_let_go(call->grpc);
     }
+}
+
+/* Whether one more answer may wait to be read. A connection that has a backlog gets no more of it
+ * while memory is scarce. */
+static bool session_has_room(struct rpc_session *session, size_t size)
+{
+    if (session->grpc == NULL)
+        return network_connection_output(session->connection)->size + size <= GRPC_QUEUED_BYTES_MAX;
+    rpc_session_account(session);
+    return session->door->queued_bytes + size <= RPC_QUEUED_BYTES_MAX &&
+           (session->has_room || session->queued_bytes <= NETWORK_OUTPUT_SCARCE_BYTES);
 }
 
 void rpc_call_answer(struct rpc_call *call, enum status status, struct bytes reply,
@@ -124,16 +128,15 @@ void rpc_call_answer(struct rpc_call *call, enum status status, struct bytes rep
     struct rpc_session *session = call->session;
     if (call->is_done)
         return;
-    if (status == STATUS_OK && session->door->queued_bytes + reply.size > RPC_QUEUED_BYTES_MAX) {
+    if (status == STATUS_OK && !session_has_room(session, reply.size)) {
         rpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED,
-                      bytes_of_text("too many answers of this server wait to be read"));
+                      bytes_of_text("too many answers wait to be read"));
         return;
     }
     if (status != STATUS_OK) {
         rpc_call_fail(call, code_of(status), bytes_of_text(err->text));
         return;
     }
-    call_stop_waiting(call);
     rpc_session_settle(session);
     if (call->grpc == NULL) {
         call->is_done = true;
@@ -146,6 +149,7 @@ void rpc_call_answer(struct rpc_call *call, enum status status, struct bytes rep
         call_go_on(call);
         return;
     }
+    call_stop_waiting(call);
     call->is_done = true;
     grpc_call_finish(call->grpc, GRPC_OK, bytes_of(NULL, 0));
 }
@@ -204,15 +208,16 @@ void rpc_call_take(struct rpc_call *call, struct bytes message)
         rpc_call_answer(call, status, bytes_of(NULL, 0), &err);
         return;
     }
-    call_wait(call);
+    rpc_call_wait(call);
     if (call->grpc != NULL && call->method->is_stream)
         grpc_call_hold(call->grpc);
 }
 
 int64_t rpc_calls_expire(struct rpc_door *door, int64_t now_mono_us)
 {
-    struct rpc_call *call;
-    while ((call = TAILQ_FIRST(&door->waiting)) != NULL && call->deadline_mono_us <= now_mono_us)
-        rpc_call_fail(call, GRPC_DEADLINE_EXCEEDED, bytes_of_text("the deadline has passed"));
-    return call == NULL ? INT64_MAX : call->deadline_mono_us;
+    const struct rpc_deadlines *waiting = &door->waiting;
+    while (waiting->count > 0 && waiting->calls[0]->deadline_mono_us <= now_mono_us)
+        rpc_call_fail(waiting->calls[0], GRPC_DEADLINE_EXCEEDED,
+                      bytes_of_text("the deadline has passed"));
+    return waiting->count == 0 ? INT64_MAX : waiting->calls[0]->deadline_mono_us;
 }

@@ -3,6 +3,7 @@
 #ifndef ASOF_APP_RPC_CALL_H
 #define ASOF_APP_RPC_CALL_H
 
+#include <stdatomic.h>
 #include <sys/queue.h>
 
 #include "app/rpc_door.h"
@@ -16,8 +17,9 @@ struct rpc_work {
     struct arena *arena;   /* of the call */
     struct arena *rows;    /* of RPC_READ: a second one, see query_read_columns */
     struct buffer *scratch;
-    struct buffer *reply;  /* the message of the answer; empty at the start */
-    int64_t until_mono_us; /* of RPC_READ: behind it, it is to be CANCELLED */
+    struct buffer *reply;            /* the message of the answer; empty at the start */
+    int64_t until_mono_us;           /* of RPC_READ: behind it, it is to be CANCELLED, */
+    const _Atomic bool *is_unwanted; /* and also once this is true; NULL: it stays wanted */
     bool is_draining;
     bool has_pushed; /* set by RPC_WRITE: the reply is true once that is committed */
 };
@@ -45,6 +47,13 @@ const struct rpc_method *rpc_method_of_number(unsigned number);
 TAILQ_HEAD(rpc_call_list, rpc_call);
 TAILQ_HEAD(rpc_session_list, rpc_session);
 
+/* Calls by their deadlines: a heap, as a peer may choose any order. */
+struct rpc_deadlines {
+    struct rpc_call **calls; /* owned, the array; the earliest is the first */
+    size_t count;
+    size_t capacity;
+};
+
 struct rpc_door {
     struct rpc_door_options options;
     struct arena *arena; /* owned, as the next three: of one call */
@@ -55,11 +64,11 @@ struct rpc_door {
     int64_t timer_mono_us;            /* when it is set for; 0: it is not */
     struct rpc_session_list sessions; /* owned by their connections */
     struct rpc_session_list settled;  /* those with something to send since the turn began */
-    struct rpc_call_list waiting;     /* calls with a job and a deadline, the earliest first */
+    struct rpc_deadlines waiting;     /* calls that have a deadline and may miss it */
     size_t sessions_count;
     size_t calls_count;
-    size_t reading_bytes;    /* of requests on their way to a reader and back */
-    size_t queued_bytes;     /* of answers that are not sent, as of each session's last turn */
+    size_t reading_bytes;    /* of jobs on their way to a reader and back */
+    size_t queued_bytes;     /* of gRPC's answers that wait for windows */
     int64_t reading_mono_us; /* since when the query reads by what it holds, about */
     bool is_draining;
     bool is_stopping; /* nothing new is begun: nobody would do it */
@@ -75,11 +84,16 @@ struct rpc_session {
     struct grpc_session *grpc;  /* owned, of RPC_GRPC */
     struct rpc_call_list light; /* owned, of RPC_LIGHT: calls in flight */
     size_t light_count;
+    size_t jobs_count; /* of its calls, under way */
+    bool has_worked;   /* a job of it came back since the turn began */
     bool is_settled;
     bool is_closing;
-    bool is_yielding;      /* its turn was long: it goes on in the next */
-    size_t queued_bytes;   /* what of door->queued_bytes is ours */
-    int64_t taken_mono_us; /* when the peer last took bytes of answers, while some are queued */
+    bool is_yielding;        /* its turn was long: it goes on in the next */
+    bool has_room;           /* all connections together hold little enough */
+    size_t queued_bytes;     /* what of door->queued_bytes is ours */
+    size_t arriving_bytes;   /* of requests that are not whole */
+    int64_t taken_mono_us;   /* when the peer last took bytes of answers, while some are queued */
+    int64_t arrived_mono_us; /* when arriving_bytes last changed */
     TAILQ_ENTRY(rpc_session) link;
     TAILQ_ENTRY(rpc_session) settled_link;
 };
@@ -96,15 +110,17 @@ struct rpc_call {
     bool had_message;
     bool has_ended;             /* the peer sends no more */
     bool is_done;               /* it was answered to the end */
-    bool is_waiting;            /* in door->waiting */
+    size_t waiting_place;       /* in door->waiting, from 1; 0: it is not there */
     TAILQ_ENTRY(rpc_call) link; /* of session->light */
-    TAILQ_ENTRY(rpc_call) waiting_link;
 };
 
 /* ---- rpc_door.c ---- */
 
 /* The session has something to send at the end of the turn. */
 void rpc_session_settle(struct rpc_session *session);
+
+/* Counts what it holds, where that changed. */
+void rpc_session_account(struct rpc_session *session);
 
 /* Sets the timer for that moment, if it is not set for an earlier one. */
 void rpc_door_wake(struct rpc_door *door, int64_t mono_us);
@@ -113,6 +129,9 @@ void rpc_door_wake(struct rpc_door *door, int64_t mono_us);
 
 struct rpc_call *rpc_call_create(struct rpc_session *session, const struct rpc_method *method,
                                  int64_t deadline_mono_us);
+
+/* From now on it fails when its deadline passes. */
+void rpc_call_wait(struct rpc_call *call);
 
 /* It is gone: a job of it goes on without it. */
 void rpc_call_destroy(struct rpc_call *call);
@@ -130,6 +149,12 @@ void rpc_call_fail(struct rpc_call *call, enum grpc_code code, struct bytes text
 
 /* Fails those whose deadline has passed, and says when the next one does (INT64_MAX: none). */
 int64_t rpc_calls_expire(struct rpc_door *door, int64_t now_mono_us);
+
+/* ---- rpc_deadlines.c ---- */
+
+/* Harmless where it is there, or is not. */
+void rpc_deadlines_add(struct rpc_deadlines *deadlines, struct rpc_call *call);
+void rpc_deadlines_remove(struct rpc_deadlines *deadlines, struct rpc_call *call);
 
 /* ---- rpc_job.c ---- */
 

@@ -11,7 +11,8 @@
     X(deadlines_total, "Calls of RPC that were not answered by their deadline.")                   \
     X(cancelled_total, "Calls of RPC whose peer left before the answer.")                          \
     X(protocol_errors_total, "Connections of RPC closed because their bytes are not its.")         \
-    X(stalled_total, "Connections of RPC closed because they did not take their answers.")
+    X(stalled_total, "Connections of RPC closed because they did not take their answers, or "      \
+                     "stopped within a large request.")
 
 struct rpc_counters {
 #define RPC_COUNTER_FIELD(name, help) uint64_t name;

@@ -37,6 +37,7 @@ static void grpc_began(void *context, struct grpc_call *stream, struct bytes pat
         context, method, timeout_us == GRPC_NO_TIMEOUT ? INT64_MAX : deadline_of(timeout_us));
     call->grpc = stream;
     grpc_call_set_owner(stream, call);
+    rpc_call_wait(call);
 }
 
 static void grpc_message(void *context, struct grpc_call *stream, struct bytes message)
@@ -53,6 +54,7 @@ static void grpc_ended(void *context, struct grpc_call *stream)
     if (call->job != NULL)
         return; /* its answer is still to come */
     if (call->method->is_stream) {
+        rpc_deadlines_remove(&call->session->door->waiting, call);
         call->is_done = true;
         grpc_call_finish(stream, GRPC_OK, bytes_of(NULL, 0));
     } else {
@@ -220,25 +222,39 @@ static size_t receive_light(struct rpc_session *session, struct bytes input, int
     return taken;
 }
 
-/* Puts what may be sent into the output, and notes what is left. */
-static void session_send(struct rpc_session *session)
+void rpc_session_account(struct rpc_session *session)
 {
     struct rpc_door *door = session->door;
-    struct buffer *output = network_connection_output(session->connection);
-    size_t queued = output->size;
-    if (session->grpc != NULL) {
-        size_t before = grpc_session_queued_bytes(session->grpc);
-        grpc_session_send(session->grpc, output, NETWORK_OUTPUT_PAUSE_BYTES);
-        size_t after = grpc_session_queued_bytes(session->grpc);
-        queued = after;
-        if (after < before || session->queued_bytes == 0)
-            session->taken_mono_us = clock_mono_us();
-        if (after > 0)
-            rpc_door_wake(door, clock_mono_us() + STALL_CHECK_US);
-        session->is_closing |= grpc_session_is_over(session->grpc);
+    if (session->grpc == NULL)
+        return; /* its answers lie in the output of the connection, which counts them */
+    size_t queued = grpc_session_queued_bytes(session->grpc);
+    size_t arriving = grpc_session_arriving_bytes(session->grpc);
+    if (queued > 0 || arriving > GRPC_ARRIVING_SCARCE_BYTES) {
+        int64_t now_us = clock_mono_us();
+        if (queued < session->queued_bytes || session->queued_bytes == 0)
+            session->taken_mono_us = now_us;
+        if (arriving != session->arriving_bytes)
+            session->arrived_mono_us = now_us;
+        rpc_door_wake(door, now_us + STALL_CHECK_US);
     }
     door->queued_bytes += queued - session->queued_bytes;
     session->queued_bytes = queued;
+    session->arriving_bytes = arriving;
+    session->has_room = network_connection_keep(session->connection, queued + arriving);
+    grpc_session_set_scarce(session->grpc, !session->has_room);
+}
+
+/* Puts what may be sent into the output, and notes what is left. */
+static void session_send(struct rpc_session *session)
+{
+    struct buffer *output = network_connection_output(session->connection);
+    if (session->grpc == NULL)
+        return;
+    rpc_session_account(session);
+    /* A byte more than what pauses the connection, so that it notices when that has gone out. */
+    grpc_session_send(session->grpc, output, NETWORK_OUTPUT_PAUSE_BYTES + 1);
+    rpc_session_account(session);
+    session->is_closing |= grpc_session_is_over(session->grpc);
 }
 
 /* Begins to read, as the Redis door does: between connections nothing is held for long. */
@@ -278,15 +294,14 @@ static bool door_has_more(void *context)
     return session->grpc != NULL && grpc_session_has_more(session->grpc);
 }
 
-/* Answers that wait for the window of a peer that has ended wait for nothing. */
+/* A peer that has ended will not finish what it began to ask, nor open a window: of its calls those
+ * count that are being worked on. */
 static bool door_owes(void *context)
 {
     const struct rpc_session *session = context;
     if (session->grpc == NULL)
         return session->light_count > 0;
-    bool is_stuck = grpc_session_queued_bytes(session->grpc) > 0 &&
-                    !grpc_session_has_more(session->grpc);
-    return grpc_session_calls(session->grpc) > 0 && !is_stuck;
+    return session->jobs_count > 0 || grpc_session_has_more(session->grpc);
 }
 
 struct network_handler rpc_door_handler(struct rpc_door *door)
@@ -312,23 +327,29 @@ void rpc_door_wake(struct rpc_door *door, int64_t mono_us)
     network_timer_set(door->timer, mono_us - clock_mono_us());
 }
 
-/* Closes connections that do not take their answers. Returns whether some have not taken all. */
+/* Closes connections that do not take their answers, or do not go on with large requests. Returns
+ * whether there are some that may come to that. */
 static bool door_check_stalls(struct rpc_door *door, int64_t now_mono_us)
 {
     struct rpc_session *session;
-    bool has_queued = false;
+    bool has_some = false;
     TAILQ_FOREACH(session, &door->sessions, link)
     {
-        if (session->grpc == NULL || session->queued_bytes == 0 || session->is_closing)
+        bool is_taking = session->queued_bytes > 0;
+        bool is_sending = session->arriving_bytes > GRPC_ARRIVING_SCARCE_BYTES;
+        if ((!is_taking && !is_sending) || session->is_closing)
             continue;
-        has_queued = true;
-        if (now_mono_us - session->taken_mono_us <= RPC_STALL_US)
+        has_some = true;
+        bool is_stalled = (is_taking && now_mono_us - session->taken_mono_us > RPC_STALL_US) ||
+                          (is_sending && session->jobs_count == 0 &&
+                           now_mono_us - session->arrived_mono_us > RPC_STALL_US);
+        if (!is_stalled)
             continue;
         door->counters.stalled_total++;
         session->is_closing = true;
         network_connection_close(session->connection);
     }
-    return has_queued;
+    return has_some;
 }
 
 static void door_on_time(void *context)
@@ -355,7 +376,6 @@ struct rpc_door *rpc_door_create(const struct rpc_door_options *options)
     door->timer = network_timer_create(options->loop, door_on_time, door);
     TAILQ_INIT(&door->sessions);
     TAILQ_INIT(&door->settled);
-    TAILQ_INIT(&door->waiting);
     return door;
 }
 
@@ -364,11 +384,12 @@ void rpc_door_destroy(struct rpc_door **out)
     struct rpc_door *door = *out;
     if (door == NULL)
         return;
-    CHECK(TAILQ_EMPTY(&door->sessions) && door->calls_count == 0);
+    CHECK(TAILQ_EMPTY(&door->sessions) && door->calls_count == 0 && door->waiting.count == 0);
     arena_destroy(&door->arena);
     arena_destroy(&door->rows);
     buffer_fini(&door->scratch);
     buffer_fini(&door->reply);
+    free(door->waiting.calls);
     free(door);
     *out = NULL;
 }
@@ -379,8 +400,10 @@ void rpc_door_turn_end(struct rpc_door *door)
     while ((session = TAILQ_FIRST(&door->settled)) != NULL) {
         TAILQ_REMOVE(&door->settled, session, settled_link);
         session->is_settled = false;
-        if (door_has_more(session) || session->framing == RPC_LIGHT)
+        bool has_output = network_connection_output(session->connection)->size > 0;
+        if (door_has_more(session) || has_output || session->has_worked)
             network_connection_resume(session->connection);
+        session->has_worked = false;
     }
     query_end(door->options.query);
 }

@@ -23,7 +23,8 @@
 enum {
     RPC_TURN_US = 5 * 1000,          /* of one connection, and of one read on a worker */
     RPC_READ_US = 10 * 1000 * 1000,  /* of one read on a reader, whatever its deadline */
-    RPC_STALL_US = 30 * 1000 * 1000, /* closed when no byte of its answers is taken for so long */
+    RPC_STALL_US = 30 * 1000 * 1000, /* closed when none of its answers is taken, or none of a
+                                      * large request comes, for so long */
     RPC_READING_BYTES_MAX = 256 * 1024 * 1024, /* of requests that wait for a reader, of a worker */
     RPC_QUEUED_BYTES_MAX =
         512 * 1024 * 1024,      /* of answers, of a worker; of requests that write, of all */
@@ -49,8 +50,8 @@ struct network_handler rpc_door_handler(struct rpc_door *door);
 /* Sends what came back meanwhile. What the query gave is void. */
 void rpc_door_turn_end(struct rpc_door *door);
 
-/* Asks all peers to begin no more calls here; with is_last, ignores those that they begin still, and
- * does nothing new. */
+/* Asks all peers to begin no more calls here; with is_last, ignores those that they begin still,
+ * and does nothing new. */
 void rpc_door_drain(struct rpc_door *door, bool is_last);
 
 size_t rpc_door_sessions(const struct rpc_door *door);

@@ -13,7 +13,8 @@ struct rpc_job {
     struct writer_job writer; /* one of these two is used */
     struct reader_job reader;
     struct rpc_door *door;
-    struct rpc_call *call; /* NULL: it is gone */
+    struct rpc_call *call;    /* NULL: it is gone */
+    _Atomic bool is_unwanted; /* the same, for the thread where it runs */
     const struct rpc_method *method;
     int64_t deadline_mono_us;
     enum status status;
@@ -31,6 +32,7 @@ enum { ROWS_CHUNK_SIZE = 64 * 1024 };
 void rpc_job_forget_call(struct rpc_job *job)
 {
     job->call = NULL;
+    job->is_unwanted = true;
 }
 
 /* Gives the answer to the call, if that still waits for it, and frees the job. */
@@ -39,6 +41,9 @@ static void job_end(struct rpc_job *job)
     struct rpc_call *call = job->call;
     if (call != NULL) {
         call->job = NULL;
+        call->session->jobs_count--;
+        call->session->has_worked = true;
+        rpc_session_settle(call->session);
         rpc_call_answer(call, job->status, buffer_bytes(&job->reply), &job->err);
     }
     buffer_fini(&job->reply);
@@ -56,6 +61,8 @@ static void read_run(struct reader_job *base, struct query *query, struct arena 
 {
     struct rpc_job *job = JOB_OF(reader, base);
     struct buffer scratch = {0};
+    if (job->is_unwanted)
+        return;
     struct arena *rows = arena_create(ROWS_CHUNK_SIZE);
     struct rpc_work work = {
         .request = bytes_of(job->message, job->message_size),
@@ -65,6 +72,7 @@ static void read_run(struct reader_job *base, struct query *query, struct arena 
         .scratch = &scratch,
         .reply = &job->reply,
         .until_mono_us = earlier(job->deadline_mono_us, clock_mono_us() + RPC_READ_US),
+        .is_unwanted = &job->is_unwanted,
     };
     job->status = job->method->run(&work, &job->err);
     if (job->status == STATUS_CANCELLED)
@@ -77,7 +85,7 @@ static void read_run(struct reader_job *base, struct query *query, struct arena 
 static void read_done(struct reader_job *base)
 {
     struct rpc_job *job = JOB_OF(reader, base);
-    job->door->reading_bytes -= job->message_size;
+    job->door->reading_bytes -= job->writer.size_bytes;
     job_end(job);
 }
 
@@ -130,10 +138,11 @@ enum status rpc_job_post(struct rpc_call *call, struct bytes message, struct err
 {
     struct rpc_door *door = call->session->door;
     size_t size = sizeof(struct rpc_job) + message.size;
-    enum status status = check_room(call, message.size, err);
+    enum status status = check_room(call, size, err);
     if (status != STATUS_OK)
         return status;
     CHECK(call->job == NULL);
+    call->session->jobs_count++;
     struct rpc_job *job = malloc(size);
     CHECK(job != NULL);
     *job = (struct rpc_job){
@@ -156,7 +165,7 @@ enum status rpc_job_post(struct rpc_call *call, struct bytes message, struct err
     if (call->method->place == RPC_WRITE) {
         writer_post(door->options.writer, &job->writer);
     } else {
-        door->reading_bytes += message.size;
+        door->reading_bytes += size;
         readers_post(door->options.readers, &job->reader);
     }
     return STATUS_OK;

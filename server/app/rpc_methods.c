@@ -10,6 +10,8 @@
 static bool may_go_on(void *context)
 {
     const struct rpc_work *work = context;
+    if (work->is_unwanted != NULL && *work->is_unwanted)
+        return false;
     return clock_mono_us() < work->until_mono_us;
 }
 

@@ -53,6 +53,7 @@ struct grpc_session {
     size_t calls_count;
     size_t arriving_bytes; /* in the inputs of all calls */
     size_t queued_bytes;   /* in the outputs of all calls */
+    bool is_scarce;        /* memory, so that little may arrive */
 };
 
 /* ---- texts ---- */
@@ -345,7 +346,8 @@ static void call_keep(struct grpc_call *call, struct bytes bytes)
     struct grpc_session *session = call->session;
     if (call->is_finished || bytes.size == 0)
         return;
-    if (session->arriving_bytes + bytes.size > GRPC_ARRIVING_BYTES_MAX) {
+    size_t arriving_max = session->is_scarce ? GRPC_ARRIVING_SCARCE_BYTES : GRPC_ARRIVING_BYTES_MAX;
+    if (session->arriving_bytes + bytes.size > arriving_max) {
         grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED,
                          bytes_of_text("too many requests of this connection are under way"));
         return;
@@ -427,7 +429,8 @@ static int on_header(nghttp2_session *http, const nghttp2_frame *frame, const ui
         call->is_post = bytes_equal_text(value, "POST");
     else if (bytes_equal_text(name, ":path") && value_size <= GRPC_PATH_SIZE_MAX)
         buffer_append(&call->path, value);
-    else if (bytes_equal_text(name, "content-type") && call->content_type.size == 0)
+    else if (bytes_equal_text(name, "content-type") && call->content_type.size == 0 &&
+             value_size <= GRPC_TYPE_SIZE_MAX)
         buffer_append(&call->content_type, value);
     else if (bytes_equal_text(name, "grpc-timeout") &&
              !grpc_timeout_parse(value, &call->timeout_us))
@@ -581,6 +584,16 @@ size_t grpc_session_calls(const struct grpc_session *session)
 size_t grpc_session_queued_bytes(const struct grpc_session *session)
 {
     return session->queued_bytes;
+}
+
+size_t grpc_session_arriving_bytes(const struct grpc_session *session)
+{
+    return session->arriving_bytes;
+}
+
+void grpc_session_set_scarce(struct grpc_session *session, bool is_scarce)
+{
+    session->is_scarce = is_scarce;
 }
 
 void grpc_session_drain(struct grpc_session *session)

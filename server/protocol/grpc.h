@@ -22,10 +22,12 @@ enum {
     GRPC_MESSAGE_SIZE_MAX = 16 * 1024 * 1024, /* of a request */
     GRPC_ARRIVING_BYTES_MAX =
         64 * 1024 * 1024, /* of requests not whole, or not taken; of one connection */
+    GRPC_ARRIVING_SCARCE_BYTES = 64 * 1024, /* the same, while memory is scarce */
     GRPC_QUEUED_BYTES_MAX =
         256 * 1024 * 1024,             /* of answers that wait for windows, of one connection */
     GRPC_HEADERS_SIZE_MAX = 16 * 1024, /* of one call */
     GRPC_PATH_SIZE_MAX = 256,
+    GRPC_TYPE_SIZE_MAX = 256, /* of a content-type; longer ones are not ours */
     GRPC_STREAM_WINDOW_BYTES = 1024 * 1024,
     GRPC_CONNECTION_WINDOW_BYTES = 4 * 1024 * 1024,
     GRPC_RESETS_BURST = 10 * 1000, /* calls that a peer may cancel at once, */
@@ -92,6 +94,12 @@ size_t grpc_session_calls(const struct grpc_session *session);
 
 /* Bytes of answers that could not be sent yet. */
 size_t grpc_session_queued_bytes(const struct grpc_session *session);
+
+/* Bytes of requests that are not whole, or not taken. */
+size_t grpc_session_arriving_bytes(const struct grpc_session *session);
+
+/* While memory is scarce, calls that have large requests to send fail. */
+void grpc_session_set_scarce(struct grpc_session *session, bool is_scarce);
 
 /* Tells the peer to begin no more calls here: drain, and, when what was on its way is there, leave,
  * behind which further ones are ignored, which clients then try elsewhere. */

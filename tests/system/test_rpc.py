@@ -516,6 +516,72 @@ def test_random_bytes_harm_nobody(steady, draw):
         send_and_drain(steady, bytes(data))
 
 
+def grpc_headers(method, extra=b""):
+    path = b"/asof.v1.FeatureStore/" + method
+    return b"\x83\x86\x44" + bytes([len(path)]) + path + b"\x41\x01a\x5f\x10application/grpc" + extra
+
+
+def frames(connection):
+    """Its frames until the end: (kind, flags, stream)."""
+    with connection.makefile("rb") as file:
+        while len(head := file.read(9)) == 9:
+            file.read(int.from_bytes(head[:3], "big"))
+            yield head[3], head[4], struct.unpack(">I", head[5:])[0]
+
+
+HEADERS_THAT_END_STREAM_1 = (1, 5, 1)
+
+
+@pytest.mark.parametrize("method", [b"PushStream", b"GetFeatures"])
+def test_a_peer_that_left_within_a_call_is_forgotten(steady, method):
+    """It will not finish what it began: nothing is kept for it."""
+    with socket.create_connection(("127.0.0.1", steady.rpc_port), timeout=10) as connection:
+        connection.sendall(PREFACE + SETTINGS + frame(1, 4, 1, grpc_headers(method)) + frame(0, 0, 1, b"\0\0\0\0\x09cut"))
+        connection.shutdown(socket.SHUT_WR)
+        assert HEADERS_THAT_END_STREAM_1 not in frames(connection)
+
+
+@pytest.mark.parametrize("method", [b"PushStream", b"GetFeatures"])
+def test_a_call_that_never_comes_whole_is_answered_at_its_deadline(steady, method):
+    timeout = b"\x00\x0cgrpc-timeout\x04100m"
+    with socket.create_connection(("127.0.0.1", steady.rpc_port), timeout=10) as connection:
+        began = time.monotonic()
+        connection.sendall(PREFACE + SETTINGS + frame(1, 4, 1, grpc_headers(method, timeout)))
+        assert HEADERS_THAT_END_STREAM_1 in frames(connection)
+        assert 0.09 < time.monotonic() - began < 5
+
+
+def test_a_stream_that_was_answered_before_still_has_its_deadline(rpc, server):
+    """Also between its messages."""
+    event = json.dumps({"at": time.time_ns() // 1000, "k": "late"}).encode()
+    message = messages.PushRequest(source="walls", json=[event]).SerializeToString()
+    body = b"\0" + struct.pack(">I", len(message)) + message
+    timeout = b"\x00\x0cgrpc-timeout\x04500m"
+    with socket.create_connection(("127.0.0.1", server.rpc_port), timeout=10) as connection:
+        connection.sendall(PREFACE + SETTINGS + frame(1, 4, 1, grpc_headers(b"PushStream", timeout)) + frame(0, 0, 1, body))
+        taken = frames(connection)
+        assert (0, 0, 1) in taken  # the answer to the first
+        assert HEADERS_THAT_END_STREAM_1 in taken
+
+
+def test_reads_that_were_cancelled_are_not_gone_on_with(rpc, server):
+    """They hold up no reader, however many they were."""
+    ask = request(["things.*"] * 5, {"k": ["a", "b"] * 5000}, at_us=[EVENTS_TO_US])
+    began = time.monotonic()
+    rpc.store.GetFeatures(ask)
+    one_s = time.monotonic() - began
+    message = ask.SerializeToString()
+    with Light(server.rpc_port) as light:
+        for number in range(100):
+            light.send(number, 1, message)
+            light.cancel(number)
+        began = time.monotonic()
+        light.send(1000, 1, message)
+        while light.receive()[0] != 1000:
+            pass
+    assert time.monotonic() - began < 20 * one_s + 1
+
+
 def test_a_peer_with_a_window_of_nothing_holds_up_no_other(steady, rpc):
     """Its answers wait, bounded, and another connection goes on."""
     path = b"/asof.v1.FeatureStore/GetFeatures"

@@ -233,6 +233,34 @@ static void what_is_not_grpc_is_refused_without_a_call(void **state)
     peer_close(&peer, &input);
 }
 
+static void little_may_arrive_while_memory_is_scarce(void **state)
+{
+    (void)state;
+    enum { PART_SIZE = 16 * 1024, PARTS = 5 };
+    struct peer peer = {0};
+    struct buffer input = {0};
+    struct buffer part = {0};
+    memset(buffer_reserve(&part, PART_SIZE), 'x', PART_SIZE);
+    buffer_added(&part, PART_SIZE);
+    peer_open(&peer, &input);
+    append_headers(&input, 1, POST_A_B, sizeof(POST_A_B) - 1);
+    append_frame(&input, FRAME_DATA, 0, 1, bytes_of("\0\0\x02\0\0", 5)); /* of 128 KiB */
+    for (size_t i = 0; i < PARTS; i++)
+        append_frame(&input, FRAME_DATA, 0, 1, buffer_bytes(&part));
+
+    peer_receive(&peer, &input);
+    assert_int_equal(grpc_session_arriving_bytes(peer.session), PARTS * PART_SIZE + 5);
+    assert_int_equal(peer.gone, 0);
+    grpc_session_set_scarce(peer.session, true);
+    append_frame(&input, FRAME_DATA, 0, 1, bytes_of("y", 1));
+    peer_receive(&peer, &input);
+
+    assert_int_equal(grpc_session_arriving_bytes(peer.session), 0);
+    assert_int_equal(peer.gone, 1);
+    buffer_fini(&part);
+    peer_close(&peer, &input);
+}
+
 static void timeouts_are_read_in_all_their_units(void **state)
 {
     (void)state;
@@ -274,6 +302,7 @@ int main(void)
         cmocka_unit_test(a_call_that_is_held_gets_what_came_when_it_is_let_go),
         cmocka_unit_test(a_peer_that_leaves_takes_its_call_along),
         cmocka_unit_test(what_is_not_grpc_is_refused_without_a_call),
+        cmocka_unit_test(little_may_arrive_while_memory_is_scarce),
         cmocka_unit_test(timeouts_are_read_in_all_their_units),
         cmocka_unit_test(texts_are_percent_encoded),
     };
