@@ -209,7 +209,7 @@ check-fuzz: $(FUZZERS)
 
 check-system: all $(BUILD)/replay $(PROMTOOL) $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
 	@PROMTOOL=$(abspath $(PROMTOOL)) ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) \
-		ASOF_FLIGHTS=$(abspath $(FLIGHTS)) $(PYTEST) $(PYTEST_FLAGS) tests/system
+		ASOF_FLIGHTS=$(abspath $(FLIGHTS)) ASOF_LANGUAGES=$(abspath $(BUILD)/languages) $(PYTEST) $(PYTEST_FLAGS) tests/system
 
 # The unit tests and bad input again, under the address and undefined-behaviour sanitizers.
 check-sanitized: $(VENV)/.done
@@ -229,7 +229,11 @@ check-threads: $(VENV)/.done
 		ASOFD=$(abspath $(BUILD)/san-thread/asofd) ASOF=$(abspath $(BUILD)/san-thread/asof) \
 		$(PYTEST) $(PYTEST_FLAGS) tests/system/test_workers.py
 
+# For the clients in other languages.
+LANGUAGE_PACKAGES = default-jdk-headless maven nodejs npm
+
 test-all: test ## the tests, and the long ones
+	@tools/install_packages.sh $(LANGUAGE_PACKAGES)
 	@ASOF_LONG=1 $(MAKE) --no-print-directory check-system FUZZ_SECONDS=300 check-fuzz
 
 include loadtest/bench.mk
