@@ -335,7 +335,8 @@ enum number_result number_parse_double(struct bytes text, double *out)
         return NUMBER_MALFORMED;
     int64_t exponent = scanned.point - (int64_t)scanned.digits;
     double value;
-    if (scanned.digits <= DOUBLE_EXACT_DIGITS && exponent >= -EXACT_POWER_MAX && exponent <= EXACT_POWER_MAX) {
+    if (scanned.digits <= DOUBLE_EXACT_DIGITS && exponent >= -EXACT_POWER_MAX &&
+        exponent <= EXACT_POWER_MAX) {
         /* Both operands are doubles, so that the one operation rounds once. */
         value = (double)scanned_integer(&scanned, scanned.digits);
         value = exponent < 0 ? value / exact_powers_of_ten[-exponent]

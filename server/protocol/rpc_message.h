@@ -19,8 +19,8 @@
 MUST_USE enum status rpc_get_parse(struct bytes message, struct arena *arena,
                                    struct columns_question *question, struct error *err);
 
-/* Appends a GetFeaturesResponse. scratch is the caller's, to be used again. */
-void rpc_get_append(const struct columns *columns, struct buffer *scratch, struct buffer *out);
+/* Appends a GetFeaturesResponse. */
+void rpc_get_append(const struct columns *columns, struct buffer *out);
 
 struct rpc_push_request {
     struct bytes source;

@@ -201,7 +201,7 @@ static void answers_read_by_protobuf_c_are_what_was_written(void **state)
                                         .views_count = 2};
 
         buffer_reset(&out, SIZE_MAX);
-        rpc_get_append(&columns, &scratch, &out);
+        rpc_get_append(&columns, &out);
         Asof__V1__GetFeaturesResponse *told = asof__v1__get_features_response__unpack(
             NULL, out.size, (const uint8_t *)buffer_bytes(&out).data);
 
