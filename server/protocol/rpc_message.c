@@ -89,13 +89,13 @@ static enum status take_texts(struct bytes message, uint32_t number, const char 
 }
 
 static enum status take_numbers(struct bytes message, uint32_t number, bool is_zigzag,
-                                struct arena *arena, const int64_t **out, size_t *count,
-                                struct error *err)
+                                size_t rows_max, struct arena *arena, const int64_t **out,
+                                size_t *count, struct error *err)
 {
     if (!count_integers(message, number, count))
         return broken("list of integers", err);
-    if (*count > COLUMNS_ROWS_MAX)
-        return too_many("rows", COLUMNS_ROWS_MAX, *count, err);
+    if (*count > rows_max)
+        return too_many("rows", rows_max, *count, err);
     int64_t *integers = ARENA_NEW_ARRAY(arena, *count, int64_t);
     *out = integers;
     return take_integers(message, number, is_zigzag, integers, *count)
@@ -133,6 +133,7 @@ enum {
     GET_AT_US = 3,
     GET_EXCLUSIVE = 4,
     GET_WITH_EVENT_TIMES = 6,
+    GET_CHUNK_ROWS = 8,
     KEY_NAME = 1,
     KEY_STRINGS = 2,
     KEY_INTS = 3,
@@ -192,7 +193,7 @@ static enum status get_outline(struct bytes message, struct get_outline *outline
     return result == PROTOBUF_END ? STATUS_OK : broken("message", err);
 }
 
-static enum status key_column_parse(struct bytes message, struct arena *arena,
+static enum status key_column_parse(struct bytes message, size_t rows_max, struct arena *arena,
                                     struct key_column *column, struct error *err)
 {
     struct protobuf_field field;
@@ -208,8 +209,8 @@ static enum status key_column_parse(struct bytes message, struct arena *arena,
     }
     if (result != PROTOBUF_END)
         return broken("message", err);
-    if (column->count > COLUMNS_ROWS_MAX)
-        return too_many("rows", COLUMNS_ROWS_MAX, column->count, err);
+    if (column->count > rows_max)
+        return too_many("rows", rows_max, column->count, err);
     if (column->count > 0) {
         struct bytes *strings = arena_allocate(arena, column->count * sizeof(*strings));
         take_bytes_fields(message, KEY_STRINGS, strings);
@@ -218,7 +219,7 @@ static enum status key_column_parse(struct bytes message, struct arena *arena,
     if (!has_ints)
         return STATUS_OK;
     enum status status =
-        take_numbers(message, KEY_INTS, true, arena, &column->ints, &ints_count, err);
+        take_numbers(message, KEY_INTS, true, rows_max, arena, &column->ints, &ints_count, err);
     if (status != STATUS_OK)
         return status;
     if (column->count > 0 && ints_count > 0)
@@ -241,7 +242,12 @@ static enum status get_check(const struct get_outline *outline, struct error *er
     return STATUS_OK;
 }
 
-enum status rpc_get_parse(struct bytes message, struct arena *arena,
+uint64_t rpc_get_chunk_rows(struct bytes message)
+{
+    return take_integer(message, GET_CHUNK_ROWS);
+}
+
+enum status rpc_get_parse(struct bytes message, size_t rows_max, struct arena *arena,
                           struct columns_question *question, struct error *err)
 {
     struct get_outline outline;
@@ -257,7 +263,7 @@ enum status rpc_get_parse(struct bytes message, struct arena *arena,
     take_bytes_fields(outline.names, GET_FEATURES, features);
     take_bytes_fields(message, GET_KEYS, messages);
     for (size_t i = 0; i < outline.keys && status == STATUS_OK; i++)
-        status = key_column_parse(messages[i], arena, &keys[i], err);
+        status = key_column_parse(messages[i], rows_max, arena, &keys[i], err);
     *question = (struct columns_question){
         .features = features,
         .features_count = outline.features,
@@ -269,7 +275,7 @@ enum status rpc_get_parse(struct bytes message, struct arena *arena,
         .has_event_times = outline.has_event_times,
     };
     if (status == STATUS_OK && outline.at > 0)
-        status = take_numbers(message, GET_AT_US, false, arena, &question->at_us,
+        status = take_numbers(message, GET_AT_US, false, rows_max, arena, &question->at_us,
                               &question->at_count, err);
     return status;
 }
