@@ -10,6 +10,7 @@
 #include "features/features.h"
 #include "model/entity.h"
 #include "query/batch_read.h"
+#include "query/columns_plan.h"
 #include "query/composite.h"
 #include "query/query_room.h"
 
@@ -28,6 +29,7 @@ struct query *query_create(const struct query_options *options)
     query->reader = epoch_join(options->epoch);
     query->scan_arena = arena_create(SCAN_CHUNK_SIZE);
     query->derived = derived_cache_create();
+    query->plans = columns_plans_create();
     return query;
 }
 
@@ -38,6 +40,7 @@ void query_destroy(struct query **query)
     epoch_part(&(*query)->reader);
     arena_destroy(&(*query)->scan_arena);
     derived_cache_destroy(&(*query)->derived);
+    columns_plans_destroy(&(*query)->plans);
     free(*query);
     *query = NULL;
 }
@@ -542,6 +545,22 @@ uint64_t query_prefetch_place(struct query *query, const struct target *target)
 void query_prefetch_row(struct query *query, uint64_t place)
 {
     hot_prefetch_row(storage_hot(query->storage), place);
+}
+
+const struct hot_row *query_peek_row(struct query *query, const struct target *target,
+                                     uint64_t place, int64_t counted_us)
+{
+    if (query->snapshot != NULL)
+        return NULL;
+    const struct hot_row *row = hot_find_at(storage_hot(query->storage), place,
+                                            target->version->table_id, target->entity);
+    return row != NULL && hot_row_holds(row, counted_us) ? row : NULL;
+}
+
+void query_count_rows(struct query *query, size_t count)
+{
+    if (count > 0)
+        hot_count(storage_hot(query->storage), count, 0, 0);
 }
 
 static struct hot_cell cell_of(const struct answer *answer, const struct text_answer *texts,
