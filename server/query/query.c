@@ -83,20 +83,29 @@ static int64_t readable_at_us(const struct readable *readable, int64_t wall_us)
                                   : source_time_at_us(readable->time, readable->clock, wall_us);
 }
 
-/* Times come before the snapshot, so that it holds all that they count. One look at the wall clock is
- * for all. */
-void query_pin(struct query *query, bool with_snapshot)
+/* What `now` is of each readable; one look at the wall clock is for all. Owned by the caller. */
+static int64_t *look_at_clocks(const struct query *query)
 {
     size_t count = query->catalog->readables_count;
     int64_t wall_us = clock_now_us();
-    CHECK(query->pinned_now_us == NULL);
-    query->pinned_now_us = calloc(count + 1, sizeof(*query->pinned_now_us));
-    CHECK(query->pinned_now_us != NULL);
+    int64_t *now_us = calloc(count + 1, sizeof(*now_us));
+    CHECK(now_us != NULL);
     for (size_t i = 0; i < count; i++)
-        query->pinned_now_us[i] = readable_at_us(&query->catalog->readables[i], wall_us);
-    if (with_snapshot)
-        query->reading.snapshot = query->snapshot =
-            storage_snapshot_take(query->storage, query->reading.never_waits);
+        now_us[i] = readable_at_us(&query->catalog->readables[i], wall_us);
+    return now_us;
+}
+
+/* Times come before the snapshot, so that it holds all that they count; and again behind it, as what it lacks
+ * was taken out by then. */
+void query_pin(struct query *query, bool with_snapshot)
+{
+    CHECK(query->pinned_now_us == NULL);
+    query->pinned_now_us = look_at_clocks(query);
+    if (!with_snapshot)
+        return;
+    query->reading.snapshot = query->snapshot =
+        storage_snapshot_take(query->storage, query->reading.never_waits);
+    query->snapshot_now_us = look_at_clocks(query);
 }
 
 void query_unpin(struct query *query)
@@ -104,7 +113,8 @@ void query_unpin(struct query *query)
     query->reading.snapshot = NULL;
     storage_snapshot_release(&query->snapshot);
     free(query->pinned_now_us);
-    query->pinned_now_us = NULL;
+    free(query->snapshot_now_us);
+    query->pinned_now_us = query->snapshot_now_us = NULL;
 }
 
 bool query_is_pinned(const struct query *query)
@@ -278,12 +288,18 @@ static void want_partials(struct query *query, const struct target *target,
                               report->longest.oldest_us, report->longest.newest_us);
 }
 
-/* Whether what T needs may have been taken out since the question was asked. */
-static bool is_out_of_history(const struct target *target, const struct question *question)
+/* Whether what T needs may have been taken out since the question was asked, or before the state that is
+ * read. */
+static bool is_out_of_history(const struct query *query, const struct target *target,
+                              const struct question *question)
 {
     int64_t history_us = target->view->history_us;
-    return history_us != DURATION_NONE &&
-           counted_us(question) < readable_now_us(target->readable) - history_us;
+    if (history_us == DURATION_NONE)
+        return false;
+    int64_t now_us = query->snapshot_now_us == NULL
+                         ? readable_now_us(target->readable)
+                         : query->snapshot_now_us[target->readable - query->catalog->readables];
+    return counted_us(question) < now_us - history_us;
 }
 
 /* What of the entity's events may count at T. */
@@ -383,7 +399,7 @@ static enum status evaluate(struct query *query, const struct target *target,
             ? batch_read(query->storage, &query->reading, target, question, arena, answer,
                          keeping == NULL ? NULL : &keeping->next_us, err)
             : evaluate_events(query, target, question, arena, answer, keeping, err);
-    if (!is_out_of_history(target, question))
+    if (!is_out_of_history(query, target, question))
         return status;
     answer_out_of_history(question, arena, answer);
     return STATUS_OK;

@@ -15,6 +15,7 @@ struct query {
     struct storage_reading reading;
     struct storage_snapshot *snapshot; /* owned, while pinned with one */
     int64_t *pinned_now_us;            /* owned: one a readable, while pinned */
+    int64_t *snapshot_now_us;          /* owned: the same behind the taking of the snapshot, while there is one */
     struct arena *scan_arena;         /* owned: until the next entity of a scan */
     struct derived_cache *derived;    /* owned: compiled on-demand views */
 };
