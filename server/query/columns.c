@@ -122,22 +122,32 @@ struct asked {
     size_t count;
 };
 
-static enum status reading_resolve(struct reading *reading, struct bytes text, struct asked *asked,
-                                   struct error *err)
+enum status columns_find_features(struct query *query, struct bytes text, struct target *target,
+                                  uint32_t *first, size_t *count, struct error *err)
 {
     struct feature_name name = {0};
-    struct target target = {0};
     enum status status = name_split(text, &name, err);
     if (status == STATUS_OK)
-        status = query_find_view(reading->query, name.view, name.number, &target, err);
+        status = query_find_view(query, name.view, name.number, target, err);
     if (status != STATUS_OK)
         return status;
     bool is_all = bytes_equal_text(name.feature, "*");
-    ssize_t feature = is_all ? 0 : feature_find(target.view, name.feature);
+    ssize_t feature = is_all ? 0 : feature_find(target->view, name.feature);
     if (feature < 0)
-        return unknown_feature(&target, name.feature, err);
-    asked->first = (uint32_t)feature;
-    asked->count = is_all ? target.view->features_count : 1;
+        return unknown_feature(target, name.feature, err);
+    *first = (uint32_t)feature;
+    *count = is_all ? target->view->features_count : 1;
+    return STATUS_OK;
+}
+
+static enum status reading_resolve(struct reading *reading, struct bytes text, struct asked *asked,
+                                   struct error *err)
+{
+    struct target target = {0};
+    enum status status = columns_find_features(reading->query, text, &target, &asked->first,
+                                               &asked->count, err);
+    if (status != STATUS_OK)
+        return status;
     return reading_find_group(reading, &target, &asked->group, err);
 }
 
@@ -359,7 +369,8 @@ static enum status read_group(struct reading *reading, const struct group *group
 
 /* ---- the whole ---- */
 
-static enum status question_check(const struct columns_question *question, struct error *err)
+enum status query_check_columns(const struct columns_question *question, size_t rows_max,
+                                struct error *err)
 {
     if (question->features_count == 0)
         return error_set(err, STATUS_INVALID, "the request names no feature");
@@ -368,9 +379,9 @@ static enum status question_check(const struct columns_question *question, struc
                          COLUMNS_FEATURES_MAX);
     if (question->rows_count == 0)
         return error_set(err, STATUS_INVALID, "the request has no entity");
-    if (question->rows_count > COLUMNS_ROWS_MAX)
-        return error_set(err, STATUS_LIMIT, "an answer has at most %d rows, asked for %zu",
-                         COLUMNS_ROWS_MAX, question->rows_count);
+    if (question->rows_count > rows_max)
+        return error_set(err, STATUS_LIMIT, "an answer has at most %zu rows, asked for %zu",
+                         rows_max, question->rows_count);
     for (size_t i = 0; i < question->keys_count; i++)
         if (question->keys[i].count != question->rows_count)
             return error_set(
@@ -471,7 +482,7 @@ enum status query_read_columns(struct query *query, const struct columns_questio
     struct reading reading = {
         .query = query, .question = question, .arena = arena, .scratch = scratch};
     const struct columns_view *views = NULL;
-    enum status status = question_check(question, err);
+    enum status status = query_check_columns(question, COLUMNS_ROWS_MAX, err);
     if (status == STATUS_OK)
         status = reading_plan(&reading, err);
     if (status != STATUS_OK)
