@@ -69,6 +69,27 @@ struct rpc_method {
 const struct rpc_method *rpc_method_find(struct bytes path);
 const struct rpc_method *rpc_method_of_number(unsigned number);
 
+/* ---- rpc_methods.c ---- */
+
+/* Of an RPC_READ, whose rpc_work is the context: whether it may go on. As columns_patience_fn. */
+bool rpc_work_may_go_on(void *context);
+
+/* ---- rpc_registry.c, rpc_operations.c: rpc_run_fn ---- */
+
+enum status rpc_registry_plan(struct rpc_work *work, struct error *err);
+enum status rpc_registry_apply(struct rpc_work *work, struct error *err);
+enum status rpc_registry_list(struct rpc_work *work, struct error *err);
+enum status rpc_registry_describe(struct rpc_work *work, struct error *err);
+enum status rpc_registry_promote(struct rpc_work *work, struct error *err);
+enum status rpc_registry_rollback(struct rpc_work *work, struct error *err);
+enum status rpc_registry_drop(struct rpc_work *work, struct error *err);
+enum status rpc_registry_diff(struct rpc_work *work, struct error *err);
+enum status rpc_registry_fills(struct rpc_work *work, struct error *err);
+enum status rpc_operations_entities(struct rpc_work *work, struct error *err);
+enum status rpc_operations_lag(struct rpc_work *work, struct error *err);
+enum status rpc_operations_replay(struct rpc_work *work, struct error *err);
+enum status rpc_operations_letters(struct rpc_work *work, struct error *err);
+
 TAILQ_HEAD(rpc_call_list, rpc_call);
 TAILQ_HEAD(rpc_session_list, rpc_session);
 

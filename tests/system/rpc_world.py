@@ -25,6 +25,8 @@ def _generate():
 _generate()
 from asof.v1 import feature_store_pb2 as messages  # noqa: E402
 from asof.v1 import feature_store_pb2_grpc as feature_store  # noqa: E402
+from asof.v1 import operations_pb2 as operations_messages  # noqa: E402
+from asof.v1 import operations_pb2_grpc as operations  # noqa: E402
 from asof.v1 import registry_pb2 as registry_messages  # noqa: E402
 from asof.v1 import registry_pb2_grpc as registry  # noqa: E402
 from grpc.health.v1 import health_pb2 as health_messages  # noqa: E402
@@ -44,6 +46,7 @@ class Rpc:
             ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1), *options.items()])
         self.store = feature_store.FeatureStoreStub(self.channel)
         self.registry = registry.RegistryStub(self.channel)
+        self.operations = operations.OperationsStub(self.channel)
         self.health = health.HealthStub(self.channel)
         self.reflection = reflection.ServerReflectionStub(self.channel)
 
