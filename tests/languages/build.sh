@@ -19,6 +19,7 @@ export GOBIN=$folder/bin GOFLAGS=-buildvcs=false
 "$go" install google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 "$go" install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 "$go" install github.com/bojand/ghz/cmd/ghz@v0.93.0
+"$go" install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
 rm -rf "$folder/go" && cp -r go "$folder/go"
 PATH=$GOBIN:$PATH protoc -I../../proto --go_out="$folder/go" --go-grpc_out="$folder/go" ../../proto/asof/v1/*.proto
 (cd "$folder/go" && "$go" build -mod=mod -o "$folder/bin/asof-go" .)

@@ -1,4 +1,4 @@
-"""Unmodified gRPC clients of other languages, and grpcurl and ghz, made by tests/languages/build.sh from proto/. They
+"""Unmodified gRPC clients of other languages, grpcurl, ghz and h2spec, made by tests/languages/build.sh from proto/. They
 take minutes to build: only with ASOF_LONG=1 (`make test-all`)."""
 
 import json
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import xml.etree.ElementTree
 
 import pytest
 from google.protobuf import json_format
@@ -131,3 +132,24 @@ def test_ghz_is_answered_each_call(world):
                              f"127.0.0.1:{server.rpc_port}"]))
     assert report["statusCodeDistribution"] == {"OK": 20_000}
     print(f"ghz: {report['rps']:,.0f} calls/s")
+
+
+# h2spec's requests are no calls of gRPC, and are answered at their headers, without a body. What cases of these sections
+# send then comes, by chance or always, to a stream that is closed already, and what they wait for, a body or an error of that
+# stream, does not come. 5 to 9 of 145 in five runs.
+ABOUT_OPEN_STREAMS = {"generic/2", "http2/5.1", "http2/5.1.1", "http2/5.1.2", "http2/6.1", "http2/6.9", "http2/6.9.1",
+                      "http2/8.1", "http2/8.1.2.1", "http2/8.1.2.6"}
+MISSED_MAX = 14
+
+
+def test_h2spec_finds_no_more_than_is_known(world, tmp_path):
+    server, rpc = world
+    report = tmp_path / "h2spec.xml"
+    subprocess.run([f"{BUILT}/bin/h2spec", "-p", str(server.rpc_port), "-P", "/asof.v1.FeatureStore/GetFeatures", "-o", "2",
+                    "-j", str(report)], capture_output=True, timeout=600)
+    cases = list(xml.etree.ElementTree.parse(report).getroot().iter("testcase"))
+    failed = {(case.get("package"), case.get("classname")) for case in cases
+              if case.find("failure") is not None or case.find("error") is not None}
+    assert len(cases) > 140
+    assert {section for section, _ in failed} <= ABOUT_OPEN_STREAMS and len(failed) <= MISSED_MAX, failed
+    assert rpc.get(["things.events"], {"k": ["nobody"]}).columns[0].integers == [0]
