@@ -12,6 +12,11 @@
 docs/python.md is its guide.
 """
 
+import pkgutil
+
+# What protoc makes of proto/ for plain grpcio is the package asof.v1: it may lie elsewhere on the path.
+__path__ = pkgutil.extend_path(__path__, __name__)
+
 from .aio import AsyncClient
 from .answer import Column, Features, View
 from .arguments import NO_TIMEOUT

@@ -116,9 +116,7 @@ class Column:
 
         missing = self.missing
         if self.is_list or self.kind == "string":
-            array = numpy.empty(len(self), dtype=object)
-            array[:] = self.values
-            return array
+            return numpy.fromiter(self.values, dtype=object, count=len(self))
         array = numpy.frombuffer(self.numbers, dtype=numpy.float64 if self.kind == "double" else numpy.int64)
         mask = None if missing is None else numpy.frombuffer(missing, dtype=bool)
         if self.kind == "decimal":

@@ -4,8 +4,7 @@
 /* ---- numbers: an array of an answer, as a buffer ---- */
 
 struct numbers {
-    PyObject_HEAD
-    PyObject *answer; /* keeps the array alive */
+    PyObject_HEAD PyObject *answer; /* keeps the array alive */
     const void *data;
     Py_ssize_t count;
     Py_ssize_t item_size;
@@ -62,7 +61,7 @@ static PyType_Slot numbers_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec numbers_spec = {
+PyType_Spec native_numbers_spec = {
     .name = "asof._native.Numbers",
     .basicsize = sizeof(struct numbers),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
@@ -72,11 +71,10 @@ PyType_Spec numbers_spec = {
 /* ---- the answer ---- */
 
 struct answer {
-    PyObject_HEAD
-    struct asof_result *result; /* owned */
+    PyObject_HEAD struct asof_result *result; /* owned */
 };
 
-PyObject *answer_create(struct native_state *state, struct asof_result **result)
+PyObject *native_answer_create(struct native_state *state, struct asof_result **result)
 {
     struct answer *answer = PyObject_New(struct answer, state->answer_type);
     if (answer == NULL) {
@@ -165,7 +163,7 @@ static PyType_Slot answer_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec answer_spec = {
+PyType_Spec native_answer_spec = {
     .name = "asof._native.Answer",
     .basicsize = sizeof(struct answer),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
@@ -175,8 +173,7 @@ PyType_Spec answer_spec = {
 /* ---- a column ---- */
 
 struct column {
-    PyObject_HEAD
-    PyObject *answer;
+    PyObject_HEAD PyObject *answer;
     size_t index;
 };
 
@@ -275,15 +272,14 @@ static PyObject *column_sizes(PyObject *self, void *closure)
     const uint32_t *sizes = asof_result_sizes(result_of(self), column->index);
     if (sizes == NULL)
         Py_RETURN_NONE;
-    return numbers_create(native_state_of(self), column->answer, sizes,
-                          (size_t)column_length(self), 'I');
+    return numbers_create(native_state_of(self), column->answer, sizes, (size_t)column_length(self),
+                          'I');
 }
 
 static PyObject *column_values(PyObject *self, PyObject *none)
 {
     (void)none;
-    return values_of_column(native_state_of(self), result_of(self),
-                            ((struct column *)self)->index);
+    return native_values(native_state_of(self), result_of(self), ((struct column *)self)->index);
 }
 
 static bool has_missing(const struct asof_column *column, size_t rows)
@@ -354,7 +350,7 @@ static PyType_Slot column_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec column_spec = {
+PyType_Spec native_column_spec = {
     .name = "asof._native.Column",
     .basicsize = sizeof(struct column),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,

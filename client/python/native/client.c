@@ -2,13 +2,12 @@
 #include "native.h"
 
 struct client {
-    PyObject_HEAD
-    struct asof_client *client; /* owned; NULL once closed */
-    size_t calls_count;         /* under way: it can't be closed below them. Guarded by the GIL */
-    bool is_closing;            /* the last of them closes it */
+    PyObject_HEAD struct asof_client *client; /* owned; NULL once closed */
+    size_t calls_count; /* under way: it can't be closed below them. Guarded by the GIL */
+    bool is_closing;    /* the last of them closes it */
 };
 
-struct asof_options client_options(int connections, int connect_timeout_ms, int timeout_ms,
+struct asof_options native_options(int connections, int connect_timeout_ms, int timeout_ms,
                                    int retries)
 {
     return (struct asof_options){.connections_max = connections < 0 ? 0 : (unsigned)connections,
@@ -19,8 +18,8 @@ struct asof_options client_options(int connections, int connect_timeout_ms, int 
 
 static PyObject *client_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
-    static char *names[] = {"address", "connections", "connect_timeout_ms", "timeout_ms",
-                            "retries", NULL};
+    static char *names[] = {"address",    "connections", "connect_timeout_ms",
+                            "timeout_ms", "retries",     NULL};
     const char *address;
     int connections = 0;
     int connect_timeout_ms = 0;
@@ -34,7 +33,7 @@ static PyObject *client_new(PyTypeObject *type, PyObject *args, PyObject *named)
     if (self == NULL)
         return NULL;
     const struct asof_options options =
-        client_options(connections, connect_timeout_ms, timeout_ms, retries);
+        native_options(connections, connect_timeout_ms, timeout_ms, retries);
     struct asof_error error;
     if (asof_client_create(address, &options, &self->client, &error) != ASOF_OK) {
         native_raise(native_state_of((PyObject *)self), &error);
@@ -87,21 +86,19 @@ static PyObject *client_get(PyObject *self, PyObject *args)
                           &read.is_exclusive, &read.with_event_times, &read.with_statuses,
                           &options.timeout_ms))
         return NULL;
-    struct asof_request *request = request_create_of(&read);
+    struct asof_request *request = native_request(&read);
     struct asof_client *taken = request == NULL ? NULL : client_take(client);
     struct asof_result *result = NULL;
     struct asof_error error;
     enum asof_code code = ASOF_CANCELLED;
     if (taken != NULL) {
-        Py_BEGIN_ALLOW_THREADS
-        code = asof_get(taken, request, &options, &result, &error);
-        Py_END_ALLOW_THREADS
-        client_give_back(client);
+        Py_BEGIN_ALLOW_THREADS code = asof_get(taken, request, &options, &result, &error);
+        Py_END_ALLOW_THREADS client_give_back(client);
     }
     asof_request_destroy(&request);
     if (taken == NULL)
         return NULL;
-    return code == ASOF_OK ? answer_create(state, &result) : native_raise(state, &error);
+    return code == ASOF_OK ? native_answer_create(state, &result) : native_raise(state, &error);
 }
 
 static PyObject *client_push(PyObject *self, PyObject *args)
@@ -116,16 +113,14 @@ static PyObject *client_push(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "sOOsKi", &source, &events, &columns, &producer, &sequence,
                           &options.timeout_ms))
         return NULL;
-    struct asof_push *push = push_create_of(source, events, columns, producer, sequence);
+    struct asof_push *push = native_push(source, events, columns, producer, sequence);
     struct asof_client *taken = push == NULL ? NULL : client_take(client);
     uint64_t count = 0;
     struct asof_error error;
     enum asof_code code = ASOF_CANCELLED;
     if (taken != NULL) {
-        Py_BEGIN_ALLOW_THREADS
-        code = asof_push_send(taken, push, &options, &count, &error);
-        Py_END_ALLOW_THREADS
-        client_give_back(client);
+        Py_BEGIN_ALLOW_THREADS code = asof_push_send(taken, push, &options, &count, &error);
+        Py_END_ALLOW_THREADS client_give_back(client);
     }
     asof_push_destroy(&push);
     if (taken == NULL)
@@ -152,12 +147,10 @@ static PyObject *client_call(PyObject *self, PyObject *args)
     struct asof_message *message = NULL;
     struct asof_error error;
     enum asof_code code;
-    Py_BEGIN_ALLOW_THREADS
-    code = asof_call(taken, method,
-                     (struct asof_bytes){.data = request, .size = (size_t)size}, &options,
-                     &message, &error);
-    Py_END_ALLOW_THREADS
-    client_give_back(client);
+    Py_BEGIN_ALLOW_THREADS code =
+        asof_call(taken, method, (struct asof_bytes){.data = request, .size = (size_t)size},
+                  &options, &message, &error);
+    Py_END_ALLOW_THREADS client_give_back(client);
     if (code != ASOF_OK)
         return native_raise(native_state_of(self), &error);
     struct asof_bytes bytes = asof_message_bytes(message);
@@ -181,15 +174,13 @@ static PyObject *client_stream(PyObject *self, PyObject *args)
     struct asof_stream *stream = NULL;
     struct asof_error error;
     enum asof_code code;
-    Py_BEGIN_ALLOW_THREADS
-    code = asof_stream_open(taken, method,
-                            (struct asof_bytes){.data = request, .size = (size_t)size}, &options,
-                            &stream, &error);
-    Py_END_ALLOW_THREADS
-    client_give_back(client);
+    Py_BEGIN_ALLOW_THREADS code =
+        asof_stream_open(taken, method, (struct asof_bytes){.data = request, .size = (size_t)size},
+                         &options, &stream, &error);
+    Py_END_ALLOW_THREADS client_give_back(client);
     if (code != ASOF_OK)
         return native_raise(native_state_of(self), &error);
-    return stream_create(native_state_of(self), self, &stream);
+    return native_stream_create(native_state_of(self), self, &stream);
 }
 
 static PyObject *client_get_stream(PyObject *self, PyObject *args)
@@ -202,24 +193,22 @@ static PyObject *client_get_stream(PyObject *self, PyObject *args)
                           &read.is_exclusive, &read.with_event_times, &read.with_statuses,
                           &chunk_rows, &options.timeout_ms))
         return NULL;
-    struct asof_request *request = request_create_of(&read);
+    struct asof_request *request = native_request(&read);
     struct asof_client *taken = request == NULL ? NULL : client_take(client);
     struct asof_stream *stream = NULL;
     struct asof_error error;
     enum asof_code code = ASOF_CANCELLED;
     if (taken != NULL) {
         asof_request_set_chunk_rows(request, chunk_rows);
-        Py_BEGIN_ALLOW_THREADS
-        code = asof_get_stream(taken, request, &options, &stream, &error);
-        Py_END_ALLOW_THREADS
-        client_give_back(client);
+        Py_BEGIN_ALLOW_THREADS code = asof_get_stream(taken, request, &options, &stream, &error);
+        Py_END_ALLOW_THREADS client_give_back(client);
     }
     asof_request_destroy(&request);
     if (taken == NULL)
         return NULL;
     if (code != ASOF_OK)
         return native_raise(native_state_of(self), &error);
-    return stream_create(native_state_of(self), self, &stream);
+    return native_stream_create(native_state_of(self), self, &stream);
 }
 
 static PyMethodDef client_methods[] = {
@@ -244,7 +233,7 @@ static PyType_Slot client_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec client_spec = {
+PyType_Spec native_client_spec = {
     .name = "asof._native.Client",
     .basicsize = sizeof(struct client),
     .flags = Py_TPFLAGS_DEFAULT,

@@ -3,7 +3,7 @@
 
 /* ---- a column ---- */
 
-void column_in_fini(struct column_in *column)
+void native_column_in_fini(struct column_in *column)
 {
     PyMem_Free(column->strings);
     PyMem_Free(column->ints);
@@ -49,8 +49,9 @@ static bool mixed(const char *name, size_t index, PyObject *item)
 {
     PyObject *type = PyObject_GetAttrString((PyObject *)Py_TYPE(item), "__name__");
     if (type != NULL)
-        PyErr_Format(PyExc_TypeError, "%s: values are all str, all int or all float; value %zu is %U",
-                     name, index, type);
+        PyErr_Format(PyExc_TypeError,
+                     "%s: values are all str, all int or all float; value %zu is %U", name, index,
+                     type);
     Py_XDECREF(type);
     return false;
 }
@@ -99,7 +100,7 @@ static bool take_doubles(struct column_in *column, const char *name)
     return column->doubles != NULL;
 }
 
-bool column_in_init(struct column_in *column, const char *name, PyObject *values)
+bool native_column_in_init(struct column_in *column, const char *name, PyObject *values)
 {
     *column = (struct column_in){0};
     if (PyUnicode_Check(values) || PyBytes_Check(values)) {
@@ -122,7 +123,7 @@ bool column_in_init(struct column_in *column, const char *name, PyObject *values
     else
         is_taken = take_ints(column, name);
     if (!is_taken)
-        column_in_fini(column);
+        native_column_in_fini(column);
     return is_taken;
 }
 
@@ -142,7 +143,7 @@ static bool named_column_init(struct named_column *column, PyObject *triple)
     PyObject *values;
     PyObject *nulls;
     if (!PyArg_ParseTuple(triple, "sOO", &column->name, &values, &nulls) ||
-        !column_in_init(&column->values, column->name, values))
+        !native_column_in_init(&column->values, column->name, values))
         return false;
     if (nulls == Py_None)
         return true;
@@ -155,7 +156,7 @@ static bool named_column_init(struct named_column *column, PyObject *triple)
     }
     if (PyErr_Occurred() == NULL)
         PyErr_Format(PyExc_ValueError, "%s: a byte of nulls for each value", column->name);
-    column_in_fini(&column->values);
+    native_column_in_fini(&column->values);
     return false;
 }
 
@@ -171,7 +172,7 @@ static bool use_all_named(PyObject *triples, use_named_fn use, void *target)
         if (!named_column_init(&column, PyTuple_GetItem(triples, i)))
             return false;
         use(target, &column);
-        column_in_fini(&column.values);
+        native_column_in_fini(&column.values);
     }
     return count >= 0;
 }
@@ -184,14 +185,14 @@ static bool add_features(struct asof_request *request, PyObject *features)
     PyObject *items = PySequence_Tuple(features);
     if (items == NULL)
         return false;
-    bool is_added = column_in_init(&names, "features", items);
+    bool is_added = native_column_in_init(&names, "features", items);
     if (is_added && names.strings == NULL) {
         PyErr_SetString(PyExc_TypeError, "features are names, such as card_payments.payments_5m");
         is_added = false;
     }
     for (size_t i = 0; is_added && i < names.count; i++)
         asof_request_add_feature(request, names.strings[i].data);
-    column_in_fini(&names);
+    native_column_in_fini(&names);
     Py_DECREF(items);
     return is_added;
 }
@@ -200,7 +201,7 @@ static bool add_key(struct asof_request *request, PyObject *name, PyObject *valu
 {
     struct column_in column;
     const char *key = PyUnicode_AsUTF8AndSize(name, NULL);
-    if (key == NULL || !column_in_init(&column, key, values))
+    if (key == NULL || !native_column_in_init(&column, key, values))
         return false;
     bool is_key = column.doubles == NULL;
     if (column.ints != NULL)
@@ -209,7 +210,7 @@ static bool add_key(struct asof_request *request, PyObject *name, PyObject *valu
         asof_request_set_key_strings(request, key, column.strings, column.count);
     else
         PyErr_Format(PyExc_TypeError, "key %s: str or int, not float", key);
-    column_in_fini(&column);
+    native_column_in_fini(&column);
     return is_key;
 }
 
@@ -231,14 +232,14 @@ static bool add_keys(struct asof_request *request, PyObject *keys)
 static bool set_at(struct asof_request *request, PyObject *at)
 {
     struct column_in column;
-    if (!column_in_init(&column, "at", at))
+    if (!native_column_in_init(&column, "at", at))
         return false;
     bool is_time = column.ints != NULL || column.count == 0;
     if (is_time)
         asof_request_set_at(request, column.ints, column.count);
     else
         PyErr_SetString(PyExc_TypeError, "at is in microseconds here");
-    column_in_fini(&column);
+    native_column_in_fini(&column);
     return is_time;
 }
 
@@ -256,7 +257,7 @@ static void set_value(void *target, const struct named_column *column)
                                        values->count);
 }
 
-struct asof_request *request_create_of(const struct read_arguments *arguments)
+struct asof_request *native_request(const struct read_arguments *arguments)
 {
     struct asof_request *request = asof_request_create();
     asof_request_set_exclusive(request, arguments->is_exclusive != 0);
@@ -297,8 +298,8 @@ static bool add_events(struct asof_push *push, PyObject *events)
     return is_added;
 }
 
-struct asof_push *push_create_of(const char *source, PyObject *events, PyObject *columns,
-                                 const char *producer, unsigned long long sequence)
+struct asof_push *native_push(const char *source, PyObject *events, PyObject *columns,
+                              const char *producer, unsigned long long sequence)
 {
     struct asof_push *push = asof_push_create(source);
     if (producer[0] != '\0')

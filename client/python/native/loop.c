@@ -4,9 +4,8 @@
 #include "native.h"
 
 struct loop {
-    PyObject_HEAD
-    struct asof_async *async; /* owned; NULL once closed */
-    bool is_processing;       /* callbacks run: it can't be closed below them */
+    PyObject_HEAD struct asof_async *async; /* owned; NULL once closed */
+    bool is_processing;                     /* callbacks run: it can't be closed below them */
 };
 
 /* One call under way. */
@@ -30,7 +29,7 @@ static PyObject *loop_new(PyTypeObject *type, PyObject *args, PyObject *named)
     struct loop *self = (struct loop *)allocate(type, 0);
     if (self == NULL)
         return NULL;
-    const struct asof_options options = client_options(0, connect_timeout_ms, timeout_ms, retries);
+    const struct asof_options options = native_options(0, connect_timeout_ms, timeout_ms, retries);
     struct asof_error error;
     if (asof_async_create(address, &options, &self->async, &error) != ASOF_OK) {
         native_raise(native_state_of((PyObject *)self), &error);
@@ -56,7 +55,7 @@ static PyObject *read_answer(struct native_state *state, struct asof_message **m
     struct asof_error error;
     if (asof_result_create(message, &result, &error) != ASOF_OK)
         return native_raise(state, &error);
-    return answer_create(state, &result);
+    return native_answer_create(state, &result);
 }
 
 static PyObject *pending_answer(const struct pending *pending, struct asof_message **message)
@@ -148,7 +147,7 @@ static PyObject *loop_get(PyObject *self, PyObject *args)
                           &read.is_exclusive, &read.with_event_times, &read.with_statuses,
                           &options.timeout_ms, &done))
         return NULL;
-    struct asof_request *request = request_create_of(&read);
+    struct asof_request *request = native_request(&read);
     struct pending *pending = request == NULL ? NULL : pending_create(self, done, ANSWER_READ);
     PyObject *number = NULL;
     if (pending != NULL) {
@@ -174,7 +173,7 @@ static PyObject *loop_push(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "sOOsKiO", &source, &events, &columns, &producer, &sequence,
                           &options.timeout_ms, &done))
         return NULL;
-    struct asof_push *push = push_create_of(source, events, columns, producer, sequence);
+    struct asof_push *push = native_push(source, events, columns, producer, sequence);
     struct pending *pending = push == NULL ? NULL : pending_create(self, done, ANSWER_PUSH);
     PyObject *number = NULL;
     if (pending != NULL) {
@@ -280,7 +279,7 @@ static PyType_Slot loop_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec loop_spec = {
+PyType_Spec native_loop_spec = {
     .name = "asof._native.Loop",
     .basicsize = sizeof(struct loop),
     .flags = Py_TPFLAGS_DEFAULT,

@@ -10,8 +10,7 @@ struct native_state *native_state_of(PyObject *object)
 
 PyObject *native_exception(struct native_state *state, const struct asof_error *error)
 {
-    PyObject *text =
-        PyUnicode_DecodeUTF8(error->text, (Py_ssize_t)strlen(error->text), "replace");
+    PyObject *text = PyUnicode_DecodeUTF8(error->text, (Py_ssize_t)strlen(error->text), "replace");
     if (text == NULL)
         return NULL;
     PyObject *exception = PyObject_CallFunction(state->error_of, "iN", (int)error->code, text);
@@ -59,12 +58,12 @@ static int module_execute(PyObject *module)
     if (state->error_of == NULL || state->epoch == NULL || state->decimal == NULL ||
         state->timedelta == NULL)
         return -1;
-    bool is_added = add_type(module, &client_spec, &state->client_type) &&
-                    add_type(module, &stream_spec, &state->stream_type) &&
-                    add_type(module, &loop_spec, &state->loop_type) &&
-                    add_type(module, &answer_spec, &state->answer_type) &&
-                    add_type(module, &column_spec, &state->column_type) &&
-                    add_type(module, &numbers_spec, &state->numbers_type);
+    bool is_added = add_type(module, &native_client_spec, &state->client_type) &&
+                    add_type(module, &native_stream_spec, &state->stream_type) &&
+                    add_type(module, &native_loop_spec, &state->loop_type) &&
+                    add_type(module, &native_answer_spec, &state->answer_type) &&
+                    add_type(module, &native_column_spec, &state->column_type) &&
+                    add_type(module, &native_numbers_spec, &state->numbers_type);
     return is_added ? 0 : -1;
 }
 

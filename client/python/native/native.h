@@ -1,10 +1,11 @@
-/* The extension module asof._native: libasof for Python. It turns Python's objects into requests and
- * answers into Python's objects; what users see is made of it by the package around it.
+/* The extension module asof._native: libasof for Python. It turns Python's objects into requests
+ * and answers into Python's objects; what users see is made of it by the package around it.
  *
  * 1. Only the stable ABI of CPython 3.11: one wheel serves all later versions.
  * 2. A function that returns NULL or false has set Python's error.
  * 3. The GIL is held wherever a Python object is touched, and released while a call waits.
- * 4. What is borrowed from an answer (struct numbers, struct column) holds a reference to it.
+ * 4. Names begin with native_, as those of libasof are in the same module.
+ * 5. What is borrowed from an answer (struct numbers, struct column) holds a reference to it.
  *
  * Thread: any that holds the GIL. */
 #ifndef ASOF_PYTHON_NATIVE_H
@@ -56,8 +57,8 @@ struct column_in {
 };
 
 /* Takes a sequence of str, of int or of float (all of one kind), or a buffer of int64. */
-bool column_in_init(struct column_in *column, const char *name, PyObject *values);
-void column_in_fini(struct column_in *column);
+bool native_column_in_init(struct column_in *column, const char *name, PyObject *values);
+void native_column_in_fini(struct column_in *column);
 
 /* What Python's side calls a read; borrowed. */
 struct read_arguments {
@@ -71,34 +72,36 @@ struct read_arguments {
 };
 
 /* NULL: what was given is no such thing. */
-struct asof_request *request_create_of(const struct read_arguments *arguments);
+struct asof_request *native_request(const struct read_arguments *arguments);
 
-/* events: a sequence of JSON bytes; columns: of (field, values, nulls or None). One of them is empty. */
-struct asof_push *push_create_of(const char *source, PyObject *events, PyObject *columns,
-                                 const char *producer, unsigned long long sequence);
+/* events: a sequence of JSON bytes; columns: of (field, values, nulls or None). One of them is
+ * empty. */
+struct asof_push *native_push(const char *source, PyObject *events, PyObject *columns,
+                              const char *producer, unsigned long long sequence);
 
 /* ---- answer.c: to Python ---- */
 
 /* *result is moved into the answer, also where NULL is returned. */
-PyObject *answer_create(struct native_state *state, struct asof_result **result);
-extern PyType_Spec answer_spec;
-extern PyType_Spec column_spec;
-extern PyType_Spec numbers_spec;
+PyObject *native_answer_create(struct native_state *state, struct asof_result **result);
+extern PyType_Spec native_answer_spec;
+extern PyType_Spec native_column_spec;
+extern PyType_Spec native_numbers_spec;
 
 /* values.c: a list of the column's values as Python's objects, None where there is none. */
-PyObject *values_of_column(struct native_state *state, struct asof_result *result, size_t index);
+PyObject *native_values(struct native_state *state, struct asof_result *result, size_t index);
 
 /* ---- client.c, stream.c, loop.c ---- */
 
-extern PyType_Spec client_spec;
-extern PyType_Spec stream_spec;
-extern PyType_Spec loop_spec;
+extern PyType_Spec native_client_spec;
+extern PyType_Spec native_stream_spec;
+extern PyType_Spec native_loop_spec;
 
 /* Options of a client from (connections, connect_timeout_ms, timeout_ms, retries). */
-struct asof_options client_options(int connections, int connect_timeout_ms, int timeout_ms,
+struct asof_options native_options(int connections, int connect_timeout_ms, int timeout_ms,
                                    int retries);
 
 /* *stream is moved into the object, also where NULL is returned; client is its owner. */
-PyObject *stream_create(struct native_state *state, PyObject *client, struct asof_stream **stream);
+PyObject *native_stream_create(struct native_state *state, PyObject *client,
+                               struct asof_stream **stream);
 
 #endif

@@ -5,13 +5,13 @@
 enum { SIGNAL_CHECK_MS = 200 };
 
 struct stream {
-    PyObject_HEAD
-    PyObject *client;           /* outlives its streams */
-    struct asof_stream *stream; /* owned; NULL once closed */
-    bool is_busy;               /* a thread waits in it. Guarded by the GIL */
+    PyObject_HEAD PyObject *client; /* outlives its streams */
+    struct asof_stream *stream;     /* owned; NULL once closed */
+    bool is_busy;                   /* a thread waits in it. Guarded by the GIL */
 };
 
-PyObject *stream_create(struct native_state *state, PyObject *client, struct asof_stream **stream)
+PyObject *native_stream_create(struct native_state *state, PyObject *client,
+                               struct asof_stream **stream)
 {
     struct stream *self = PyObject_New(struct stream, state->stream_type);
     if (self == NULL) {
@@ -52,11 +52,9 @@ static PyObject *stream_send(PyObject *self, PyObject *args)
     enum asof_code code;
     if (!PyArg_ParseTuple(args, "y#", &request, &size) || !stream_take(stream))
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    code = asof_stream_send(stream->stream,
-                            (struct asof_bytes){.data = request, .size = (size_t)size}, &error);
-    Py_END_ALLOW_THREADS
-    stream->is_busy = false;
+    Py_BEGIN_ALLOW_THREADS code = asof_stream_send(
+        stream->stream, (struct asof_bytes){.data = request, .size = (size_t)size}, &error);
+    Py_END_ALLOW_THREADS stream->is_busy = false;
     if (code != ASOF_OK)
         return native_raise(native_state_of(self), &error);
     Py_RETURN_NONE;
@@ -70,10 +68,8 @@ static PyObject *stream_end(PyObject *self, PyObject *none)
     enum asof_code code;
     if (!stream_take(stream))
         return NULL;
-    Py_BEGIN_ALLOW_THREADS
-    code = asof_stream_end(stream->stream, &error);
-    Py_END_ALLOW_THREADS
-    stream->is_busy = false;
+    Py_BEGIN_ALLOW_THREADS code = asof_stream_end(stream->stream, &error);
+    Py_END_ALLOW_THREADS stream->is_busy = false;
     if (code != ASOF_OK)
         return native_raise(native_state_of(self), &error);
     Py_RETURN_NONE;
@@ -88,8 +84,8 @@ static bool stream_next(PyObject *self, struct asof_message **message)
     if (!stream_take(stream))
         return false;
     do {
-        Py_BEGIN_ALLOW_THREADS
-        arrival = asof_stream_receive(stream->stream, SIGNAL_CHECK_MS, message, &error);
+        Py_BEGIN_ALLOW_THREADS arrival =
+            asof_stream_receive(stream->stream, SIGNAL_CHECK_MS, message, &error);
         Py_END_ALLOW_THREADS
     } while (arrival == ASOF_ARRIVAL_NOTHING && PyErr_CheckSignals() == 0);
     stream->is_busy = false;
@@ -123,7 +119,7 @@ static PyObject *stream_receive_answer(PyObject *self, PyObject *none)
     if (message == NULL)
         Py_RETURN_NONE;
     if (asof_result_create(&message, &result, &error) == ASOF_OK)
-        return answer_create(native_state_of(self), &result);
+        return native_answer_create(native_state_of(self), &result);
     asof_message_destroy(&message);
     return native_raise(native_state_of(self), &error);
 }
@@ -155,7 +151,7 @@ static PyType_Slot stream_slots[] = {
     {0, NULL},
 };
 
-PyType_Spec stream_spec = {
+PyType_Spec native_stream_spec = {
     .name = "asof._native.Stream",
     .basicsize = sizeof(struct stream),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,

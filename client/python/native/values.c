@@ -21,8 +21,7 @@ static PyObject *decimal_of(const struct values *values, int64_t scaled)
 
 static PyObject *moment_of(const struct values *values, int64_t us)
 {
-    PyObject *since =
-        PyObject_CallFunction(values->state->timedelta, "iiL", 0, 0, (long long)us);
+    PyObject *since = PyObject_CallFunction(values->state->timedelta, "iiL", 0, 0, (long long)us);
     PyObject *moment = since == NULL ? NULL : PyNumber_Add(values->state->epoch, since);
     Py_XDECREF(since);
     return moment;
@@ -60,7 +59,7 @@ static PyObject *list_of(const struct values *values, size_t from, size_t count)
     return list;
 }
 
-PyObject *values_of_column(struct native_state *state, struct asof_result *result, size_t index)
+PyObject *native_values(struct native_state *state, struct asof_result *result, size_t index)
 {
     const struct values values = {.state = state,
                                   .column = asof_result_column(result, index),
