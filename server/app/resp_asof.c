@@ -1,8 +1,6 @@
 /* What Redis has no command for: moments, statuses, definitions. Programs read JSON, people use
  * `asof`. */
 #include "app/resp_call.h"
-#include "base/clock.h"
-#include "base/time_text.h"
 
 /* ---- moments and features ---- */
 
@@ -166,60 +164,10 @@ void resp_asof_get(struct resp_call *call)
 
 /* ---- definitions ---- */
 
-static const char *change_kind_name(enum change_kind kind)
-{
-    switch (kind) {
-    case CHANGE_NEW:
-        return "new";
-    case CHANGE_CHANGED:
-        return "changed";
-    case CHANGE_DESCRIBED:
-        return "described";
-    case CHANGE_UNCHANGED:
-        return "unchanged";
-    }
-    return "";
-}
-
-/* What the fill of the change's version reads, where that is known. */
-static void plan_write_fill(struct resp_call *call, const struct change *change,
-                            struct buffer *json)
-{
-    struct backfill backfill;
-    struct error err = {0};
-    if (change->filled_from.size == 0)
-        return;
-    buffer_format(json, ",\"is_first\":%s", change->is_first ? "true" : "false");
-    if (change->is_replayed)
-        return;
-    if (stream_find_backfill(call->stream, change->filled_from, &backfill, &err) != STATUS_OK)
-        return;
-    buffer_append_text(json, ",\"backfill\":{\"source\":");
-    json_append_string(json, change->filled_from);
-    buffer_format(json, ",\"events\":%llu,\"bytes\":%llu",
-                  (unsigned long long)backfill.events_count,
-                  (unsigned long long)backfill.size_bytes);
-    if (backfill.events_count > 0)
-        buffer_format(json, ",\"from_us\":%lld", (long long)backfill.from_us);
-    buffer_append_byte(json, '}');
-}
-
 static void plan_write(struct resp_call *call, const struct registry_plan *plan)
 {
-    struct buffer *json = call->scratch;
-    buffer_append_text(json, "{\"changes\":[");
-    for (size_t i = 0; i < plan->changes_count; i++) {
-        const struct change *change = &plan->changes[i];
-        buffer_format(json, "%s{\"change\":\"%s\",\"noun\":\"%s\",\"name\":", i == 0 ? "" : ",",
-                      change_kind_name(change->kind), change->noun);
-        json_append_string(json, change->name);
-        buffer_format(json, ",\"version\":%u,\"detail\":", change->version);
-        json_append_string(json, change->detail);
-        plan_write_fill(call, change, json);
-        buffer_append_byte(json, '}');
-    }
-    buffer_append_text(json, "]}");
-    resp_write_bulk(call->reply, buffer_bytes(json));
+    operations_append_changes(call->stream, plan, call->scratch);
+    resp_write_bulk(call->reply, buffer_bytes(call->scratch));
 }
 
 /* "[PROMOTE] name text [name text ...]" */
@@ -264,7 +212,7 @@ void resp_asof_plan(struct resp_call *call)
 /* "source FROM T [PROMOTE]", T also `earliest` */
 void resp_asof_replay(struct resp_call *call)
 {
-    struct moment from = {.t_us = TIME_MIN_US};
+    int64_t from_us;
     struct registry_plan plan = {0};
     struct error err = {0};
     bool is_promoting =
@@ -274,16 +222,14 @@ void resp_asof_replay(struct resp_call *call)
         resp_call_syntax_error(call);
         return;
     }
-    if (!bytes_equal_nocase(resp_call_argument(call, 3), "earliest") &&
-        !resp_call_moment(call, 3, &from))
-        return;
-    int64_t from_us = from.is_now ? clock_now_us() : from.t_us;
-    if (stream_is_dirty(call->stream)) { /* a failure of that is told to those whose it is */
-        call->is_batch_full = true;
+    enum status status = operations_parse_replay(resp_call_argument(call, 3), &from_us, &err);
+    if (status == STATUS_OK && stream_is_dirty(call->stream)) {
+        call->is_batch_full = true; /* a failure of that is told to those whose it is */
         return;
     }
-    enum status status = stream_replay(call->stream, resp_call_argument(call, 1), from_us,
-                                       is_promoting, call->arena, &plan, &err);
+    if (status == STATUS_OK)
+        status = stream_replay(call->stream, resp_call_argument(call, 1), from_us, is_promoting,
+                               call->arena, &plan, &err);
     if (status == STATUS_OK)
         plan_write(call, &plan);
     else
@@ -319,18 +265,6 @@ void resp_asof_describe(struct resp_call *call)
 
 void resp_asof_fills(struct resp_call *call)
 {
-    struct buffer *json = call->scratch;
-    struct fill_progress *fills =
-        ARENA_NEW_ARRAY(call->arena, RESP_FILLS_MAX, struct fill_progress);
-    size_t count = stream_fills(call->stream, fills, RESP_FILLS_MAX);
-    buffer_append_byte(json, '[');
-    for (size_t i = 0; i < count; i++) {
-        buffer_append_text(json, i == 0 ? "{\"view\":" : ",{\"view\":");
-        json_append_string(json, fills[i].view);
-        buffer_format(json, ",\"version\":%u,\"events_done\":%llu,\"events_total\":%llu}",
-                      fills[i].version, (unsigned long long)fills[i].events_done,
-                      (unsigned long long)fills[i].events_total);
-    }
-    buffer_append_byte(json, ']');
-    resp_write_bulk(call->reply, buffer_bytes(json));
+    operations_append_fills(call->stream, call->arena, call->scratch);
+    resp_write_bulk(call->reply, buffer_bytes(call->scratch));
 }

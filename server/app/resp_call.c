@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/number.h"
-#include "base/time_text.h"
 
 void resp_call_error(struct resp_call *call, const char *format, ...)
 {
@@ -67,19 +66,10 @@ void resp_call_syntax_error(struct resp_call *call)
     resp_call_error(call, "ERR syntax error");
 }
 
-bool resp_text_is_integer(struct bytes text)
-{
-    size_t begin = text.size > 0 && text.data[0] == '-' ? 1 : 0;
-    for (size_t i = begin; i < text.size; i++)
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return false;
-    return text.size > begin;
-}
-
 bool resp_call_integer(struct resp_call *call, size_t index, int64_t *out)
 {
     struct bytes text = resp_call_argument(call, index);
-    if (resp_text_is_integer(text) && number_parse_int(text, out) == NUMBER_OK)
+    if (operations_is_integer(text) && number_parse_int(text, out) == NUMBER_OK)
         return true;
     resp_call_error(call, "ERR value is not an integer or out of range");
     return false;
@@ -87,19 +77,9 @@ bool resp_call_integer(struct resp_call *call, size_t index, int64_t *out)
 
 bool resp_call_moment(struct resp_call *call, size_t index, struct moment *out)
 {
-    struct bytes text = resp_call_argument(call, index);
-    int64_t t_us = 0;
-    bool is_now = bytes_equal_nocase(text, "now");
-    bool is_number = resp_text_is_integer(text) && number_parse_int(text, &t_us) == NUMBER_OK &&
-                     time_is_valid(t_us);
-    if (!is_now && !is_number && !time_parse(text, &t_us)) {
-        char shown[TIME_TEXT_SIZE];
-        resp_call_error(call,
-                        "ERR T is now, an RFC 3339 time such as 2026-01-31T12:00:00Z, or "
-                        "microseconds since 1970, in the years 1 to 9999, not '%s'",
-                        bytes_to_text(text, shown, sizeof(shown)));
-        return false;
-    }
-    *out = (struct moment){.is_now = is_now, .t_us = t_us};
-    return true;
+    struct error err = {0};
+    if (operations_parse_moment(resp_call_argument(call, index), out, &err) == STATUS_OK)
+        return true;
+    resp_call_error(call, "ERR %s", err.text);
+    return false;
 }

@@ -5,6 +5,7 @@
 
 #include <sys/queue.h>
 
+#include "app/operations.h"
 #include "app/resp_door.h"
 #include "base/map.h"
 #include "protocol/resp.h"
@@ -150,9 +151,6 @@ static inline struct bytes resp_call_argument(const struct resp_call *call, size
 {
     return call->arguments[index];
 }
-
-/* Digits behind an optional '-': what JSON calls a number is wider than what Redis does. */
-bool resp_text_is_integer(struct bytes text);
 
 /* As Redis reads one; replies with the error where it is none. */
 bool resp_call_integer(struct resp_call *call, size_t index, int64_t *out);

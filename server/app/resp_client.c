@@ -135,7 +135,7 @@ void resp_client_hello(struct resp_call *call)
     int64_t version = session->version;
     if (call->count >= 2) {
         struct bytes text = resp_call_argument(call, 1);
-        if (!resp_text_is_integer(text)) {
+        if (!operations_is_integer(text)) {
             resp_call_error(call, "ERR Protocol version is not an integer or out of range");
             return;
         }

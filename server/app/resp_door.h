@@ -42,9 +42,6 @@ enum {
     RESP_EXEC_SIZE_MAX = 64 * 1024 * 1024, /* replies of one EXEC; behind it come errors */
     RESP_FIELDS_MAX = 1024,                /* of one HMGET or ASOF.GET; keys of one EXISTS */
     RESP_SCAN_EXAMINED_MAX = 2000,         /* entities of one SCAN, whatever its COUNT */
-    RESP_DIFF_ENTITIES_MAX = 64,           /* of one ASOF.DIFF */
-    RESP_ENTITIES_MAX = 1000,              /* of one ASOF.ENTITIES */
-    RESP_FILLS_MAX = 1000,                 /* that ASOF.FILLS tells of */
     RESP_CLIENT_NAME_SIZE = 65,            /* with its NUL */
 };
 

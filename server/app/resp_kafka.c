@@ -1,12 +1,6 @@
 /* How far Kafka is read, and what of it could not be taken; on the writer's thread. */
 #include "app/resp_call.h"
 
-enum {
-    LETTERS_LIST_PRESET = 100,
-    LETTERS_LIST_MAX = 1000,
-    LETTERS_CHANGE_MAX = 500, /* of one call, so that it is some milliseconds */
-};
-
 void resp_asof_lag(struct resp_call *call)
 {
     struct bytes source = call->count > 1 ? resp_call_argument(call, 1) : (struct bytes){0};
@@ -58,7 +52,7 @@ static bool take_options(struct resp_call *call, size_t index, struct letter_cho
             return false;
         }
     }
-    choice->count_max = count < LETTERS_LIST_MAX ? (size_t)count : LETTERS_LIST_MAX;
+    choice->count_max = count < OPERATIONS_LETTERS_MAX ? (size_t)count : OPERATIONS_LETTERS_MAX;
     return true;
 }
 
@@ -66,14 +60,14 @@ static bool take_options(struct resp_call *call, size_t index, struct letter_cho
 static bool take_choice(struct resp_call *call, struct letter_choice *choice)
 {
     const size_t first = 3;
-    choice->count_max = LETTERS_CHANGE_MAX;
+    choice->count_max = OPERATIONS_LETTERS_CHANGED_MAX;
     if (bytes_equal_nocase(resp_call_argument(call, first), "all")) {
         bool is_well = take_options(call, first + 1, choice);
-        choice->count_max = LETTERS_CHANGE_MAX;
+        choice->count_max = OPERATIONS_LETTERS_CHANGED_MAX;
         return is_well;
     }
-    if (call->count - first > LETTERS_CHANGE_MAX) {
-        resp_call_error(call, "ERR at most %d ids", LETTERS_CHANGE_MAX);
+    if (call->count - first > OPERATIONS_LETTERS_CHANGED_MAX) {
+        resp_call_error(call, "ERR at most %d ids", OPERATIONS_LETTERS_CHANGED_MAX);
         return false;
     }
     choice->ids_count = call->count - first;
@@ -100,7 +94,7 @@ static void reply_list(struct resp_call *call, const struct letter_choice *choic
 
 static void dlq_list(struct resp_call *call)
 {
-    struct letter_choice choice = {.count_max = LETTERS_LIST_PRESET};
+    struct letter_choice choice = {.count_max = OPERATIONS_LETTERS_PRESET};
     if (take_options(call, 3, &choice))
         reply_list(call, &choice);
 }
@@ -133,9 +127,7 @@ static void change(struct resp_call *call, change_fn run)
         resp_call_failed(call, status, &err);
         return;
     }
-    buffer_format(call->scratch, "{\"done\":%zu,\"failed\":%zu,\"last\":%llu,\"has_more\":%s}",
-                  result.done_count, result.failed_count, (unsigned long long)result.last,
-                  result.has_more ? "true" : "false");
+    operations_append_letter_result(&result, call->scratch);
     resp_write_bulk(call->reply, buffer_bytes(call->scratch));
 }
 

@@ -23,7 +23,7 @@ static bool scan_take_cursor(struct scan *scan, size_t index)
 {
     struct bytes text = resp_call_argument(scan->call, index);
     int64_t number = 0;
-    bool is_number = resp_text_is_integer(text) &&
+    bool is_number = operations_is_integer(text) &&
                      number_parse_int(text, &number) == NUMBER_OK && number >= 0;
     if (!is_number)
         resp_call_error(scan->call, "ERR invalid cursor");

@@ -1,24 +1,15 @@
 /* Versions of views: which one is read, which one goes, how two of them differ. */
 #include "app/resp_call.h"
-#include "base/number.h"
-#include "query/diff.h"
 
 /* Splits "view@2"; false: replied. */
 static bool take_version(struct resp_call *call, struct bytes word, struct bytes *view,
                          uint32_t *number)
 {
-    int64_t parsed = 0;
-    char shown[2 * NAME_SIZE_MAX];
-    const char *at = word.size == 0 ? NULL : memchr(word.data, '@', word.size);
-    *view = bytes_of(word.data, at == NULL ? word.size : (size_t)(at - word.data));
-    bool is_version = at != NULL &&
-                      number_parse_int(bytes_after(word, view->size + 1), &parsed) == NUMBER_OK &&
-                      parsed > 0 && parsed < UINT32_MAX;
-    if (!is_version)
-        resp_call_error(call, "ERR '%s' is no version of a view; name one like this: view@2",
-                        bytes_to_text(word, shown, sizeof(shown)));
-    *number = (uint32_t)parsed;
-    return is_version;
+    struct error err = {0};
+    enum status status = operations_parse_version(word, view, number, &err);
+    if (status != STATUS_OK)
+        resp_call_failed(call, status, &err);
+    return status == STATUS_OK;
 }
 
 /* Whether others' pushes are committed first, so that a failure of that is told to them. */
@@ -79,85 +70,27 @@ void resp_versions_drop(struct resp_call *call)
 
 /* ---- reading ---- */
 
-/* Finds the entity in the version that word names; false: replied. */
-static bool find_entity(struct resp_call *call, struct bytes word, struct bytes entity,
-                        struct target *target)
-{
-    struct error err = {0};
-    struct bytes key =
-        arena_format(call->arena, "%.*s:%.*s", BYTES_ARGS(word), BYTES_ARGS(entity));
-    enum status status = query_find(call->query, key, call->arena, target, &err);
-    if (status != STATUS_OK)
-        resp_call_failed(call, status, &err);
-    return status == STATUS_OK;
-}
-
-/* Adds the entity of argument `index`, the first one of all at argument `first`; false: replied. */
-static bool diff_add(struct resp_call *call, struct view_diff *diff, size_t index,
-                     struct moment *moment)
-{
-    struct error err = {0};
-    struct target left;
-    struct target right;
-    struct bytes entity = resp_call_argument(call, index);
-    if (!find_entity(call, resp_call_argument(call, 1), entity, &left) ||
-        !find_entity(call, resp_call_argument(call, 2), entity, &right))
-        return false;
-    if (diff->left == NULL)
-        view_diff_start(diff, left.view, right.view, call->arena);
-    bool has_clock = !view_kind_is_derived(left.view->kind); /* else those that it reads have some */
-    if (moment->is_now && has_clock) /* one T for both, also where their clocks are two */
-        *moment = (struct moment){.t_us = query_now_us(call->query, &left)};
-    enum status status = view_diff_add(diff, call->query, &left, &right, *moment, entity,
-                                       call->arena, &err);
-    if (status != STATUS_OK)
-        resp_call_failed(call, status, &err);
-    return status == STATUS_OK;
-}
-
-static void diff_write(struct resp_call *call, const struct view_diff *diff,
-                       const struct moment *moment)
-{
-    struct buffer *json = call->scratch;
-    if (moment->is_now)
-        buffer_append_text(json, "{\"at\":null,\"diff\":");
-    else
-        buffer_format(json, "{\"at\":%lld,\"diff\":", (long long)moment->t_us);
-    view_diff_append_json(diff, json);
-    buffer_append_byte(json, '}');
-    resp_write_bulk(call->reply, buffer_bytes(json));
-}
-
 /* "view@1 view@2 [AT T] entity [entity ...]" */
 void resp_versions_diff(struct resp_call *call)
 {
-    struct bytes view;
-    uint32_t number;
-    struct view_diff diff = {0};
-    struct moment moment = call->moment;
+    struct error err = {0};
     size_t first = 3;
-    if (!take_version(call, resp_call_argument(call, 1), &view, &number) ||
-        !take_version(call, resp_call_argument(call, 2), &view, &number))
-        return;
+    struct operations_diff diff = {.left = resp_call_argument(call, 1),
+                                   .right = resp_call_argument(call, 2),
+                                   .moment = call->moment};
     if (call->count > 4 && bytes_equal_nocase(resp_call_argument(call, 3), "at")) {
-        if (!resp_call_moment(call, 4, &moment))
+        if (!resp_call_moment(call, 4, &diff.moment))
             return;
         first = 5;
     }
-    if (first >= call->count || call->count - first > RESP_DIFF_ENTITIES_MAX) {
-        resp_call_error(call, "ERR ASOF.DIFF takes 1 to %d entities", RESP_DIFF_ENTITIES_MAX);
-        return;
-    }
-    bool is_pinned = query_is_pinned(call->query);
-    if (!is_pinned)
-        query_pin(call->query, true);
-    bool is_done = true;
-    for (size_t i = first; i < call->count && is_done; i++)
-        is_done = diff_add(call, &diff, i, &moment);
-    if (!is_pinned)
-        query_unpin(call->query);
-    if (is_done)
-        diff_write(call, &diff, &moment);
+    diff.entities = &call->arguments[first];
+    diff.entities_count = call->count - first;
+    enum status status =
+        operations_append_diff(call->query, &diff, NULL, call->arena, call->scratch, &err);
+    if (status == STATUS_OK)
+        resp_write_bulk(call->reply, buffer_bytes(call->scratch));
+    else
+        resp_call_failed(call, status, &err);
 }
 
 static void emit_entity(void *context, struct bytes entity)
@@ -190,7 +123,7 @@ void resp_versions_entities(struct resp_call *call)
 {
     struct error err = {0};
     struct bytes after = {0};
-    int64_t count = RESP_ENTITIES_MAX;
+    int64_t count = OPERATIONS_ENTITIES_MAX;
     for (size_t i = 2; i < call->count; i += 2) {
         bool has_value = i + 1 < call->count;
         if (has_value && bytes_equal_nocase(resp_call_argument(call, i), "after")) {
@@ -203,8 +136,8 @@ void resp_versions_entities(struct resp_call *call)
             return;
         }
     }
-    if (count < 1 || count > RESP_ENTITIES_MAX) {
-        resp_call_error(call, "ERR COUNT is 1 to %d", RESP_ENTITIES_MAX);
+    if (count < 1 || count > OPERATIONS_ENTITIES_MAX) {
+        resp_call_error(call, "ERR COUNT is 1 to %d", OPERATIONS_ENTITIES_MAX);
         return;
     }
     enum status status =

@@ -7,7 +7,7 @@
 
 /* ---- FeatureStore ---- */
 
-static bool may_go_on(void *context)
+bool rpc_work_may_go_on(void *context)
 {
     const struct rpc_work *work = context;
     if (work->is_unwanted != NULL && *work->is_unwanted)
@@ -17,15 +17,16 @@ static bool may_go_on(void *context)
 
 static enum status get_features(struct rpc_work *work, struct error *err)
 {
-    const struct columns_patience patience = {.may_go_on = may_go_on, .context = work};
+    const struct columns_patience patience = {.may_go_on = rpc_work_may_go_on, .context = work};
     struct columns_question question;
     struct columns columns;
-    enum status status = rpc_get_parse(work->request, work->arena, &question, err);
+    enum status status =
+        rpc_get_parse(work->request, COLUMNS_ROWS_MAX, work->arena, &question, err);
     if (status == STATUS_OK)
         status = query_read_columns(work->query, &question, &patience, work->arena, work->rows,
                                     &columns, err);
     if (status == STATUS_OK)
-        rpc_get_append(&columns, work->scratch, work->reply);
+        rpc_get_append(&columns, work->reply);
     return status;
 }
 
@@ -57,89 +58,12 @@ static enum status push(struct rpc_work *work, struct error *err)
     return status;
 }
 
-/* ---- Registry ---- */
-
-/* As in Change.Kind of registry.proto. */
-static unsigned change_number(enum change_kind kind)
-{
-    switch (kind) {
-    case CHANGE_NEW:
-        return 1;
-    case CHANGE_CHANGED:
-        return 2;
-    case CHANGE_DESCRIBED:
-        return 3;
-    case CHANGE_UNCHANGED:
-        return 4;
-    }
-    return 0;
-}
-
-/* Plans what the request has, or applies it too. */
-static enum status run_plan(struct rpc_work *work, bool is_applied, struct error *err)
-{
-    const struct rpc_file *named = NULL;
-    struct registry_plan plan = {0};
-    size_t count;
-    bool is_promoting;
-    enum status status = rpc_plan_parse(work->request, DEFINITION_FILES_MAX, work->arena, &named,
-                                        &count, &is_promoting, err);
-    if (status != STATUS_OK)
-        return status;
-    struct definition_file *files = ARENA_NEW_ARRAY(work->arena, count, struct definition_file);
-    for (size_t i = 0; i < count; i++)
-        files[i] = (struct definition_file){.name = named[i].name, .text = named[i].text};
-    status = is_applied
-                 ? stream_apply(work->stream, files, count, is_promoting, work->arena, &plan, err)
-                 : stream_plan(work->stream, files, count, work->arena, &plan, err);
-    for (size_t i = 0; i < plan.changes_count && status == STATUS_OK; i++) {
-        const struct change *change = &plan.changes[i];
-        const struct rpc_change answer = {.kind = change_number(change->kind),
-                                          .noun = change->noun,
-                                          .name = change->name,
-                                          .version = change->version,
-                                          .detail = change->detail};
-        rpc_change_append(&answer, work->scratch, work->reply);
-    }
-    return status;
-}
-
-static enum status plan(struct rpc_work *work, struct error *err)
-{
-    return run_plan(work, false, err);
-}
-
-/* What others pushed is committed before, so that a failure of that is told to them and not to us.
- */
-static enum status apply(struct rpc_work *work, struct error *err)
-{
-    return stream_is_dirty(work->stream) ? STATUS_AGAIN : run_plan(work, true, err);
-}
-
-static enum status list(struct rpc_work *work, struct error *err)
-{
-    (void)err;
-    registry_list_json(query_registry(work->query), work->scratch);
-    rpc_text_append(buffer_bytes(work->scratch), work->reply);
-    return STATUS_OK;
-}
-
-static enum status describe(struct rpc_work *work, struct error *err)
-{
-    struct bytes name;
-    enum status status = rpc_name_parse(work->request, &name, err);
-    if (status == STATUS_OK)
-        status = registry_describe_json(query_registry(work->query), name, work->scratch, err);
-    if (status == STATUS_OK)
-        rpc_text_append(buffer_bytes(work->scratch), work->reply);
-    return status;
-}
-
 /* ---- health, reflection ---- */
 
 static enum status health(struct rpc_work *work, struct error *err)
 {
-    static const char *const services[] = {"", "asof.v1.FeatureStore", "asof.v1.Registry"};
+    static const char *const services[] = {"", "asof.v1.FeatureStore", "asof.v1.Registry",
+                                           "asof.v1.Operations"};
     struct bytes name;
     enum status status = rpc_name_parse(work->request, &name, err);
     bool is_known = false;
@@ -162,22 +86,43 @@ static enum status reflect(struct rpc_work *work, struct error *err)
 
 #define FEATURE_STORE "/asof.v1.FeatureStore/"
 #define REGISTRY      "/asof.v1.Registry/"
+#define OPERATIONS    "/asof.v1.Operations/"
 
 static const struct rpc_method methods[] = {
     {.path = FEATURE_STORE "GetFeatures", .number = 1, .place = RPC_READ, .run = get_features},
+    {.path = FEATURE_STORE "GetFeaturesStream", .number = 8, .stream = &rpc_chunks},
     {.path = FEATURE_STORE "Push", .number = 2, .place = RPC_WRITE, .run = push},
-    {.path = FEATURE_STORE "PushStream", .place = RPC_WRITE, .is_stream = true, .run = push},
-    {.path = REGISTRY "Plan", .number = 3, .place = RPC_WRITE, .run = plan},
-    {.path = REGISTRY "Apply", .number = 4, .place = RPC_WRITE, .run = apply},
-    {.path = REGISTRY "List", .number = 5, .place = RPC_NOW, .run = list},
-    {.path = REGISTRY "Describe", .number = 6, .place = RPC_NOW, .run = describe},
+    {.path = FEATURE_STORE "PushStream",
+     .number = 9,
+     .place = RPC_WRITE,
+     .is_dialog = true,
+     .run = push},
+    {.path = REGISTRY "Plan", .number = 3, .place = RPC_WRITE, .run = rpc_registry_plan},
+    {.path = REGISTRY "Apply", .number = 4, .place = RPC_WRITE, .run = rpc_registry_apply},
+    {.path = REGISTRY "List", .number = 5, .place = RPC_NOW, .run = rpc_registry_list},
+    {.path = REGISTRY "Describe", .number = 6, .place = RPC_NOW, .run = rpc_registry_describe},
+    {.path = REGISTRY "Promote", .number = 10, .place = RPC_WRITE, .run = rpc_registry_promote},
+    {.path = REGISTRY "Rollback", .number = 11, .place = RPC_WRITE, .run = rpc_registry_rollback},
+    {.path = REGISTRY "Drop", .number = 12, .place = RPC_WRITE, .run = rpc_registry_drop},
+    {.path = REGISTRY "Diff", .number = 13, .place = RPC_READ, .run = rpc_registry_diff},
+    {.path = REGISTRY "Fills", .number = 14, .place = RPC_WRITE, .run = rpc_registry_fills},
+    {.path = OPERATIONS "Entities",
+     .number = 15,
+     .place = RPC_READ,
+     .run = rpc_operations_entities},
+    {.path = OPERATIONS "Lag", .number = 16, .place = RPC_WRITE, .run = rpc_operations_lag},
+    {.path = OPERATIONS "Replay", .number = 17, .place = RPC_WRITE, .run = rpc_operations_replay},
+    {.path = OPERATIONS "DeadLetters",
+     .number = 18,
+     .place = RPC_WRITE,
+     .run = rpc_operations_letters},
     {.path = "/grpc.health.v1.Health/Check", .number = 7, .place = RPC_NOW, .run = health},
     {.path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-     .is_stream = true,
+     .is_dialog = true,
      .place = RPC_NOW,
      .run = reflect},
     {.path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-     .is_stream = true,
+     .is_dialog = true,
      .place = RPC_NOW,
      .run = reflect},
 };

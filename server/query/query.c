@@ -10,6 +10,7 @@
 #include "features/features.h"
 #include "model/entity.h"
 #include "query/batch_read.h"
+#include "query/columns_plan.h"
 #include "query/composite.h"
 #include "query/query_room.h"
 
@@ -28,6 +29,7 @@ struct query *query_create(const struct query_options *options)
     query->reader = epoch_join(options->epoch);
     query->scan_arena = arena_create(SCAN_CHUNK_SIZE);
     query->derived = derived_cache_create();
+    query->plans = columns_plans_create();
     return query;
 }
 
@@ -38,6 +40,7 @@ void query_destroy(struct query **query)
     epoch_part(&(*query)->reader);
     arena_destroy(&(*query)->scan_arena);
     derived_cache_destroy(&(*query)->derived);
+    columns_plans_destroy(&(*query)->plans);
     free(*query);
     *query = NULL;
 }
@@ -83,43 +86,72 @@ static int64_t readable_at_us(const struct readable *readable, int64_t wall_us)
                                   : source_time_at_us(readable->time, readable->clock, wall_us);
 }
 
-/* What `now` is of each readable; one look at the wall clock is for all. Owned by the caller. */
-static int64_t *look_at_clocks(const struct query *query)
+struct query_now {
+    uint64_t catalog_number;
+    int64_t times_us[]; /* one a readable of that catalog */
+};
+
+/* One look at the wall clock is for all. */
+struct query_now *query_now_take(const struct query *query)
 {
-    size_t count = query->catalog->readables_count;
+    const struct catalog *catalog = query->catalog;
+    struct query_now *now =
+        malloc(sizeof(*now) + catalog->readables_count * sizeof(now->times_us[0]));
+    CHECK(now != NULL);
     int64_t wall_us = clock_now_us();
-    int64_t *now_us = calloc(count + 1, sizeof(*now_us));
-    CHECK(now_us != NULL);
-    for (size_t i = 0; i < count; i++)
-        now_us[i] = readable_at_us(&query->catalog->readables[i], wall_us);
-    return now_us;
+    now->catalog_number = catalog->number;
+    for (size_t i = 0; i < catalog->readables_count; i++)
+        now->times_us[i] = readable_at_us(&catalog->readables[i], wall_us);
+    return now;
+}
+
+void query_now_destroy(struct query_now **now)
+{
+    free(*now);
+    *now = NULL;
+}
+
+enum status query_keep_now(struct query *query, const struct query_now *now, struct error *err)
+{
+    if (now->catalog_number != query->catalog->number)
+        return error_set(err, STATUS_UNAVAILABLE,
+                         "the definitions changed while the answer was read; ask again");
+    query->kept_now = now;
+    return STATUS_OK;
+}
+
+void query_forget_now(struct query *query)
+{
+    query->kept_now = NULL;
 }
 
 /* Times come before the snapshot, so that it holds all that they count; and again behind it, as what it lacks
  * was taken out by then. */
 void query_pin(struct query *query, bool with_snapshot)
 {
-    CHECK(query->pinned_now_us == NULL);
-    query->pinned_now_us = look_at_clocks(query);
+    CHECK(query->pinned_now == NULL);
+    if (query->kept_now == NULL)
+        query->taken_now = query_now_take(query);
+    query->pinned_now = query->kept_now != NULL ? query->kept_now : query->taken_now;
     if (!with_snapshot)
         return;
     query->reading.snapshot = query->snapshot =
         storage_snapshot_take(query->storage, query->reading.never_waits);
-    query->snapshot_now_us = look_at_clocks(query);
+    query->snapshot_now = query_now_take(query);
 }
 
 void query_unpin(struct query *query)
 {
     query->reading.snapshot = NULL;
     storage_snapshot_release(&query->snapshot);
-    free(query->pinned_now_us);
-    free(query->snapshot_now_us);
-    query->pinned_now_us = query->snapshot_now_us = NULL;
+    query_now_destroy(&query->taken_now);
+    query_now_destroy(&query->snapshot_now);
+    query->pinned_now = NULL;
 }
 
 bool query_is_pinned(const struct query *query)
 {
-    return query->pinned_now_us != NULL;
+    return query->pinned_now != NULL;
 }
 
 uint64_t query_storage_changes(const struct query *query)
@@ -247,9 +279,9 @@ static uint32_t asked_feature(const struct question *question, size_t i)
 
 int64_t query_now_us(const struct query *query, const struct target *target)
 {
-    return query->pinned_now_us == NULL
+    return query->pinned_now == NULL
                ? readable_now_us(target->readable)
-               : query->pinned_now_us[target->readable - query->catalog->readables];
+               : query->pinned_now->times_us[target->readable - query->catalog->readables];
 }
 
 /* The question with its T. false: T is out of history. */
@@ -301,9 +333,9 @@ static bool is_out_of_history(const struct query *query, const struct target *ta
     int64_t history_us = target->view->history_us;
     if (history_us == DURATION_NONE)
         return false;
-    int64_t now_us = query->snapshot_now_us == NULL
+    int64_t now_us = query->snapshot_now == NULL
                          ? readable_now_us(target->readable)
-                         : query->snapshot_now_us[target->readable - query->catalog->readables];
+                         : query->snapshot_now->times_us[target->readable - query->catalog->readables];
     return counted_us(question) < now_us - history_us;
 }
 
@@ -549,6 +581,22 @@ uint64_t query_prefetch_place(struct query *query, const struct target *target)
 void query_prefetch_row(struct query *query, uint64_t place)
 {
     hot_prefetch_row(storage_hot(query->storage), place);
+}
+
+const struct hot_row *query_peek_row(struct query *query, const struct target *target,
+                                     uint64_t place, int64_t counted_us)
+{
+    if (query->snapshot != NULL)
+        return NULL;
+    const struct hot_row *row = hot_find_at(storage_hot(query->storage), place,
+                                            target->version->table_id, target->entity);
+    return row != NULL && hot_row_holds(row, counted_us) ? row : NULL;
+}
+
+void query_count_rows(struct query *query, size_t count)
+{
+    if (count > 0)
+        hot_count(storage_hot(query->storage), count, 0, 0);
 }
 
 static struct hot_cell cell_of(const struct answer *answer, const struct text_answer *texts,

@@ -42,6 +42,18 @@ void query_set_waiting(struct query *query, bool may_wait);
  * before the pin and after the last read. */
 void query_pin(struct query *query, bool with_snapshot);
 void query_unpin(struct query *query);
+/* A now of all that can be read, for answers that are read in several pieces. Owned by the caller;
+ * destroy accepts NULL. */
+struct query_now;
+struct query_now *query_now_take(const struct query *query);
+void query_now_destroy(struct query_now **now);
+
+/* Pins go by that now (borrowed) until it is forgotten. UNAVAILABLE: the definitions in force are others
+ * than when it was taken; err says so. */
+MUST_USE enum status query_keep_now(struct query *query, const struct query_now *now,
+                                    struct error *err);
+void query_forget_now(struct query *query);
+
 bool query_is_pinned(const struct query *query);
 
 /* See storage_changes. */
@@ -143,6 +155,16 @@ MUST_USE bool query_peek_texts(struct query *query, const struct target *target,
 /* Fetches ahead what peeks will look at: first the places of all, then the rows at these places. */
 uint64_t query_prefetch_place(struct query *query, const struct target *target);
 void query_prefetch_row(struct query *query, uint64_t place);
+
+struct hot_row;
+
+/* The finished row of the entity at that place, if it holds at counted_us, or NULL; borrowed as hot_find
+ * says. NULL as well where an older state is read. */
+const struct hot_row *query_peek_row(struct query *query, const struct target *target,
+                                     uint64_t place, int64_t counted_us);
+
+/* Counts reads that such rows answered. */
+void query_count_rows(struct query *query, size_t count);
 
 /* Takes the key of an entity that is found as of the moment; borrowed for the call. */
 typedef void (*scan_emit_fn)(void *context, struct bytes key);

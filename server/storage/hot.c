@@ -230,7 +230,14 @@ static bool row_is_stale(struct entry *entry)
 
 const struct hot_row *hot_find(struct hot *hot, uint32_t table_id, struct bytes entity)
 {
-    const struct name name = name_of(hot, KIND_ROW, table_id, entity);
+    return hot_find_at(hot, hash_of(hot, table_id, entity), table_id, entity);
+}
+
+const struct hot_row *hot_find_at(struct hot *hot, uint64_t place, uint32_t table_id,
+                                  struct bytes entity)
+{
+    const struct name name = {
+        .hash = place, .kind = KIND_ROW, .table_id = table_id, .entity = entity};
     struct entry *entry = look_up(hot, &name);
     if (entry == NULL || row_is_stale(entry))
         return NULL;
@@ -534,14 +541,19 @@ void hot_forget(struct hot *hot, uint32_t table_id, struct bytes entity)
     pthread_mutex_unlock(&shard->lock);
 }
 
+static void void_all_tickets(struct shard *shard)
+{
+    for (size_t i = 0; i < STRIPES; i++)
+        atomic_fetch_add_explicit(&shard->stripes[i], 1, memory_order_release);
+}
+
 static void shard_forget_all(struct hot *hot, struct shard *shard)
 {
     struct table *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
     for (size_t i = 0; i <= table->mask; i++)
         while (load(&table->buckets[i]) != NULL)
             drop(hot, shard, &table->buckets[i]);
-    for (size_t i = 0; i < STRIPES; i++)
-        atomic_fetch_add_explicit(&shard->stripes[i], 1, memory_order_release);
+    void_all_tickets(shard);
 }
 
 void hot_forget_all(struct hot *hot)
@@ -565,6 +577,7 @@ static void shard_forget_table(struct hot *hot, struct shard *shard, uint32_t ta
             else
                 place = &entry->next;
     }
+    void_all_tickets(shard);
 }
 
 void hot_forget_table(struct hot *hot, uint32_t table_id)

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "protocol/light.h"
 #include "protocol/rpc_message.h"
+#include "protocol/rpc_operation_message.h"
 #include "protocol/rpc_reflection.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -19,7 +20,7 @@ static void parse_get(struct bytes message, struct arena *arena)
 {
     struct columns_question question;
     struct error err;
-    if (rpc_get_parse(message, arena, &question, &err) != STATUS_OK)
+    if (rpc_get_parse(message, COLUMNS_ROWS_MAX, arena, &question, &err) != STATUS_OK)
         return;
     CHECK(question.features_count <= COLUMNS_FEATURES_MAX);
     CHECK(question.keys_count <= COLUMNS_KEYS_MAX && question.rows_count <= COLUMNS_ROWS_MAX);
@@ -60,6 +61,32 @@ static void parse_others(struct bytes message, struct arena *arena)
     buffer_fini(&out);
 }
 
+static void parse_operations(struct bytes message, struct arena *arena)
+{
+    struct rpc_describe_request describe;
+    struct rpc_promote_request promote;
+    struct rpc_entities_request entities;
+    struct rpc_replay_request replay;
+    struct rpc_diff_request *diff = ARENA_NEW(arena, struct rpc_diff_request);
+    struct rpc_letters_request *letters = ARENA_NEW(arena, struct rpc_letters_request);
+    struct error err;
+    if (rpc_describe_parse(message, &describe, &err) == STATUS_OK)
+        check_within(describe.name, message);
+    if (rpc_promote_parse(message, &promote, &err) == STATUS_OK)
+        check_within(promote.name, message);
+    if (rpc_entities_parse(message, &entities, &err) == STATUS_OK)
+        check_within(entities.match, message);
+    if (rpc_replay_parse(message, &replay, &err) == STATUS_OK)
+        check_within(replay.from, message);
+    if (rpc_letters_parse(message, letters, &err) == STATUS_OK)
+        CHECK(letters->letters_count <= RPC_LETTERS_MAX);
+    if (rpc_diff_parse(message, diff, &err) != STATUS_OK)
+        return;
+    CHECK(diff->entities_count <= RPC_DIFF_ENTITIES_MAX);
+    for (size_t i = 0; i < diff->entities_count; i++)
+        check_within(diff->entities[i], message);
+}
+
 /* Of a prefix it says PARTIAL, or at once what it says of the whole. */
 static void parse_frame(struct bytes input)
 {
@@ -88,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena *arena = arena_create(4096);
     parse_get(input, arena);
     parse_others(input, arena);
+    parse_operations(input, arena);
     parse_frame(input);
     arena_destroy(&arena);
     return 0;

@@ -25,6 +25,8 @@ def _generate():
 _generate()
 from asof.v1 import feature_store_pb2 as messages  # noqa: E402
 from asof.v1 import feature_store_pb2_grpc as feature_store  # noqa: E402
+from asof.v1 import operations_pb2 as operations_messages  # noqa: E402
+from asof.v1 import operations_pb2_grpc as operations  # noqa: E402
 from asof.v1 import registry_pb2 as registry_messages  # noqa: E402
 from asof.v1 import registry_pb2_grpc as registry  # noqa: E402
 from grpc.health.v1 import health_pb2 as health_messages  # noqa: E402
@@ -44,6 +46,7 @@ class Rpc:
             ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1), *options.items()])
         self.store = feature_store.FeatureStoreStub(self.channel)
         self.registry = registry.RegistryStub(self.channel)
+        self.operations = operations.OperationsStub(self.channel)
         self.health = health.HealthStub(self.channel)
         self.reflection = reflection.ServerReflectionStub(self.channel)
 
@@ -96,7 +99,7 @@ def columns(answer):
     return [Column(answer, column) for column in answer.columns]
 
 
-CALL, CANCEL, ANSWER, FAILED = 1, 2, 3, 4
+CALL, CANCEL, ANSWER, FAILED, MESSAGE, END, PART, DONE = range(1, 9)
 
 
 class Light:
@@ -109,8 +112,14 @@ class Light:
     def send(self, call, method, message, timeout_ms=0):
         self.socket.sendall(light_call(call, method, message, timeout_ms))
 
+    def send_message(self, call, message):
+        self.socket.sendall(light_frame(call, MESSAGE, message))
+
+    def end(self, call):
+        self.socket.sendall(light_frame(call, END))
+
     def cancel(self, call):
-        self.socket.sendall(struct.pack(">IIB", 5, call, CANCEL))
+        self.socket.sendall(light_frame(call, CANCEL))
 
     def _take(self, size):
         while len(self.buffer) < size:
@@ -121,10 +130,14 @@ class Light:
         taken, self.buffer = self.buffer[:size], self.buffer[size:]
         return taken
 
+    def receive_frame(self):
+        """The next frame: (call, kind, body)."""
+        size, call, kind = struct.unpack(">IIB", self._take(9))
+        return call, kind, self._take(size - 5)
+
     def receive(self):
         """The next answer: (call, message), or (call, (code, text))."""
-        size, call, kind = struct.unpack(">IIB", self._take(9))
-        body = self._take(size - 5)
+        call, kind, body = self.receive_frame()
         if kind == FAILED:
             return call, (body[0], body[1:].decode())
         assert kind == ANSWER
@@ -141,6 +154,10 @@ class Light:
 
     def __exit__(self, *_):
         self.socket.close()
+
+
+def light_frame(call, kind, body=b""):
+    return struct.pack(">IIB", len(body) + 5, call, kind) + body
 
 
 def light_call(call, method, message, timeout_ms=0):
