@@ -15,6 +15,7 @@
 
 #include "door_world.h"
 #include "export/duck.h"
+#include "export/events.h"
 #include "export/export.h"
 #include "export/place.h"
 #include "export/snapshot.h"
@@ -358,6 +359,101 @@ static void a_service_has_the_entities_of_all_its_views(void **state)
     close_world(&world);
 }
 
+/* ---- events ---- */
+
+static const struct export_result *export_events(struct world *world, const char *source,
+                                                 int64_t from_us, int64_t to_us,
+                                                 struct export_job **job)
+{
+    *job = export_job_create(world->export, EXPORT_EVENTS);
+    struct events_spec *spec = export_job_spec(*job);
+    *spec =
+        (struct events_spec){.source = bytes_of_text(source), .from_us = from_us, .to_us = to_us};
+    post(world, *job);
+    return wait_for(world, *job);
+}
+
+/* One number that SQL makes of the file. */
+static int64_t ask_file(struct world *world, int file, const char *sql)
+{
+    char path[DUCK_PATH_SIZE];
+    const char *const paths[] = {duck_path(file, path)};
+    const struct duck_options options = {
+        .memory_bytes = MEMORY, .spool = world->server.directory, .paths = paths, .paths_count = 1};
+    struct duck *duck;
+    struct duck_reader *reader;
+    const struct duck_rows *rows;
+    struct error err;
+    assert_int_equal(duck_open(&options, &duck, &err), STATUS_OK);
+    struct bytes text =
+        arena_format(world->arena, "SELECT (%s)::BIGINT FROM read_parquet('%s')", sql, path);
+    if (duck_query(duck, text.data, &reader, &err) != STATUS_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(duck_reader_next(reader, &rows, &err), STATUS_OK);
+    int64_t number = duck_value(rows, 0, 0, world->arena).integer;
+    duck_reader_close(&reader);
+    duck_close(&duck);
+    return number;
+}
+
+static void events_come_back_with_their_types_in_their_order(void **state)
+{
+    struct world world;
+    struct export_job *job;
+    (void)state;
+    open_world(&world, __func__, "");
+    for (size_t i = 0; i < PUSHES; i++)
+        push_some(&world);
+    int64_t accepted = (int64_t)stream_counters(world.server.stream)->events_accepted_total;
+
+    const struct export_result *result = export_events(&world, "s", 0, 0, &job);
+
+    if (result->status != STATUS_OK)
+        fail_msg("%s", result->err.text);
+    int file = result->descriptor;
+    assert_int_equal(result->rows, accepted);
+    assert_int_equal(ask_file(&world, file, "count(*)"), accepted);
+    assert_int_equal(ask_file(&world, file, "max(asof_sequence) - min(asof_sequence) + 1"),
+                     accepted);
+    assert_int_equal(ask_file(&world, file, "epoch_us(max(ts))"), now_us(&world));
+    assert_int_equal(
+        ask_file(&world, file, "count(*) FILTER (d % 1 = 0.25 AND k LIKE 'k\xc3\xbc%')"), accepted);
+    assert_int_equal(ask_file(&world, file, "count(*) FILTER (b IS NULL OR b)"), accepted);
+    export_job_release(&job);
+    close_world(&world);
+}
+
+static void events_of_a_range_of_times_are_those_in_it(void **state)
+{
+    struct world world;
+    struct export_job *all;
+    struct export_job *some;
+    char sql[128];
+    (void)state;
+    open_world(&world, __func__, "");
+    for (size_t i = 0; i < PUSHES; i++)
+        push_some(&world);
+    int64_t from_us = world.t_us - 900 * 1000;
+    int64_t to_us = world.t_us - 100 * 1000;
+    int whole = export_events(&world, "s", 0, 0, &all)->descriptor;
+    snprintf(sql, sizeof(sql), "count(*) FILTER (epoch_us(ts) >= %lld AND epoch_us(ts) < %lld)",
+             (long long)from_us, (long long)to_us);
+    int64_t expected = ask_file(&world, whole, sql);
+
+    const struct export_result *result = export_events(&world, "s", from_us, to_us, &some);
+
+    assert_true(expected > 0);
+    assert_int_equal(result->rows, expected);
+    assert_int_equal(ask_file(&world, result->descriptor, sql), expected);
+    export_job_release(&some);
+    assert_int_equal(export_events(&world, "s", 5, 5, &some)->status, STATUS_INVALID);
+    export_job_release(&some);
+    assert_int_equal(export_events(&world, "nosuch", 0, 0, &some)->status, STATUS_NOT_FOUND);
+    export_job_release(&some);
+    export_job_release(&all);
+    close_world(&world);
+}
+
 /* ---- jobs ---- */
 
 static void what_can_not_be_done_says_why(void **state)
@@ -574,6 +670,8 @@ int main(void)
         cmocka_unit_test(a_snapshot_of_folded_events_has_what_reads_say),
         cmocka_unit_test(a_snapshot_is_of_one_state_while_events_come),
         cmocka_unit_test(a_service_has_the_entities_of_all_its_views),
+        cmocka_unit_test(events_come_back_with_their_types_in_their_order),
+        cmocka_unit_test(events_of_a_range_of_times_are_those_in_it),
         cmocka_unit_test(what_can_not_be_done_says_why),
         cmocka_unit_test(a_cancelled_job_ends_and_too_many_are_refused),
         cmocka_unit_test(results_are_written_below_the_directories_only),
