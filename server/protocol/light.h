@@ -7,6 +7,10 @@
  *     2 CANCEL   nothing: the answer is not wanted any more
  *     3 ANSWER   message
  *     4 FAILED   code u8, as gRPC's; text in UTF-8
+ *     5 MESSAGE  a further message of the request
+ *     6 END      nothing: the last message of the request was sent
+ *     7 PART     a message of an answer that is a stream
+ *     8 DONE     nothing: the last part was sent
  *
  * It keeps no state and does no IO. Thread: any. */
 #ifndef ASOF_PROTOCOL_LIGHT_H
@@ -19,7 +23,16 @@ enum {
     LIGHT_CALL_HEAD_SIZE = 14, /* of a CALL, before its message */
 };
 
-enum light_kind { LIGHT_CALL = 1, LIGHT_CANCEL = 2, LIGHT_ANSWER = 3, LIGHT_FAILED = 4 };
+enum light_kind {
+    LIGHT_CALL = 1,
+    LIGHT_CANCEL = 2,
+    LIGHT_ANSWER = 3,
+    LIGHT_FAILED = 4,
+    LIGHT_MESSAGE = 5,
+    LIGHT_END = 6,
+    LIGHT_PART = 7,
+    LIGHT_DONE = 8,
+};
 
 struct light_frame {
     enum light_kind kind; /* CALL or CANCEL */
