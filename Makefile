@@ -1,6 +1,7 @@
 # asof: build, test, demo. `make help` lists the targets.
 
 BUILD ?= build
+DUCKDB := $(BUILD)/duckdb
 PREFIX ?= /usr/local
 V ?= 0
 CC = gcc
@@ -11,7 +12,7 @@ HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -f
 CFLAGS ?= -O2 -g
 # No fused multiply-add: doubles are the same bits on every machine.
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -ffp-contract=off $(CFLAGS) $(WARNINGS) $(HARDENING) -MMD -MP -I. -Iserver -Iclient
-GENERATED = -I$(BUILD)/gen
+GENERATED = -I$(BUILD)/gen -isystem $(DUCKDB)
 LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 MALLOC = -ljemalloc
 
@@ -25,7 +26,7 @@ LDFLAGS += -fsanitize=$(SAN)
 MALLOC =
 endif
 
-SERVER_LIBS = -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl -lsqlite3 $(MALLOC) -lpthread -lm
+SERVER_LIBS = -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl -lsqlite3 $(MALLOC) -lpthread -ldl -lm
 CLIENT_LIBS = -lyajl -lpthread -lm
 
 SERVER_SOURCES = $(filter-out server/main.c,$(wildcard server/*/*.c)) $(wildcard migrations/*.c)
@@ -40,7 +41,7 @@ Q = $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@echo "  $(1)")
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-all: $(BUILD)/asofd $(BUILD)/asof $(BUILD)/libasof.a $(BUILD)/libasof.so ## build asofd, asof and libasof
+all: $(BUILD)/asofd $(BUILD)/asof $(BUILD)/libasof.a $(BUILD)/libasof.so $(BUILD)/libduckdb.so ## build asofd, asof and libasof
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1 /' | \
@@ -116,7 +117,7 @@ $(BUILD)/fuzz/rooms.a: $(call fuzz_object,$(SERVER_SOURCES) $(CLIENT_SOURCES))
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/rooms.a
 	$(call say,LD $@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl \
-		-lsqlite3 -lhiredis -lpthread -lm
+		-lsqlite3 -lhiredis -lpthread -ldl -lm
 
 # What protoc makes of proto/: the descriptors that reflection tells, and, for a test, protobuf-c's code.
 PROTOS = $(shell find proto -name '*.proto' | sort)
@@ -131,6 +132,17 @@ $(DESCRIPTORS): $(PROTOS)
 
 $(call object,server/protocol/rpc_reflection.c): $(DESCRIPTORS)
 $(call fuzz_object,server/protocol/rpc_reflection.c): $(DESCRIPTORS)
+
+# DuckDB is not linked: asofd opens it beside itself when an export begins, and so do the tests.
+$(DUCKDB)/libduckdb.so: tools/take_duckdb.sh
+	$(call say,FETCH $@)
+	$(Q)tools/take_duckdb.sh $(@D)
+
+DUCKDB_USERS = $(wildcard server/export/*.c)
+$(call object,$(DUCKDB_USERS)) $(call fuzz_object,$(DUCKDB_USERS)): | $(DUCKDB)/libduckdb.so
+
+$(BUILD)/libduckdb.so: $(DUCKDB)/libduckdb.so
+	$(Q)ln -sf $(abspath $<) $@
 
 $(PROTO_TEST).c: proto/asof/v1/feature_store.proto
 	@mkdir -p $(@D)
@@ -156,7 +168,7 @@ PROMTOOL = $(BUILD)/promtool
 
 setup: ## install what is needed: Debian packages, Python packages for the tests
 	@tools/install_packages.sh $(PACKAGES)
-	@$(MAKE) --no-print-directory $(VENV)/.done $(PROMTOOL)
+	@$(MAKE) --no-print-directory $(VENV)/.done $(PROMTOOL) $(DUCKDB)/libduckdb.so
 
 $(VENV)/.done: tests/requirements.txt
 	python3 -m venv $(VENV)
@@ -211,12 +223,12 @@ checks-built: all $(UNIT_TESTS) $(FUZZERS) $(BUILD)/tests/cost $(BUILD)/replay
 	@$(MAKE) --no-print-directory SAN=address,undefined all unit-tests
 	@$(MAKE) --no-print-directory SAN=thread all thread-tests
 
-unit-tests: $(UNIT_TESTS)
+unit-tests: $(UNIT_TESTS) $(BUILD)/libduckdb.so
 
 check-house:
 	@tests/check_house.sh
 
-check-unit: $(UNIT_TESTS)
+check-unit: $(UNIT_TESTS) $(BUILD)/libduckdb.so
 	@tests/run_unit.sh $(UNIT_TESTS)
 
 COST = python3 tests/cost/check_cost.py $(BUILD)/tests/cost loadtest/payments.yaml $(BUILD)/cost
@@ -232,7 +244,7 @@ check-fuzz: $(FUZZERS)
 
 check-system: all $(BUILD)/replay $(PROMTOOL) $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
 	@PROMTOOL=$(abspath $(PROMTOOL)) ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) \
-		ASOF_FLIGHTS=$(abspath $(FLIGHTS)) $(PYTEST) $(PYTEST_FLAGS) tests/system
+		ASOF_FLIGHTS=$(abspath $(FLIGHTS)) ASOF_LANGUAGES=$(abspath $(BUILD)/languages) $(PYTEST) $(PYTEST_FLAGS) tests/system
 
 # The unit tests and bad input again, under the address and undefined-behaviour sanitizers.
 check-sanitized: $(VENV)/.done
@@ -252,7 +264,11 @@ check-threads: $(VENV)/.done
 		ASOFD=$(abspath $(BUILD)/san-thread/asofd) ASOF=$(abspath $(BUILD)/san-thread/asof) \
 		$(PYTEST) $(PYTEST_FLAGS) tests/system/test_workers.py
 
+# For the clients in other languages.
+LANGUAGE_PACKAGES = default-jdk-headless maven nodejs npm
+
 test-all: test ## the tests, and the long ones
+	@tools/install_packages.sh $(LANGUAGE_PACKAGES)
 	@ASOF_LONG=1 $(MAKE) --no-print-directory check-system FUZZ_SECONDS=300 check-fuzz
 
 include loadtest/bench.mk
@@ -266,7 +282,8 @@ format: ## lay out the C code by .clang-format
 install: all ## install below PREFIX (and DESTDIR): binaries, man pages, examples, a systemd unit
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/asof \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system
+		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/asof
+	install -m 644 $(DUCKDB)/libduckdb.so $(DESTDIR)$(PREFIX)/lib/asof
 	install -m 755 $(BUILD)/asofd $(BUILD)/asof $(DESTDIR)$(PREFIX)/bin
 	install -m 644 docs/man/asof.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 docs/man/asofd.8 $(DESTDIR)$(PREFIX)/share/man/man8

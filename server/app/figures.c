@@ -206,6 +206,7 @@ static void write_descriptors_max(const struct figures *figures, const char *nam
     X(workers, workers, "Threads that serve connections.")                                         \
     X(connections, doors.connections, "Connections of both protocols that are open.") \
     X(rpc_connections, doors.rpc_sessions, "Of these, those of RPC.")          \
+    X(rpc_calls, doors.rpc_calls, "Calls of RPC that are not at their end.")   \
     X(sources, sources, "Sources that are defined.")                                               \
     X(views, views, "Views that are defined.")                                                     \
     X(fills, fills, "Versions of views that are being filled from the log.")                       \

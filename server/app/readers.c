@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "base/check.h"
 
@@ -14,14 +15,21 @@ struct reader {
     pthread_t thread;
 };
 
+/* Jobs that wait, of one connection. */
+struct lane {
+    struct reader_job *first;
+    struct reader_job *last;
+    TAILQ_ENTRY(lane) link; /* of readers->waiting, while it has jobs */
+};
+
 struct readers {
     struct reader *members; /* owned */
     size_t count;
     bool is_started;
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t has_jobs;
-    struct reader_job *first;
-    struct reader_job *last;
+    struct lane lanes[READERS_LANES];
+    TAILQ_HEAD(, lane) waiting; /* the first has the next turn */
     bool is_stopping;
 };
 
@@ -31,6 +39,7 @@ struct readers *readers_create(const struct query_options *options, size_t count
     CHECK(readers != NULL && count <= READERS_MAX);
     CHECK(pthread_mutex_init(&readers->mutex, NULL) == 0);
     CHECK(pthread_cond_init(&readers->has_jobs, NULL) == 0);
+    TAILQ_INIT(&readers->waiting);
     readers->members = calloc(count, sizeof(*readers->members));
     CHECK(readers->members != NULL);
     readers->count = count;
@@ -46,7 +55,7 @@ void readers_destroy(struct readers **out)
     struct readers *readers = *out;
     if (readers == NULL)
         return;
-    CHECK(!readers->is_started && readers->first == NULL);
+    CHECK(!readers->is_started && TAILQ_EMPTY(&readers->waiting));
     for (size_t i = 0; i < readers->count; i++) {
         query_destroy(&readers->members[i].query);
         arena_destroy(&readers->members[i].arena);
@@ -60,26 +69,43 @@ void readers_destroy(struct readers **out)
 
 void readers_post(struct readers *readers, struct reader_job *job)
 {
+    struct lane *lane = &readers->lanes[job->connection % READERS_LANES];
     job->next = NULL;
     pthread_mutex_lock(&readers->mutex);
-    if (readers->first == NULL)
-        readers->first = job;
-    else
-        readers->last->next = job;
-    readers->last = job;
+    if (lane->first == NULL) {
+        lane->first = job;
+        TAILQ_INSERT_TAIL(&readers->waiting, lane, link);
+    } else {
+        lane->last->next = job;
+    }
+    lane->last = job;
     pthread_mutex_unlock(&readers->mutex);
     pthread_cond_signal(&readers->has_jobs);
 }
 
-/* The next job, waited for; NULL: there is none, and none shall come. Says whether it is to be run. */
+/* The first job of the lane whose turn it is, which then stands behind all others. NULL: there is
+ * none. */
+static struct reader_job *next_job(struct readers *readers)
+{
+    struct lane *lane = TAILQ_FIRST(&readers->waiting);
+    if (lane == NULL)
+        return NULL;
+    struct reader_job *job = lane->first;
+    lane->first = job->next;
+    TAILQ_REMOVE(&readers->waiting, lane, link);
+    if (lane->first != NULL)
+        TAILQ_INSERT_TAIL(&readers->waiting, lane, link);
+    return job;
+}
+
+/* The next job, waited for; NULL: there is none, and none shall come. Says whether it is to be run.
+ */
 static struct reader_job *take_job(struct readers *readers, bool *is_run)
 {
     pthread_mutex_lock(&readers->mutex);
-    while (readers->first == NULL && !readers->is_stopping)
+    while (TAILQ_EMPTY(&readers->waiting) && !readers->is_stopping)
         pthread_cond_wait(&readers->has_jobs, &readers->mutex);
-    struct reader_job *job = readers->first;
-    if (job != NULL)
-        readers->first = job->next;
+    struct reader_job *job = next_job(readers);
     *is_run = !readers->is_stopping;
     pthread_mutex_unlock(&readers->mutex);
     return job;

@@ -1,8 +1,10 @@
 /* Readers: a few threads that wait for the disk, so that workers need not. What a worker could not
  * read from memory, a reader reads; then it is in memory, and the worker reads it again.
  *
- * 1. Jobs are taken in the order of posting, by whoever is free; each comes back once.
- * 2. What waits is bounded by who posts: a connection posts one job at a time.
+ * 1. Jobs wait in lanes, one for each connection (or a few, whose numbers are READERS_LANES apart).
+ * The lanes take turns, and jobs of one are taken in the order of posting, by whoever is free; each
+ *    comes back once. So who asks much waits behind itself.
+ * 2. What waits is bounded by who posts.
  * 3. A run is to be bounded in time: definitions that are applied meanwhile wait for it.
  *
  * Thread: create, start, stop and destroy belong to one; post, any. */
@@ -12,7 +14,7 @@
 #include "network/network.h"
 #include "query/query.h"
 
-enum { READERS_MAX = 64 };
+enum { READERS_MAX = 64, READERS_LANES = 1024 };
 
 struct reader_job {
     /* On a reader's thread, with a query of its own, which has begun and may wait; the arena is the
@@ -23,6 +25,7 @@ struct reader_job {
     void (*done)(struct reader_job *job);
 
     struct network_loop *loop; /* borrowed */
+    uint64_t connection;       /* the number of the one that it is for */
 
     /* The readers' own. */
     struct network_call call;

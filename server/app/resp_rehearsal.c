@@ -99,7 +99,10 @@ void resp_rehearsal_post(struct resp_call *call)
     struct resp_rehearsal *rehearsal = malloc(size);
     CHECK(rehearsal != NULL && session->rehearsal == NULL);
     *rehearsal = (struct resp_rehearsal){
-        .job = {.run = rehearsal_run, .done = rehearsal_done, .loop = call->door->options.loop},
+        .job = {.run = rehearsal_run,
+                .done = rehearsal_done,
+                .loop = call->door->options.loop,
+                .connection = network_connection_id(session->connection)},
         .session = session,
         .command = call->command,
         .parent = call->parent,

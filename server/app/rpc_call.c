@@ -18,6 +18,8 @@ struct rpc_call *rpc_call_create(struct rpc_session *session, const struct rpc_m
     call->session = session;
     call->method = method;
     call->deadline_mono_us = deadline_mono_us;
+    TAILQ_INSERT_TAIL(&session->calls, call, link);
+    session->calls_count++;
     session->door->calls_count++;
     session->door->counters.calls_total++;
     return call;
@@ -41,16 +43,15 @@ void rpc_call_destroy(struct rpc_call *call)
 {
     struct rpc_session *session = call->session;
     call_stop_waiting(call);
+    rpc_stream_leave(call);
     if (!call->is_done)
         session->door->counters.cancelled_total++;
     if (call->job != NULL) {
         session->jobs_count--;
         rpc_job_forget_call(call->job);
     }
-    if (call->grpc == NULL) {
-        TAILQ_REMOVE(&session->light, call, link);
-        session->light_count--;
-    }
+    TAILQ_REMOVE(&session->calls, call, link);
+    session->calls_count--;
     session->door->calls_count--;
     free(call);
 }
@@ -93,32 +94,20 @@ void rpc_call_fail(struct rpc_call *call, enum grpc_code code, struct bytes text
     rpc_session_settle(session);
     if (call->grpc != NULL) {
         grpc_call_finish(call->grpc, code, text);
+        rpc_stream_leave(call); /* now, as the text may be its task's */
         return;
     }
     light_append_failure(call->number, code, text, network_connection_output(session->connection));
     rpc_call_destroy(call);
 }
 
-/* An answer to one of several messages: what came meanwhile is taken next. */
-static void call_go_on(struct rpc_call *call)
-{
-    if (call->has_ended) {
-        call_stop_waiting(call);
-        call->is_done = true;
-        grpc_call_finish(call->grpc, GRPC_OK, bytes_of(NULL, 0));
-    } else {
-        grpc_call_let_go(call->grpc);
-    }
-}
-
-/* Whether one more answer may wait to be read. A connection that has a backlog gets no more of it
- * while memory is scarce. */
-static bool session_has_room(struct rpc_session *session, size_t size)
+bool rpc_session_has_room(struct rpc_session *session, size_t size)
 {
     if (session->grpc == NULL)
         return network_connection_output(session->connection)->size + size <= GRPC_QUEUED_BYTES_MAX;
     rpc_session_account(session);
     return session->door->queued_bytes + size <= RPC_QUEUED_BYTES_MAX &&
+           grpc_session_may_queue(session->grpc, size) &&
            (session->has_room || session->queued_bytes <= NETWORK_OUTPUT_SCARCE_BYTES);
 }
 
@@ -128,7 +117,11 @@ void rpc_call_answer(struct rpc_call *call, enum status status, struct bytes rep
     struct rpc_session *session = call->session;
     if (call->is_done)
         return;
-    if (status == STATUS_OK && !session_has_room(session, reply.size)) {
+    if (status == STATUS_OK && call->method->is_dialog) {
+        rpc_stream_answer(call, reply);
+        return;
+    }
+    if (status == STATUS_OK && !rpc_session_has_room(session, reply.size)) {
         rpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED,
                       bytes_of_text("too many answers wait to be read"));
         return;
@@ -145,13 +138,28 @@ void rpc_call_answer(struct rpc_call *call, enum status status, struct bytes rep
         return;
     }
     grpc_call_send(call->grpc, reply);
-    if (call->method->is_stream) {
-        call_go_on(call);
+    call_stop_waiting(call);
+    call->is_done = true;
+    grpc_call_finish(call->grpc, GRPC_OK, bytes_of(NULL, 0));
+}
+
+void rpc_call_end(struct rpc_call *call, enum status status, const struct error *err)
+{
+    struct rpc_session *session = call->session;
+    if (status != STATUS_OK) {
+        rpc_call_fail(call, code_of(status), bytes_of_text(err->text));
         return;
     }
     call_stop_waiting(call);
     call->is_done = true;
-    grpc_call_finish(call->grpc, GRPC_OK, bytes_of(NULL, 0));
+    rpc_stream_leave(call);
+    rpc_session_settle(session);
+    if (call->grpc != NULL) {
+        grpc_call_finish(call->grpc, GRPC_OK, bytes_of(NULL, 0));
+        return;
+    }
+    light_append_done(call->number, network_connection_output(session->connection));
+    rpc_call_destroy(call);
 }
 
 /* ---- requests ---- */
@@ -182,11 +190,16 @@ static enum status call_run(struct rpc_call *call, struct bytes message, struct 
     return is_read && status == STATUS_CANCELLED ? STATUS_AGAIN : status;
 }
 
+static bool takes_many(const struct rpc_method *method)
+{
+    return method->is_dialog || (method->stream != NULL && method->stream->takes_many);
+}
+
 void rpc_call_take(struct rpc_call *call, struct bytes message)
 {
     struct error err = {0};
     enum status status = STATUS_AGAIN;
-    if (call->had_message && !call->method->is_stream) {
+    if (call->had_message && !takes_many(call->method)) {
         rpc_call_fail(call, GRPC_INVALID_ARGUMENT,
                       bytes_of_text("this method takes one message, got another"));
         return;
@@ -194,6 +207,10 @@ void rpc_call_take(struct rpc_call *call, struct bytes message)
     call->had_message = true;
     if (call->session->door->is_stopping) {
         rpc_call_fail(call, GRPC_UNAVAILABLE, bytes_of_text("the server is stopping"));
+        return;
+    }
+    if (call->method->stream != NULL) {
+        rpc_stream_take(call, message);
         return;
     }
     if (call->method->place != RPC_WRITE)
@@ -209,8 +226,8 @@ void rpc_call_take(struct rpc_call *call, struct bytes message)
         return;
     }
     rpc_call_wait(call);
-    if (call->grpc != NULL && call->method->is_stream)
-        grpc_call_hold(call->grpc);
+    if (call->method->is_dialog)
+        rpc_call_hold(call);
 }
 
 int64_t rpc_calls_expire(struct rpc_door *door, int64_t now_mono_us)

@@ -9,6 +9,8 @@
 #include "app/rpc_door.h"
 #include "protocol/grpc.h"
 
+struct rpc_call;
+
 /* What a method works with, on the thread where it runs. */
 struct rpc_work {
     struct bytes request;
@@ -32,12 +34,35 @@ enum rpc_place { RPC_NOW, RPC_READ, RPC_WRITE };
  * is to be run again behind a commit. */
 typedef enum status (*rpc_run_fn)(struct rpc_work *work, struct error *err);
 
+/* A method whose requests or answers are a stream, other than one answer for each request. What it
+ * does is a task of its own, on the door's thread:
+ *
+ *     begin            makes the task, for the first message; does nothing else
+ *     message ...      as they come, from the first on; none while the call is held
+ *     ended            the peer has sent its last; only of those that take many
+ *     room             there is room for more parts, behind each rpc_call_await_room
+ *     gone             the call ended, in whatever way: once; behind it the call must not be
+ * touched
+ *
+ * Those between may hold, let go, send, await room and end the call; what ends it has the task gone
+ * before it returns. Bytes are borrowed for the call of the function. */
+struct rpc_stream {
+    bool takes_many;       /* messages; else one */
+    bool is_ended_by_stop; /* when the server stops, rather than waited for */
+    void *(*begin)(struct rpc_call *call, struct bytes message);
+    void (*message)(void *task, struct bytes message);
+    void (*ended)(void *task);
+    void (*room)(void *task);
+    void (*gone)(void *task);
+};
+
 struct rpc_method {
     const char *path; /* of gRPC */
     unsigned number;  /* of the light frame; 0: it is not offered there */
     enum rpc_place place;
-    bool is_stream; /* many messages, each answered with one */
+    bool is_dialog; /* many messages, each answered with one */
     rpc_run_fn run;
+    const struct rpc_stream *stream; /* in place of place and run; NULL: it is none */
 };
 
 /* NULL: there is none. */
@@ -103,10 +128,12 @@ struct rpc_session {
     struct network_connection *connection; /* borrowed */
     enum rpc_framing framing;
     struct grpc_session *grpc;  /* owned, of RPC_GRPC */
-    struct rpc_call_list light; /* owned, of RPC_LIGHT: calls in flight */
-    size_t light_count;
-    size_t jobs_count; /* of its calls, under way */
-    bool has_worked;   /* a job of it came back since the turn began */
+    struct rpc_call_list calls; /* owned: those that are not gone */
+    size_t calls_count;
+    struct rpc_call_list awaiting; /* of these, those that wait for room */
+    size_t held_count;             /* of RPC_LIGHT: those that take no message now */
+    size_t jobs_count;             /* of its calls, under way */
+    bool has_worked;               /* a job of it came back since the turn began */
     bool is_settled;
     bool is_closing;
     bool is_yielding;        /* its turn was long: it goes on in the next */
@@ -128,11 +155,15 @@ struct rpc_call {
     uint32_t number;
     int64_t deadline_mono_us; /* INT64_MAX: none */
     struct rpc_job *job;      /* borrowed: it is under way, or NULL */
+    void *task;               /* of a stream; NULL: it is not there yet, or gone */
     bool had_message;
+    bool is_held;
+    bool is_awaiting;           /* room, in session->awaiting */
     bool has_ended;             /* the peer sends no more */
     bool is_done;               /* it was answered to the end */
     size_t waiting_place;       /* in door->waiting, from 1; 0: it is not there */
-    TAILQ_ENTRY(rpc_call) link; /* of session->light */
+    TAILQ_ENTRY(rpc_call) link; /* of session->calls */
+    TAILQ_ENTRY(rpc_call) awaiting_link;
 };
 
 /* ---- rpc_door.c ---- */
@@ -170,6 +201,50 @@ void rpc_call_fail(struct rpc_call *call, enum grpc_code code, struct bytes text
 
 /* Fails those whose deadline has passed, and says when the next one does (INT64_MAX: none). */
 int64_t rpc_calls_expire(struct rpc_door *door, int64_t now_mono_us);
+
+/* Whether one more answer of that size may wait to be read. A connection that has a backlog gets no
+ * more of it while memory is scarce. */
+bool rpc_session_has_room(struct rpc_session *session, size_t size);
+
+/* ---- rpc_stream.c ---- */
+
+/* The same as rpc_call_take, of streams. */
+void rpc_stream_take(struct rpc_call *call, struct bytes message);
+
+/* The peer sends no more messages; of streams and dialogs. */
+void rpc_stream_end(struct rpc_call *call);
+
+/* Answers one message of a dialog. */
+void rpc_stream_answer(struct rpc_call *call, struct bytes reply);
+
+/* The call has ended: its task is gone, it holds up nothing. Harmless when said again. */
+void rpc_stream_leave(struct rpc_call *call);
+
+/* Tells those that wait for room, and have it now. */
+void rpc_session_feed(struct rpc_session *session);
+
+/* Whether some of them may have it. */
+bool rpc_session_can_feed(const struct rpc_session *session);
+
+/* No message of the call is given while it is held, and a peer that sends more is stopped: of gRPC
+ * by the window of the call, of the light frame as its connection is not read. */
+void rpc_call_hold(struct rpc_call *call);
+void rpc_call_let_go(struct rpc_call *call);
+
+/* Whether less than RPC_PARTS_BYTES of parts wait to be read, so that another one may be made. */
+bool rpc_call_has_room(const struct rpc_call *call);
+void rpc_call_await_room(struct rpc_call *call);
+
+/* Queues a part of the answer (copied). false: too much waits to be read, and the call has failed.
+ */
+MUST_USE bool rpc_call_send(struct rpc_call *call, struct bytes part);
+
+/* Ends the call: the last part was sent, or, with another status than OK, err says why not. */
+void rpc_call_end(struct rpc_call *call, enum status status, const struct error *err);
+
+/* ---- rpc_chunks.c ---- */
+
+extern const struct rpc_stream rpc_chunks; /* GetFeaturesStream */
 
 /* ---- rpc_deadlines.c ---- */
 

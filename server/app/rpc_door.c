@@ -53,13 +53,10 @@ static void grpc_ended(void *context, struct grpc_call *stream)
     call->has_ended = true;
     if (call->job != NULL)
         return; /* its answer is still to come */
-    if (call->method->is_stream) {
-        rpc_deadlines_remove(&call->session->door->waiting, call);
-        call->is_done = true;
-        grpc_call_finish(stream, GRPC_OK, bytes_of(NULL, 0));
-    } else {
+    if (call->method->is_dialog || call->method->stream != NULL)
+        rpc_stream_end(call);
+    else
         rpc_call_fail(call, GRPC_INVALID_ARGUMENT, bytes_of_text("the call has no message"));
-    }
 }
 
 static void grpc_gone(void *context, struct grpc_call *stream)
@@ -78,7 +75,7 @@ static const struct grpc_handler grpc_calls = {
 static struct rpc_call *light_find(const struct rpc_session *session, uint32_t number)
 {
     struct rpc_call *call;
-    TAILQ_FOREACH(call, &session->light, link)
+    TAILQ_FOREACH(call, &session->calls, link)
     if (call->number == number)
         return call;
     return NULL;
@@ -93,7 +90,7 @@ static void light_run(struct rpc_session *session, const struct light_frame *fra
     if (method == NULL) {
         code = GRPC_UNIMPLEMENTED;
         refusal = "no such method; see docs/rpc.md";
-    } else if (session->light_count >= RPC_LIGHT_CALLS_MAX) {
+    } else if (session->calls_count >= RPC_LIGHT_CALLS_MAX) {
         refusal = "too many calls of this connection are in flight";
     }
     if (refusal != NULL) {
@@ -106,8 +103,6 @@ static void light_run(struct rpc_session *session, const struct light_frame *fra
     struct rpc_call *call =
         rpc_call_create(session, method, timeout_us == 0 ? INT64_MAX : deadline_of(timeout_us));
     call->number = frame->call;
-    TAILQ_INSERT_TAIL(&session->light, call, link);
-    session->light_count++;
     rpc_call_take(call, frame->message);
 }
 
@@ -118,8 +113,14 @@ static void light_take(struct rpc_session *session, const struct light_frame *fr
         return;
     }
     struct rpc_call *call = light_find(session, frame->call);
-    if (call != NULL)
+    if (call == NULL)
+        return; /* it has ended meanwhile */
+    if (frame->kind == LIGHT_MESSAGE)
+        rpc_call_take(call, frame->message);
+    else if (frame->kind == LIGHT_CANCEL)
         rpc_call_destroy(call);
+    else if (call->method->is_dialog || call->method->stream != NULL)
+        rpc_stream_end(call);
 }
 
 /* Takes one frame. false: it is not whole, or none. */
@@ -153,7 +154,8 @@ static void *door_opened(void *context, struct network_connection *connection)
     CHECK(session != NULL);
     session->door = door;
     session->connection = connection;
-    TAILQ_INIT(&session->light);
+    TAILQ_INIT(&session->calls);
+    TAILQ_INIT(&session->awaiting);
     TAILQ_INSERT_TAIL(&door->sessions, session, link);
     door->sessions_count++;
     return session;
@@ -163,9 +165,10 @@ static void door_closed(void *context)
 {
     struct rpc_session *session = context;
     struct rpc_door *door = session->door;
+    session->is_closing = true;
     grpc_session_destroy(&session->grpc);
-    while (!TAILQ_EMPTY(&session->light))
-        rpc_call_destroy(TAILQ_FIRST(&session->light));
+    while (!TAILQ_EMPTY(&session->calls))
+        rpc_call_destroy(TAILQ_FIRST(&session->calls));
     if (session->is_settled)
         TAILQ_REMOVE(&door->settled, session, settled_link);
     TAILQ_REMOVE(&door->sessions, session, link);
@@ -267,6 +270,14 @@ static void door_begin_reading(struct rpc_door *door, int64_t now_mono_us)
     query_begin(door->options.query);
 }
 
+/* Goes on with the connection in the next turn; one that takes no messages only sends. */
+static void session_resume(struct rpc_session *session)
+{
+    network_connection_resume(session->connection);
+    if (session->grpc == NULL && session->held_count > 0)
+        network_connection_pause(session->connection);
+}
+
 static size_t door_received(void *context, struct bytes input)
 {
     struct rpc_session *session = context;
@@ -281,17 +292,21 @@ static size_t door_received(void *context, struct bytes input)
     else
         taken = receive_light(session, input, now_us + RPC_TURN_US);
     session_send(session);
-    if (session->is_closing)
+    if (session->is_closing) {
         network_connection_close(session->connection);
-    else if (session->is_yielding)
-        network_connection_resume(session->connection);
+        return taken;
+    }
+    rpc_session_feed(session);
+    if (session->is_yielding)
+        session_resume(session);
     return taken;
 }
 
 static bool door_has_more(void *context)
 {
     const struct rpc_session *session = context;
-    return session->grpc != NULL && grpc_session_has_more(session->grpc);
+    return session->grpc != NULL ? grpc_session_has_more(session->grpc)
+                                 : rpc_session_can_feed(session);
 }
 
 /* A peer that has ended will not finish what it began to ask, nor open a window: of its calls those
@@ -300,7 +315,7 @@ static bool door_owes(void *context)
 {
     const struct rpc_session *session = context;
     if (session->grpc == NULL)
-        return session->light_count > 0;
+        return session->calls_count > 0;
     return session->jobs_count > 0 || grpc_session_has_more(session->grpc);
 }
 
@@ -341,7 +356,7 @@ static bool door_check_stalls(struct rpc_door *door, int64_t now_mono_us)
             continue;
         has_some = true;
         bool is_stalled = (is_taking && now_mono_us - session->taken_mono_us > RPC_STALL_US) ||
-                          (is_sending && session->jobs_count == 0 &&
+                          (is_sending && session->jobs_count == 0 && session->held_count == 0 &&
                            now_mono_us - session->arrived_mono_us > RPC_STALL_US);
         if (!is_stalled)
             continue;
@@ -402,10 +417,23 @@ void rpc_door_turn_end(struct rpc_door *door)
         session->is_settled = false;
         bool has_output = network_connection_output(session->connection)->size > 0;
         if (door_has_more(session) || has_output || session->has_worked)
-            network_connection_resume(session->connection);
+            session_resume(session);
         session->has_worked = false;
     }
     query_end(door->options.query);
+}
+
+/* Ends what would not come to its end by itself. */
+static void session_end_streams(struct rpc_session *session)
+{
+    struct rpc_call *next;
+    for (struct rpc_call *call = TAILQ_FIRST(&session->calls); call != NULL; call = next) {
+        const struct rpc_method *method = call->method;
+        next = TAILQ_NEXT(call, link);
+        bool is_idle = method->is_dialog && call->job == NULL;
+        if (is_idle || (method->stream != NULL && method->stream->is_ended_by_stop))
+            rpc_call_fail(call, GRPC_UNAVAILABLE, bytes_of_text("the server is stopping"));
+    }
 }
 
 void rpc_door_drain(struct rpc_door *door, bool is_last)
@@ -415,6 +443,8 @@ void rpc_door_drain(struct rpc_door *door, bool is_last)
     door->is_stopping = is_last;
     TAILQ_FOREACH(session, &door->sessions, link)
     {
+        if (is_last)
+            session_end_streams(session);
         if (session->grpc == NULL)
             continue;
         if (is_last)

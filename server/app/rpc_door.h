@@ -29,6 +29,9 @@ enum {
     RPC_QUEUED_BYTES_MAX =
         512 * 1024 * 1024,      /* of answers, of a worker; of requests that write, of all */
     RPC_LIGHT_CALLS_MAX = 1024, /* in flight, of one connection of the light frame */
+    RPC_PARTS_BYTES =
+        NETWORK_OUTPUT_PAUSE_BYTES, /* of a stream that wait to be read: no more parts are made */
+    RPC_PARTS_BYTES_MAX = 64 * 1024 * 1024, /* of all of a connection, but for one part of each */
 };
 
 struct rpc_door;

@@ -20,7 +20,8 @@ static enum status get_features(struct rpc_work *work, struct error *err)
     const struct columns_patience patience = {.may_go_on = rpc_work_may_go_on, .context = work};
     struct columns_question question;
     struct columns columns;
-    enum status status = rpc_get_parse(work->request, work->arena, &question, err);
+    enum status status =
+        rpc_get_parse(work->request, COLUMNS_ROWS_MAX, work->arena, &question, err);
     if (status == STATUS_OK)
         status = query_read_columns(work->query, &question, &patience, work->arena, work->rows,
                                     &columns, err);
@@ -89,8 +90,13 @@ static enum status reflect(struct rpc_work *work, struct error *err)
 
 static const struct rpc_method methods[] = {
     {.path = FEATURE_STORE "GetFeatures", .number = 1, .place = RPC_READ, .run = get_features},
+    {.path = FEATURE_STORE "GetFeaturesStream", .number = 8, .stream = &rpc_chunks},
     {.path = FEATURE_STORE "Push", .number = 2, .place = RPC_WRITE, .run = push},
-    {.path = FEATURE_STORE "PushStream", .place = RPC_WRITE, .is_stream = true, .run = push},
+    {.path = FEATURE_STORE "PushStream",
+     .number = 9,
+     .place = RPC_WRITE,
+     .is_dialog = true,
+     .run = push},
     {.path = REGISTRY "Plan", .number = 3, .place = RPC_WRITE, .run = rpc_registry_plan},
     {.path = REGISTRY "Apply", .number = 4, .place = RPC_WRITE, .run = rpc_registry_apply},
     {.path = REGISTRY "List", .number = 5, .place = RPC_NOW, .run = rpc_registry_list},
@@ -112,11 +118,11 @@ static const struct rpc_method methods[] = {
      .run = rpc_operations_letters},
     {.path = "/grpc.health.v1.Health/Check", .number = 7, .place = RPC_NOW, .run = health},
     {.path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-     .is_stream = true,
+     .is_dialog = true,
      .place = RPC_NOW,
      .run = reflect},
     {.path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-     .is_stream = true,
+     .is_dialog = true,
      .place = RPC_NOW,
      .run = reflect},
 };

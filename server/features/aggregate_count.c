@@ -37,6 +37,7 @@ static const struct accumulator accumulator = {
     .overflow = OVERFLOW_IS_VALUE,
     .state_size = sizeof(uint64_t),
     .add = add,
+    .add_newer = add,
     .merge = merge,
     .encode = encode,
     .decode = decode,

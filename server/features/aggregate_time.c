@@ -21,6 +21,17 @@ static void add(void *state, const struct aggregate_context *context, const stru
     times->oldest_us = time_us;
 }
 
+static void add_newer(void *state, const struct aggregate_context *context,
+                      const struct value *value, int64_t time_us)
+{
+    struct state *times = state;
+    (void)context, (void)value;
+    if (!times->has_events)
+        times->oldest_us = time_us;
+    times->has_events = true;
+    times->newest_us = time_us;
+}
+
 static void merge(void *state, const struct aggregate_context *context, const void *older)
 {
     struct state *times = state;
@@ -98,6 +109,7 @@ static const struct accumulator accumulator = {
     .overflow = OVERFLOW_IS_VALUE,
     .state_size = sizeof(struct state),
     .add = add,
+    .add_newer = add_newer,
     .merge = merge,
     .encode = encode,
     .decode = decode,

@@ -66,6 +66,7 @@ static const struct accumulator accumulator = {
     .overflow = OVERFLOW_SPOILS,
     .state_size = sizeof(struct state),
     .add = add,
+    .add_newer = add,
     .merge = merge,
     .encode = encode,
     .decode = decode,

@@ -47,6 +47,11 @@ struct accumulator {
     void (*add)(void *state, const struct aggregate_context *context, const struct value *value,
                 int64_t time_us);
 
+    /* Takes the next newer value, behind all that state has, as if it had come first; where the order
+     * of values is nothing to the state it is add. NULL: states can't be merged. */
+    void (*add_newer)(void *state, const struct aggregate_context *context,
+                      const struct value *value, int64_t time_us);
+
     /* Takes in all that older has, which lies behind all that state has. Texts of older are copied.
      * NULL: states can't be merged, nor encoded. */
     void (*merge)(void *state, const struct aggregate_context *context, const void *older);

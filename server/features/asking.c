@@ -55,12 +55,11 @@ enum status asking_check_memory(const struct asking *asking, struct error *err)
                      ANSWER_MEMORY_MAX >> 20);
 }
 
-static enum feature_status value_status(const struct asking *asking,
-                                        const struct value *value)
+enum feature_status asking_status(const struct value *value, bool is_found)
 {
     if (value->kind == VALUE_OVERFLOW)
         return FEATURE_OVERFLOW;
-    if (!asking->is_found)
+    if (!is_found)
         return FEATURE_NOT_FOUND;
     return value->kind == VALUE_NULL ? FEATURE_NULL : FEATURE_PRESENT;
 }
@@ -96,7 +95,7 @@ void asking_finish(const struct asking *asking, const struct result *results, st
         uint32_t feature = asking->features[number];
         values[i] = results[number].value;
         bases_us[i] = results[number].base_us;
-        statuses[i] = value_status(asking, &values[i]);
+        statuses[i] = asking_status(&values[i], asking->is_found);
         if (values[i].kind == VALUE_NULL)
             values[i] = asking->plan->features[feature].definition->default_value;
     }

@@ -31,6 +31,9 @@ void asking_start(struct asking *asking, const struct view_plan *plan,
 /* Checks that what is kept for the answer stays within bounds. LIMIT: it does not. */
 MUST_USE enum status asking_check_memory(const struct asking *asking, struct error *err);
 
+/* The status of a value in its history, before a default stands in. */
+enum feature_status asking_status(const struct value *value, bool is_found);
+
 /* The answer, from the result of each of features and the walks behind the last event. */
 void asking_finish(const struct asking *asking, const struct result *results, struct answer *answer);
 

@@ -12,22 +12,50 @@ void slot_init(struct slot *slot, const struct slot_plan *plan, struct arena *ar
     };
 }
 
-void slot_add(struct slot *slot, const struct event *event)
+/* Whether the value spoils the results, in place of being one. */
+static bool spoils(struct slot *slot, const struct value *value)
+{
+    bool is_spoiling = value != NULL && value->kind == VALUE_OVERFLOW &&
+                       slot->plan->accumulator->overflow == OVERFLOW_SPOILS;
+    slot->is_spoiled |= is_spoiling;
+    return is_spoiling;
+}
+
+void slot_add_value(struct slot *slot, const struct value *value, int64_t time_us)
+{
+    if (!spoils(slot, value))
+        slot->plan->accumulator->add(slot->state, &slot->context, value, time_us);
+}
+
+void slot_add_newer_value(struct slot *slot, const struct value *value, int64_t time_us)
+{
+    if (!spoils(slot, value))
+        slot->plan->accumulator->add_newer(slot->state, &slot->context, value, time_us);
+}
+
+/* What of the event the slot takes: NULL where it has no argument. false: nothing. */
+static bool select_value(const struct slot *slot, const struct event *event,
+                         const struct value **value)
 {
     const struct slot_plan *plan = slot->plan;
-    const struct value *value = NULL;
     if (plan->where != PLAN_NONE && !event->wheres[plan->where])
-        return;
-    if (plan->column != PLAN_NONE) {
-        value = &event->values[plan->column];
-        if (value->kind == VALUE_NULL)
-            return;
-        if (value->kind == VALUE_OVERFLOW && plan->accumulator->overflow == OVERFLOW_SPOILS) {
-            slot->is_spoiled = true;
-            return;
-        }
-    }
-    plan->accumulator->add(slot->state, &slot->context, value, event->time_us);
+        return false;
+    *value = plan->column == PLAN_NONE ? NULL : &event->values[plan->column];
+    return *value == NULL || (*value)->kind != VALUE_NULL;
+}
+
+void slot_add(struct slot *slot, const struct event *event)
+{
+    const struct value *value;
+    if (select_value(slot, event, &value))
+        slot_add_value(slot, value, event->time_us);
+}
+
+void slot_add_newer(struct slot *slot, const struct event *event)
+{
+    const struct value *value;
+    if (select_value(slot, event, &value))
+        slot_add_newer_value(slot, value, event->time_us);
 }
 
 void slot_merge(struct slot *slot, const struct slot *older)

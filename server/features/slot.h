@@ -25,6 +25,14 @@ static inline bool slot_is_mergeable(const struct slot_plan *plan)
 /* Takes the next older event. */
 void slot_add(struct slot *slot, const struct event *event);
 
+/* Takes the next newer event; the slot is mergeable. */
+void slot_add_newer(struct slot *slot, const struct event *event);
+
+/* Takes a value that its argument and where select (NULL: it has no argument): the next older one, or,
+ * where the slot is mergeable, the next newer one. */
+void slot_add_value(struct slot *slot, const struct value *value, int64_t time_us);
+void slot_add_newer_value(struct slot *slot, const struct value *value, int64_t time_us);
+
 /* The slot is mergeable, and so below. Takes in what lies behind all that it has. */
 void slot_merge(struct slot *slot, const struct slot *older);
 

@@ -20,8 +20,7 @@ void run_merge(struct run *run, const struct run *older)
     run->oldest_us = older->oldest_us;
 }
 
-/* The time of the oldest event that can be inside, as far as T alone decides it. */
-static int64_t window_oldest_us(const struct window *window, int64_t t_us)
+int64_t window_oldest_us(const struct window *window, int64_t t_us)
 {
     switch (window->kind) {
     case WINDOW_SLIDING:

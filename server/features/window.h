@@ -31,6 +31,10 @@ void run_merge(struct run *run, const struct run *older);
  * windows without such a bound (session, last, forever). */
 int64_t window_reach_us(const struct window *window);
 
+/* The time of the oldest event that can be inside at T, as far as T alone decides it; it never goes
+ * back when T goes forward. */
+int64_t window_oldest_us(const struct window *window, int64_t t_us);
+
 /* A window on its way back from T. */
 struct window_walk {
     const struct window *window; /* borrowed */

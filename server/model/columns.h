@@ -7,11 +7,12 @@
 #include "model/answer.h"
 
 enum {
-    COLUMNS_FEATURES_MAX = 4096,          /* of one question, `view.*` counted as what it is */
-    COLUMNS_ROWS_MAX = 10 * 1000,         /* of one answer */
-    COLUMNS_CELLS_MAX = 1000 * 1000,      /* features times rows of one answer */
-    COLUMNS_KEYS_MAX = 64,                /* key columns of one question */
-    COLUMNS_SIZE_MAX = 128 * 1024 * 1024, /* bytes of the texts of one answer */
+    COLUMNS_FEATURES_MAX = 4096,           /* of one question, `view.*` counted as what it is */
+    COLUMNS_ROWS_MAX = 10 * 1000,          /* of one answer, or one chunk of it */
+    COLUMNS_STREAM_ROWS_MAX = 1000 * 1000, /* of an answer in chunks */
+    COLUMNS_CELLS_MAX = 1000 * 1000,       /* features times rows of one answer */
+    COLUMNS_KEYS_MAX = 64,                 /* key columns of one question */
+    COLUMNS_SIZE_MAX = 128 * 1024 * 1024,  /* bytes of the texts of one answer */
 };
 
 /* Values of one key of the entities, one a row: one of strings and ints is there. */

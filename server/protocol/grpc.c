@@ -175,8 +175,7 @@ void grpc_call_send(struct grpc_call *call, struct bytes message)
     char prefix[PREFIX_SIZE] = {0};
     if (call->is_finished)
         return;
-    if (message.size > UINT32_MAX ||
-        session->queued_bytes + message.size + PREFIX_SIZE > GRPC_QUEUED_BYTES_MAX) {
+    if (!grpc_session_may_queue(session, message.size)) {
         grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED,
                          bytes_of_text("too many answers of this connection wait to be read"));
         return;
@@ -584,6 +583,11 @@ size_t grpc_session_calls(const struct grpc_session *session)
 size_t grpc_session_queued_bytes(const struct grpc_session *session)
 {
     return session->queued_bytes;
+}
+
+bool grpc_session_may_queue(const struct grpc_session *session, size_t size)
+{
+    return session->queued_bytes + size + PREFIX_SIZE <= GRPC_QUEUED_BYTES_MAX;
 }
 
 size_t grpc_session_arriving_bytes(const struct grpc_session *session)

@@ -95,6 +95,9 @@ size_t grpc_session_calls(const struct grpc_session *session);
 /* Bytes of answers that could not be sent yet. */
 size_t grpc_session_queued_bytes(const struct grpc_session *session);
 
+/* Whether one more message of that size may wait with them. */
+bool grpc_session_may_queue(const struct grpc_session *session, size_t size);
+
 /* Bytes of requests that are not whole, or not taken. */
 size_t grpc_session_arriving_bytes(const struct grpc_session *session);
 

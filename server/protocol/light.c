@@ -4,6 +4,15 @@
 
 enum { SIZE_SIZE = 4, HEAD_SIZE = 9 /* size, call, kind */ };
 
+/* Whether a client sends frames of that kind and size. */
+static bool body_is_of(unsigned char kind, size_t size)
+{
+    if (kind == LIGHT_CALL)
+        return size >= LIGHT_CALL_HEAD_SIZE;
+    return kind == LIGHT_MESSAGE ||
+           ((kind == LIGHT_CANCEL || kind == LIGHT_END) && size == HEAD_SIZE);
+}
+
 enum light_result light_parse(struct bytes input, struct light_frame *frame, size_t *consumed)
 {
     if (input.size < SIZE_SIZE)
@@ -15,19 +24,18 @@ enum light_result light_parse(struct bytes input, struct light_frame *frame, siz
         return LIGHT_PARTIAL;
     *frame = (struct light_frame){.call = be32_read(input.data + SIZE_SIZE)};
     unsigned char kind = (unsigned char)input.data[HEAD_SIZE - 1];
-    bool is_call = kind == LIGHT_CALL && size + SIZE_SIZE >= LIGHT_CALL_HEAD_SIZE;
-    bool is_cancel = kind == LIGHT_CANCEL && size + SIZE_SIZE == HEAD_SIZE;
-    if (!is_call && !is_cancel)
+    if (!body_is_of(kind, size + SIZE_SIZE))
         return LIGHT_BROKEN;
     if (input.size < size + SIZE_SIZE)
         return LIGHT_PARTIAL;
     *consumed = size + SIZE_SIZE;
     frame->kind = (enum light_kind)kind;
-    if (is_cancel)
-        return LIGHT_FRAME;
-    frame->method = (unsigned char)input.data[HEAD_SIZE];
-    frame->timeout_ms = be32_read(input.data + HEAD_SIZE + 1);
-    frame->message = bytes_of(input.data + LIGHT_CALL_HEAD_SIZE, *consumed - LIGHT_CALL_HEAD_SIZE);
+    if (kind == LIGHT_CALL) {
+        frame->method = (unsigned char)input.data[HEAD_SIZE];
+        frame->timeout_ms = be32_read(input.data + HEAD_SIZE + 1);
+    }
+    size_t head_size = kind == LIGHT_CALL ? LIGHT_CALL_HEAD_SIZE : HEAD_SIZE;
+    frame->message = bytes_of(input.data + head_size, *consumed - head_size);
     return LIGHT_FRAME;
 }
 
@@ -44,6 +52,17 @@ void light_append_answer(uint32_t call, struct bytes message, struct buffer *out
 {
     append_head(call, LIGHT_ANSWER, message.size, out);
     buffer_append(out, message);
+}
+
+void light_append_part(uint32_t call, struct bytes message, struct buffer *out)
+{
+    append_head(call, LIGHT_PART, message.size, out);
+    buffer_append(out, message);
+}
+
+void light_append_done(uint32_t call, struct buffer *out)
+{
+    append_head(call, LIGHT_DONE, 0, out);
 }
 
 void light_append_failure(uint32_t call, unsigned code, struct bytes text, struct buffer *out)

@@ -35,11 +35,11 @@ enum light_kind {
 };
 
 struct light_frame {
-    enum light_kind kind; /* CALL or CANCEL */
+    enum light_kind kind; /* CALL, CANCEL, MESSAGE or END */
     uint32_t call;        /* the peer's number of it */
-    unsigned method;      /* of CALL, as the next two */
+    unsigned method;      /* of CALL, as the next one */
     uint32_t timeout_ms;
-    struct bytes message; /* borrowed from the input */
+    struct bytes message; /* of CALL and MESSAGE; borrowed from the input */
 };
 
 enum light_result {
@@ -52,6 +52,8 @@ enum light_result {
 enum light_result light_parse(struct bytes input, struct light_frame *frame, size_t *consumed);
 
 void light_append_answer(uint32_t call, struct bytes message, struct buffer *out);
+void light_append_part(uint32_t call, struct bytes message, struct buffer *out);
+void light_append_done(uint32_t call, struct buffer *out);
 void light_append_failure(uint32_t call, unsigned code, struct bytes text, struct buffer *out);
 
 #endif

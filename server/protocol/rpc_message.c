@@ -89,13 +89,13 @@ static enum status take_texts(struct bytes message, uint32_t number, const char 
 }
 
 static enum status take_numbers(struct bytes message, uint32_t number, bool is_zigzag,
-                                struct arena *arena, const int64_t **out, size_t *count,
-                                struct error *err)
+                                size_t rows_max, struct arena *arena, const int64_t **out,
+                                size_t *count, struct error *err)
 {
     if (!count_integers(message, number, count))
         return broken("list of integers", err);
-    if (*count > COLUMNS_ROWS_MAX)
-        return too_many("rows", COLUMNS_ROWS_MAX, *count, err);
+    if (*count > rows_max)
+        return too_many("rows", rows_max, *count, err);
     int64_t *integers = ARENA_NEW_ARRAY(arena, *count, int64_t);
     *out = integers;
     return take_integers(message, number, is_zigzag, integers, *count)
@@ -133,6 +133,7 @@ enum {
     GET_AT_US = 3,
     GET_EXCLUSIVE = 4,
     GET_WITH_EVENT_TIMES = 6,
+    GET_CHUNK_ROWS = 8,
     KEY_NAME = 1,
     KEY_STRINGS = 2,
     KEY_INTS = 3,
@@ -156,16 +157,17 @@ enum {
     STATUS_NO_VALUE = 128,
 };
 
-static enum status key_column_parse(struct bytes message, struct arena *arena,
+static enum status key_column_parse(struct bytes message, size_t rows_max, struct arena *arena,
                                     struct key_column *column, struct error *err)
 {
     size_t ints_count = 0;
     *column = (struct key_column){0};
-    enum status status = take_texts(message, KEY_STRINGS, "rows", COLUMNS_ROWS_MAX, arena,
-                                    &column->strings, &column->count, err);
+    enum status status = take_texts(message, KEY_STRINGS, "rows", rows_max, arena, &column->strings,
+                                    &column->count, err);
     column->name = take_text(message, KEY_NAME);
     if (status == STATUS_OK)
-        status = take_numbers(message, KEY_INTS, true, arena, &column->ints, &ints_count, err);
+        status =
+            take_numbers(message, KEY_INTS, true, rows_max, arena, &column->ints, &ints_count, err);
     if (status != STATUS_OK)
         return status;
     if (column->count > 0 && ints_count > 0)
@@ -181,7 +183,7 @@ static enum status key_column_parse(struct bytes message, struct arena *arena,
     return STATUS_OK;
 }
 
-static enum status key_columns_parse(struct bytes message, struct arena *arena,
+static enum status key_columns_parse(struct bytes message, size_t rows_max, struct arena *arena,
                                      struct columns_question *question, struct error *err)
 {
     const struct bytes *messages = NULL;
@@ -191,13 +193,18 @@ static enum status key_columns_parse(struct bytes message, struct arena *arena,
         return status;
     struct key_column *keys = ARENA_NEW_ARRAY(arena, question->keys_count, struct key_column);
     for (size_t i = 0; i < question->keys_count && status == STATUS_OK; i++)
-        status = key_column_parse(messages[i], arena, &keys[i], err);
+        status = key_column_parse(messages[i], rows_max, arena, &keys[i], err);
     question->keys = keys;
     question->rows_count = question->keys_count > 0 ? keys[0].count : 0;
     return status;
 }
 
-enum status rpc_get_parse(struct bytes message, struct arena *arena,
+uint64_t rpc_get_chunk_rows(struct bytes message)
+{
+    return take_integer(message, GET_CHUNK_ROWS);
+}
+
+enum status rpc_get_parse(struct bytes message, size_t rows_max, struct arena *arena,
                           struct columns_question *question, struct error *err)
 {
     *question = (struct columns_question){0};
@@ -205,9 +212,9 @@ enum status rpc_get_parse(struct bytes message, struct arena *arena,
         take_texts(message, GET_FEATURES, "names of features", COLUMNS_FEATURES_MAX, arena,
                    &question->features, &question->features_count, err);
     if (status == STATUS_OK)
-        status = key_columns_parse(message, arena, question, err);
+        status = key_columns_parse(message, rows_max, arena, question, err);
     if (status == STATUS_OK)
-        status = take_numbers(message, GET_AT_US, false, arena, &question->at_us,
+        status = take_numbers(message, GET_AT_US, false, rows_max, arena, &question->at_us,
                               &question->at_count, err);
     if (status != STATUS_OK)
         return status;

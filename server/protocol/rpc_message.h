@@ -15,9 +15,13 @@
 #include "base/status.h"
 #include "model/columns.h"
 
-/* INVALID: no GetFeaturesRequest. LIMIT: more names or rows than columns.h has. */
-MUST_USE enum status rpc_get_parse(struct bytes message, struct arena *arena,
+/* INVALID: no GetFeaturesRequest. LIMIT: more names than columns.h has, or more rows than rows_max.
+ */
+MUST_USE enum status rpc_get_parse(struct bytes message, size_t rows_max, struct arena *arena,
                                    struct columns_question *question, struct error *err);
+
+/* GetFeaturesRequest.chunk_rows, of a message that was parsed. */
+uint64_t rpc_get_chunk_rows(struct bytes message);
 
 /* Appends a GetFeaturesResponse. scratch is the caller's, to be used again. */
 void rpc_get_append(const struct columns *columns, struct buffer *scratch, struct buffer *out);
@@ -40,7 +44,8 @@ struct rpc_file {
     struct bytes text;
 };
 
-/* Of Plan and Apply; *is_promoting is PlanRequest.promote. INVALID: no PlanRequest. LIMIT: more than files_max files. */
+/* Of Plan and Apply; *is_promoting is PlanRequest.promote. INVALID: no PlanRequest. LIMIT: more
+ * than files_max files. */
 MUST_USE enum status rpc_plan_parse(struct bytes message, size_t files_max, struct arena *arena,
                                     const struct rpc_file **files, size_t *files_count,
                                     bool *is_promoting, struct error *err);

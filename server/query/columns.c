@@ -359,7 +359,8 @@ static enum status read_group(struct reading *reading, const struct group *group
 
 /* ---- the whole ---- */
 
-static enum status question_check(const struct columns_question *question, struct error *err)
+enum status query_check_columns(const struct columns_question *question, size_t rows_max,
+                                struct error *err)
 {
     if (question->features_count == 0)
         return error_set(err, STATUS_INVALID, "the request names no feature");
@@ -368,9 +369,9 @@ static enum status question_check(const struct columns_question *question, struc
                          COLUMNS_FEATURES_MAX);
     if (question->rows_count == 0)
         return error_set(err, STATUS_INVALID, "the request has no entity");
-    if (question->rows_count > COLUMNS_ROWS_MAX)
-        return error_set(err, STATUS_LIMIT, "an answer has at most %d rows, asked for %zu",
-                         COLUMNS_ROWS_MAX, question->rows_count);
+    if (question->rows_count > rows_max)
+        return error_set(err, STATUS_LIMIT, "an answer has at most %zu rows, asked for %zu",
+                         rows_max, question->rows_count);
     for (size_t i = 0; i < question->keys_count; i++)
         if (question->keys[i].count != question->rows_count)
             return error_set(
@@ -471,7 +472,7 @@ enum status query_read_columns(struct query *query, const struct columns_questio
     struct reading reading = {
         .query = query, .question = question, .arena = arena, .scratch = scratch};
     const struct columns_view *views = NULL;
-    enum status status = question_check(question, err);
+    enum status status = query_check_columns(question, COLUMNS_ROWS_MAX, err);
     if (status == STATUS_OK)
         status = reading_plan(&reading, err);
     if (status != STATUS_OK)

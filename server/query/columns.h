@@ -16,6 +16,11 @@ struct columns_patience {
     void *context;
 };
 
+/* Whether the question is one, whatever its names mean; so is then each run of its rows that is not
+ * longer than COLUMNS_ROWS_MAX. INVALID, LIMIT (more rows than rows_max among others): err. */
+MUST_USE enum status query_check_columns(const struct columns_question *question, size_t rows_max,
+                                         struct error *err);
+
 /* Reads between query_begin and query_end. `now` is the same for all rows of a view. The answer
  * lies in the arena, and its names in the definitions; scratch is reset, again and again.
  * NOT_FOUND, INVALID, LIMIT, UNAVAILABLE: err says what is wrong with the question. AGAIN: it would

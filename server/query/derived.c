@@ -183,7 +183,7 @@ static void look_at_clocks(struct derived *derived)
     for (size_t i = 0; i < derived->composite->bases_count; i++) {
         struct base_read *base = &derived->bases[i];
         const struct readable *readable = base->target.readable;
-        base->now_us = derived->query->pinned_now_us != NULL
+        base->now_us = derived->query->pinned_now != NULL
                            ? query_now_us(derived->query, &base->target)
                            : source_time_at_us(readable->time, readable->clock, wall_us);
     }
@@ -212,7 +212,7 @@ static enum status read_bases_once(struct derived *derived, struct error *err)
 static enum status read_bases(struct derived *derived, struct error *err)
 {
     struct query *query = derived->query;
-    bool is_alone = derived->composite->bases_count == 1 || query->pinned_now_us != NULL;
+    bool is_alone = derived->composite->bases_count == 1 || query->pinned_now != NULL;
     uint64_t changes = query_storage_changes(query);
     enum status status = read_bases_once(derived, err);
     bool is_unchanged = changes % 2 == 0 && changes == query_storage_changes(query);

@@ -83,17 +83,52 @@ static int64_t readable_at_us(const struct readable *readable, int64_t wall_us)
                                   : source_time_at_us(readable->time, readable->clock, wall_us);
 }
 
-/* Times come before the snapshot, so that it holds all that they count. One look at the wall clock is
- * for all. */
+struct query_now {
+    uint64_t catalog_number;
+    int64_t times_us[]; /* one a readable of that catalog */
+};
+
+/* One look at the wall clock is for all. */
+struct query_now *query_now_take(const struct query *query)
+{
+    const struct catalog *catalog = query->catalog;
+    struct query_now *now =
+        malloc(sizeof(*now) + catalog->readables_count * sizeof(now->times_us[0]));
+    CHECK(now != NULL);
+    int64_t wall_us = clock_now_us();
+    now->catalog_number = catalog->number;
+    for (size_t i = 0; i < catalog->readables_count; i++)
+        now->times_us[i] = readable_at_us(&catalog->readables[i], wall_us);
+    return now;
+}
+
+void query_now_destroy(struct query_now **now)
+{
+    free(*now);
+    *now = NULL;
+}
+
+enum status query_keep_now(struct query *query, const struct query_now *now, struct error *err)
+{
+    if (now->catalog_number != query->catalog->number)
+        return error_set(err, STATUS_UNAVAILABLE,
+                         "the definitions changed while the answer was read; ask again");
+    query->kept_now = now;
+    return STATUS_OK;
+}
+
+void query_forget_now(struct query *query)
+{
+    query->kept_now = NULL;
+}
+
+/* Times come before the snapshot, so that it holds all that they count. */
 void query_pin(struct query *query, bool with_snapshot)
 {
-    size_t count = query->catalog->readables_count;
-    int64_t wall_us = clock_now_us();
-    CHECK(query->pinned_now_us == NULL);
-    query->pinned_now_us = calloc(count + 1, sizeof(*query->pinned_now_us));
-    CHECK(query->pinned_now_us != NULL);
-    for (size_t i = 0; i < count; i++)
-        query->pinned_now_us[i] = readable_at_us(&query->catalog->readables[i], wall_us);
+    CHECK(query->pinned_now == NULL);
+    if (query->kept_now == NULL)
+        query->taken_now = query_now_take(query);
+    query->pinned_now = query->kept_now != NULL ? query->kept_now : query->taken_now;
     if (with_snapshot)
         query->reading.snapshot = query->snapshot =
             storage_snapshot_take(query->storage, query->reading.never_waits);
@@ -103,13 +138,13 @@ void query_unpin(struct query *query)
 {
     query->reading.snapshot = NULL;
     storage_snapshot_release(&query->snapshot);
-    free(query->pinned_now_us);
-    query->pinned_now_us = NULL;
+    query_now_destroy(&query->taken_now);
+    query->pinned_now = NULL;
 }
 
 bool query_is_pinned(const struct query *query)
 {
-    return query->pinned_now_us != NULL;
+    return query->pinned_now != NULL;
 }
 
 uint64_t query_storage_changes(const struct query *query)
@@ -232,9 +267,9 @@ static uint32_t asked_feature(const struct question *question, size_t i)
 
 int64_t query_now_us(const struct query *query, const struct target *target)
 {
-    return query->pinned_now_us == NULL
+    return query->pinned_now == NULL
                ? readable_now_us(target->readable)
-               : query->pinned_now_us[target->readable - query->catalog->readables];
+               : query->pinned_now->times_us[target->readable - query->catalog->readables];
 }
 
 /* The question with its T. false: T is out of history. */

@@ -42,6 +42,18 @@ void query_set_waiting(struct query *query, bool may_wait);
  * before the pin and after the last read. */
 void query_pin(struct query *query, bool with_snapshot);
 void query_unpin(struct query *query);
+/* A now of all that can be read, for answers that are read in several pieces. Owned by the caller;
+ * destroy accepts NULL. */
+struct query_now;
+struct query_now *query_now_take(const struct query *query);
+void query_now_destroy(struct query_now **now);
+
+/* Pins go by that now (borrowed) until it is forgotten. UNAVAILABLE: the definitions in force are others
+ * than when it was taken; err says so. */
+MUST_USE enum status query_keep_now(struct query *query, const struct query_now *now,
+                                    struct error *err);
+void query_forget_now(struct query *query);
+
 bool query_is_pinned(const struct query *query);
 
 /* See storage_changes. */

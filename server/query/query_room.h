@@ -14,7 +14,9 @@ struct query {
     const struct catalog *catalog;    /* the board's; good while is_begun */
     struct storage_reading reading;
     struct storage_snapshot *snapshot; /* owned, while pinned with one */
-    int64_t *pinned_now_us;            /* owned: one a readable, while pinned */
+    const struct query_now *kept_now;   /* borrowed: what pins go by; NULL: the clocks */
+    struct query_now *taken_now;        /* owned: of the pin, where none is kept */
+    const struct query_now *pinned_now; /* one of these two, while pinned */
     struct arena *scan_arena;         /* owned: until the next entity of a scan */
     struct derived_cache *derived;    /* owned: compiled on-demand views */
 };

@@ -534,14 +534,19 @@ void hot_forget(struct hot *hot, uint32_t table_id, struct bytes entity)
     pthread_mutex_unlock(&shard->lock);
 }
 
+static void void_all_tickets(struct shard *shard)
+{
+    for (size_t i = 0; i < STRIPES; i++)
+        atomic_fetch_add_explicit(&shard->stripes[i], 1, memory_order_release);
+}
+
 static void shard_forget_all(struct hot *hot, struct shard *shard)
 {
     struct table *table = atomic_load_explicit(&shard->table, memory_order_relaxed);
     for (size_t i = 0; i <= table->mask; i++)
         while (load(&table->buckets[i]) != NULL)
             drop(hot, shard, &table->buckets[i]);
-    for (size_t i = 0; i < STRIPES; i++)
-        atomic_fetch_add_explicit(&shard->stripes[i], 1, memory_order_release);
+    void_all_tickets(shard);
 }
 
 void hot_forget_all(struct hot *hot)
@@ -565,6 +570,7 @@ static void shard_forget_table(struct hot *hot, struct shard *shard, uint32_t ta
             else
                 place = &entry->next;
     }
+    void_all_tickets(shard);
 }
 
 void hot_forget_table(struct hot *hot, uint32_t table_id)

@@ -84,7 +84,8 @@ void hot_write(struct hot *hot, uint32_t table_id, struct bytes entity,
 void hot_forget(struct hot *hot, uint32_t table_id, struct bytes entity);
 void hot_forget_all(struct hot *hot);
 
-/* Drops what is kept of a table that nobody reads any more. */
+/* Drops what is kept of a table, and voids the tickets: nobody reads it any more, or any of its entities
+ * may have got events. */
 void hot_forget_table(struct hot *hot, uint32_t table_id);
 
 #define HOT_COUNTERS(X)                                                                            \

@@ -1,8 +1,6 @@
-/* The only file that knows RocksDB. */
+/* Opens, writes and reads the database. Only this file, sorted_file.c and what they share know RocksDB. */
 #include "storage/storage.h"
 
-#include <rocksdb/c.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,16 +11,15 @@
 #include "base/log.h"
 #include "base/priority.h"
 #include "storage/batch_rows.h"
+#include "storage/database.h"
 #include "storage/directory.h"
 #include "storage/disk.h"
 #include "storage/hot_tell.h"
 #include "storage/partials.h"
 #include "storage/range.h"
-#include "storage/sharing.h"
 #include "storage/sorted_puts.h"
 
 enum {
-    PATH_SIZE_MAX = 4096,
     BLOCK_SIZE = 8 * 1024,
     BACKGROUND_JOBS = 2,
     LOGGED_BUFFERS_MAX = 4, /* write buffers of data in the write-ahead logs, which a start reads */
@@ -42,28 +39,7 @@ static const char *const family_names[FAMILIES_COUNT] = {"default", "events", "l
 static const int family_compressions[FAMILIES_COUNT] = {
     rocksdb_lz4_compression, rocksdb_lz4_compression, rocksdb_zstd_compression};
 
-struct storage {
-    char path[PATH_SIZE_MAX]; /* of the database */
-    struct sharing sharing;   /* by who reads; who opens the database again takes it alone */
-    rocksdb_t *database;      /* owned, as all below; NULL while it could not be opened again */
-    rocksdb_column_family_handle_t *families[FAMILIES_COUNT];
-    rocksdb_options_t *options;
-    rocksdb_options_t *family_options[FAMILIES_COUNT];
-    rocksdb_block_based_table_options_t *table_options;
-    rocksdb_cache_t *cache;
-    rocksdb_writeoptions_t *write_synced;
-    rocksdb_writeoptions_t *write_unsynced;
-    struct hot *hot;
-    struct partials *partials;
-    int lock_fd;
-    bool is_failed;           /* a write failed: no more of them before it was opened again */
-    uint64_t generation;      /* counts the times that it was opened */
-    _Atomic uint64_t changes; /* see storage_changes */
-    int64_t reopened_mono_us; /* when that was tried last */
-};
-
-/* Turns RocksDB's text (freed here) into a status. */
-static enum status storage_failed(const char *what, char *text, struct error *err)
+enum status storage_failed(const char *what, char *text, struct error *err)
 {
     enum status status = STATUS_IO;
     if (bytes_start_with(bytes_of_text(text), bytes_of_text("Corruption")))
@@ -184,7 +160,7 @@ enum status storage_open(const char *directory, const struct storage_options *op
     if (status != STATUS_OK)
         goto out;
     options_create(storage, options);
-    if (snprintf(storage->path, sizeof(storage->path), "%s/rocksdb", directory) >= PATH_SIZE_MAX) {
+    if (snprintf(storage->path, sizeof(storage->path), "%s/rocksdb", directory) >= STORAGE_PATH_SIZE_MAX) {
         status = error_set(err, STATUS_LIMIT, "the path of the data directory is too long");
         goto out;
     }
@@ -467,6 +443,12 @@ uint64_t storage_changes(const struct storage *storage)
     return atomic_load(&storage->changes);
 }
 
+void storage_note_failure(struct storage *storage)
+{
+    storage->is_failed = true;
+    storage->reopened_mono_us = clock_mono_us();
+}
+
 void storage_heal(struct storage *storage)
 {
     struct error err;
@@ -499,8 +481,7 @@ enum status storage_write(struct storage *storage, struct batch *batch, bool syn
     atomic_fetch_add(&storage->changes, 1);
     if (failure == NULL)
         return STATUS_OK;
-    storage->is_failed = true;
-    storage->reopened_mono_us = clock_mono_us();
+    storage_note_failure(storage);
     return storage_failed("write to the database", failure, err);
 }
 

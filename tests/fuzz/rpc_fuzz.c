@@ -20,7 +20,7 @@ static void parse_get(struct bytes message, struct arena *arena)
 {
     struct columns_question question;
     struct error err;
-    if (rpc_get_parse(message, arena, &question, &err) != STATUS_OK)
+    if (rpc_get_parse(message, COLUMNS_ROWS_MAX, arena, &question, &err) != STATUS_OK)
         return;
     CHECK(question.features_count <= COLUMNS_FEATURES_MAX);
     CHECK(question.keys_count <= COLUMNS_KEYS_MAX && question.rows_count <= COLUMNS_ROWS_MAX);

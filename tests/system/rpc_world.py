@@ -99,7 +99,7 @@ def columns(answer):
     return [Column(answer, column) for column in answer.columns]
 
 
-CALL, CANCEL, ANSWER, FAILED = 1, 2, 3, 4
+CALL, CANCEL, ANSWER, FAILED, MESSAGE, END, PART, DONE = range(1, 9)
 
 
 class Light:
@@ -112,8 +112,14 @@ class Light:
     def send(self, call, method, message, timeout_ms=0):
         self.socket.sendall(light_call(call, method, message, timeout_ms))
 
+    def send_message(self, call, message):
+        self.socket.sendall(light_frame(call, MESSAGE, message))
+
+    def end(self, call):
+        self.socket.sendall(light_frame(call, END))
+
     def cancel(self, call):
-        self.socket.sendall(struct.pack(">IIB", 5, call, CANCEL))
+        self.socket.sendall(light_frame(call, CANCEL))
 
     def _take(self, size):
         while len(self.buffer) < size:
@@ -124,10 +130,14 @@ class Light:
         taken, self.buffer = self.buffer[:size], self.buffer[size:]
         return taken
 
+    def receive_frame(self):
+        """The next frame: (call, kind, body)."""
+        size, call, kind = struct.unpack(">IIB", self._take(9))
+        return call, kind, self._take(size - 5)
+
     def receive(self):
         """The next answer: (call, message), or (call, (code, text))."""
-        size, call, kind = struct.unpack(">IIB", self._take(9))
-        body = self._take(size - 5)
+        call, kind, body = self.receive_frame()
         if kind == FAILED:
             return call, (body[0], body[1:].decode())
         assert kind == ANSWER
@@ -144,6 +154,10 @@ class Light:
 
     def __exit__(self, *_):
         self.socket.close()
+
+
+def light_frame(call, kind, body=b""):
+    return struct.pack(">IIB", len(body) + 5, call, kind) + body
 
 
 def light_call(call, method, message, timeout_ms=0):

@@ -248,7 +248,7 @@ static void requests_written_by_protobuf_c_are_read(void **state)
     struct columns_question question;
     struct error err;
 
-    assert_int_equal(rpc_get_parse(bytes_of(packed, size), arena, &question, &err), STATUS_OK);
+    assert_int_equal(rpc_get_parse(bytes_of(packed, size), COLUMNS_ROWS_MAX, arena, &question, &err), STATUS_OK);
 
     assert_int_equal(question.features_count, 2);
     assert_true(bytes_equal_text(question.features[1], "a@2.*"));
@@ -278,7 +278,7 @@ static void cut_requests_do_no_harm(void **state)
         struct columns_question question;
         struct error err;
         memcpy(copy, whole, size);
-        refused += rpc_get_parse(bytes_of(copy, size), arena, &question, &err) == STATUS_INVALID;
+        refused += rpc_get_parse(bytes_of(copy, size), COLUMNS_ROWS_MAX, arena, &question, &err) == STATUS_INVALID;
         free(copy);
     }
     assert_true(refused > 10);
@@ -293,7 +293,7 @@ static void strings_keep_their_zero_bytes(void **state)
     struct arena *arena = arena_create(4096);
     struct columns_question question;
     struct error err;
-    assert_int_equal(rpc_get_parse(bytes_of(message, sizeof(message) - 1), arena, &question, &err),
+    assert_int_equal(rpc_get_parse(bytes_of(message, sizeof(message) - 1), COLUMNS_ROWS_MAX, arena, &question, &err),
                      STATUS_OK);
     assert_true(bytes_equal(question.keys[0].strings[0], bytes_of("a\0b", 3)));
     arena_destroy(&arena);
