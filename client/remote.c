@@ -70,8 +70,7 @@ enum status remote_check(struct remote *remote, struct error *err)
     if (code == ASOF_OK)
         return STATUS_OK;
     if (code == ASOF_UNAVAILABLE || code == ASOF_DEADLINE_EXCEEDED)
-        return error_set(err, STATUS_UNAVAILABLE, "no server at %s: %.800s; is asofd running?",
-                         remote->address, failure.text);
+        return error_set(err, STATUS_UNAVAILABLE, "%.900s; is asofd running?", failure.text);
     return error_set(err, STATUS_UNAVAILABLE, "%s", failure.text);
 }
 

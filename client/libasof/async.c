@@ -220,7 +220,7 @@ static void connect_on(struct asof_async *async)
         if (code == ASOF_OK)
             timer_set(async, async->connect_until_us);
     }
-    if (wire->state == WIRE_OPEN)
+    if (wire->state == WIRE_OPEN || wire->state == WIRE_CONNECTING)
         return;
     take_refusal(async);
     wire_fini(wire);
