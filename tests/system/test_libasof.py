@@ -16,7 +16,7 @@ from rpc_world import ANSWER, FAILED, Light, Rpc, messages, request
 from test_rpc import DEFINITIONS, KEYS, random_event, resp_key, same_scalar
 
 PART, DONE = 7, 8
-BUILD = pathlib.Path(ASOFD).resolve().parent
+BUILD = pathlib.Path(ASOFD).absolute().parent
 SANITIZER = BUILD.name.removeprefix("san-").replace("-", ",") if BUILD.name.startswith("san-") else None
 COUNTS = """
 sources:
