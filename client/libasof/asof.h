@@ -124,6 +124,7 @@ ASOF_API void asof_client_destroy(struct asof_client **client);
  * once it was fired. */
 struct asof_cancel;
 
+/* NULL: the process has no descriptor left for it. */
 ASOF_API struct asof_cancel *asof_cancel_create(void);
 ASOF_API void asof_cancel_destroy(struct asof_cancel **cancel);
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -378,6 +379,27 @@ static void run_stream(char **arguments)
     asof_stream_destroy(&stream);
 }
 
+/* fork: the parent's client refuses to work in the child, where another one does. */
+static void run_fork(const char *address)
+{
+    struct asof_client *own = NULL;
+    int state;
+    check(asof_check(client, NULL, &error));
+    pid_t child = fork();
+    if (child == 0) {
+        require(asof_check(client, NULL, &error) == ASOF_FAILED_PRECONDITION,
+                "the child is refused");
+        asof_client_destroy(&client);
+        check(asof_client_create(address, NULL, &own, &error));
+        check(asof_check(own, NULL, &error));
+        asof_client_destroy(&own);
+        exit(0);
+    }
+    require(waitpid(child, &state, 0) == child && state == 0, "the child is well");
+    check(asof_check(client, NULL, &error));
+    printf("forked\n");
+}
+
 int main(int argc, char **argv)
 {
     const char *retries = getenv("RETRIES");
@@ -392,6 +414,8 @@ int main(int argc, char **argv)
         run_get();
     else if (strcmp(argv[2], "check") == 0)
         check(asof_check(client, NULL, &error));
+    else if (strcmp(argv[2], "fork") == 0)
+        run_fork(argv[1]);
     else if (strcmp(argv[2], "load") == 0 && argc == 7)
         run_load(arguments);
     else if (strcmp(argv[2], "call") == 0 && argc == 5)

@@ -256,6 +256,10 @@ def test_pushes_over_a_stream(counting, programs):
     assert "NOT_FOUND: " in said and "arrival 3 events 0" in said
 
 
+def test_a_client_stays_with_its_process(counting, programs):
+    assert programs.run(address(counting), "fork") == "forked"
+
+
 def test_nobody_there(programs):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
