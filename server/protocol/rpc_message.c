@@ -103,6 +103,47 @@ static enum status take_numbers(struct bytes message, uint32_t number, bool is_z
                : broken("list of integers", err);
 }
 
+/* Counts the doubles of a repeated field, packed or not. false: they are cut. */
+static bool count_doubles(struct bytes message, uint32_t number, size_t *count)
+{
+    struct protobuf_field field;
+    *count = 0;
+    while (protobuf_next(&message, &field) == PROTOBUF_FIELD) {
+        if (field.number != number)
+            continue;
+        if (field.wire == PROTOBUF_BYTES && field.bytes.size % sizeof(double) != 0)
+            return false;
+        *count += field.wire == PROTOBUF_BYTES ? field.bytes.size / sizeof(double)
+                                               : field.wire == PROTOBUF_FIXED64;
+    }
+    return true;
+}
+
+static double double_of(uint64_t bits)
+{
+    double real;
+    memcpy(&real, &bits, sizeof(real));
+    return real;
+}
+
+/* Collects them; they were counted. */
+static void take_doubles(struct bytes message, uint32_t number, double *out)
+{
+    struct protobuf_field field;
+    while (protobuf_next(&message, &field) == PROTOBUF_FIELD) {
+        uint64_t little;
+        if (field.number != number)
+            continue;
+        if (field.wire == PROTOBUF_FIXED64)
+            *out++ = double_of(field.integer);
+        for (; field.wire == PROTOBUF_BYTES && field.bytes.size > 0;
+             field.bytes = bytes_after(field.bytes, sizeof(little))) {
+            memcpy(&little, field.bytes.data, sizeof(little));
+            *out++ = double_of(le64toh(little));
+        }
+    }
+}
+
 /* The last field of that number that is an integer, as protobuf has it; 0: there is none. */
 static uint64_t take_integer(struct bytes message, uint32_t number)
 {
@@ -124,6 +165,85 @@ static struct bytes take_text(struct bytes message, uint32_t number)
     return text;
 }
 
+/* ---- columns of values ---- */
+
+/* Fields of RequestColumn and of EventColumn. */
+enum {
+    VALUES_NAME = 1,
+    VALUES_STRINGS = 2,
+    VALUES_INTS = 3,
+    VALUES_DOUBLES = 4,
+    VALUES_NULLS = 5,
+};
+
+static enum status refuse_column(const struct value_column *column, const char *what,
+                                 struct error *err)
+{
+    char shown[NAME_SIZE_MAX + 1];
+    return error_set(err, STATUS_INVALID, "column '%s' %s",
+                     bytes_to_text(column->name, shown, sizeof(shown)), what);
+}
+
+static enum status doubles_parse(struct bytes message, size_t count_max, struct arena *arena,
+                                 const double **out, size_t *count, struct error *err)
+{
+    if (!count_doubles(message, VALUES_DOUBLES, count))
+        return broken("list of doubles", err);
+    if (*count > count_max)
+        return too_many("values of a column", count_max, *count, err);
+    double *doubles = ARENA_NEW_ARRAY(arena, *count, double);
+    take_doubles(message, VALUES_DOUBLES, doubles);
+    *out = *count > 0 ? doubles : NULL;
+    return STATUS_OK;
+}
+
+static enum status value_column_parse(struct bytes message, size_t count_max, struct arena *arena,
+                                      struct value_column *column, struct error *err)
+{
+    size_t strings_count = 0;
+    size_t ints_count = 0;
+    size_t doubles_count = 0;
+    *column = (struct value_column){0};
+    enum status status = take_texts(message, VALUES_STRINGS, "values of a column", count_max, arena,
+                                    &column->strings, &strings_count, err);
+    if (status == STATUS_OK)
+        status = take_numbers(message, VALUES_INTS, true, count_max, arena, &column->ints,
+                              &ints_count, err);
+    if (status == STATUS_OK)
+        status = doubles_parse(message, count_max, arena, &column->doubles, &doubles_count, err);
+    if (status != STATUS_OK)
+        return status;
+    column->name = take_text(message, VALUES_NAME);
+    column->nulls = take_text(message, VALUES_NULLS);
+    column->count = strings_count + ints_count + doubles_count;
+    if (ints_count == 0)
+        column->ints = NULL;
+    if (column->count != strings_count && column->count != ints_count &&
+        column->count != doubles_count)
+        return refuse_column(column, "has values of several kinds", err);
+    if (column->nulls.size > 0 && column->nulls.size != column->count)
+        return refuse_column(column, "has nulls for another number of values", err);
+    return STATUS_OK;
+}
+
+/* The columns of a repeated field. */
+static enum status value_columns_parse(struct bytes message, uint32_t number, size_t columns_max,
+                                       size_t count_max, struct arena *arena,
+                                       const struct value_column **out, size_t *count,
+                                       struct error *err)
+{
+    const struct bytes *messages = NULL;
+    enum status status =
+        take_texts(message, number, "columns", columns_max, arena, &messages, count, err);
+    if (status != STATUS_OK)
+        return status;
+    struct value_column *columns = ARENA_NEW_ARRAY(arena, *count, struct value_column);
+    for (size_t i = 0; i < *count && status == STATUS_OK; i++)
+        status = value_column_parse(messages[i], count_max, arena, &columns[i], err);
+    *out = columns;
+    return status;
+}
+
 /* ---- GetFeatures ---- */
 
 /* Fields of proto/asof/v1/feature_store.proto. */
@@ -132,7 +252,9 @@ enum {
     GET_KEYS = 2,
     GET_AT_US = 3,
     GET_EXCLUSIVE = 4,
+    GET_REQUEST = 5,
     GET_WITH_EVENT_TIMES = 6,
+    GET_WITHOUT_STATUSES = 7,
     GET_CHUNK_ROWS = 8,
     KEY_NAME = 1,
     KEY_STRINGS = 2,
@@ -216,8 +338,12 @@ enum status rpc_get_parse(struct bytes message, size_t rows_max, struct arena *a
     if (status == STATUS_OK)
         status = take_numbers(message, GET_AT_US, false, rows_max, arena, &question->at_us,
                               &question->at_count, err);
+    if (status == STATUS_OK)
+        status = value_columns_parse(message, GET_REQUEST, COLUMNS_REQUEST_MAX, rows_max, arena,
+                                     &question->request, &question->request_count, err);
     if (status != STATUS_OK)
         return status;
+    question->is_without_statuses = take_integer(message, GET_WITHOUT_STATUSES) != 0;
     question->is_exclusive = take_integer(message, GET_EXCLUSIVE) != 0;
     question->has_event_times = take_integer(message, GET_WITH_EVENT_TIMES) != 0;
     return STATUS_OK;
@@ -257,20 +383,28 @@ static bool value_is_there(const struct value *value)
     return value->kind != VALUE_NULL && value->kind != VALUE_OVERFLOW;
 }
 
-static void append_statuses(const struct column *column, size_t rows, struct buffer *out)
+/* The byte of a row; without statuses only whether there is a value. */
+static unsigned status_byte(const struct column *column, size_t row, bool is_without)
+{
+    bool is_there = value_is_there(&column->values[row]);
+    if (is_without)
+        return is_there ? status_number(FEATURE_PRESENT) : STATUS_NO_VALUE;
+    return status_number(column->statuses[row]) | (is_there ? 0 : STATUS_NO_VALUE);
+}
+
+static void append_statuses(const struct column *column, size_t rows, bool is_without,
+                            struct buffer *out)
 {
     bool is_all_present = true;
     for (size_t i = 0; i < rows && is_all_present; i++)
-        is_all_present =
-            column->statuses[i] == FEATURE_PRESENT && value_is_there(&column->values[i]);
+        is_all_present = status_byte(column, i, is_without) == status_number(FEATURE_PRESENT);
     if (is_all_present)
         return;
     protobuf_append_tag(out, COLUMN_STATUSES, PROTOBUF_BYTES);
     varint_append(out, rows);
     unsigned char *bytes = (unsigned char *)buffer_reserve(out, rows);
     for (size_t i = 0; i < rows; i++)
-        bytes[i] = (unsigned char)(status_number(column->statuses[i]) |
-                                   (value_is_there(&column->values[i]) ? 0 : STATUS_NO_VALUE));
+        bytes[i] = (unsigned char)status_byte(column, i, is_without);
     buffer_added(out, rows);
 }
 
@@ -355,7 +489,8 @@ static void append_lists(const struct column *column, size_t rows, struct buffer
         varint_append(out, list_count(&column->values[i]));
 }
 
-static void append_column(const struct column *column, size_t rows, struct buffer *out)
+static void append_column(const struct column *column, size_t rows, bool is_without_statuses,
+                          struct buffer *out)
 {
     protobuf_append_tag(out, COLUMN_FEATURE, PROTOBUF_BYTES);
     varint_append(out, column->view.size + 1 + column->feature.size);
@@ -366,7 +501,7 @@ static void append_column(const struct column *column, size_t rows, struct buffe
     protobuf_append_integer(out, COLUMN_KIND, kind_number(column->type.kind));
     protobuf_append_integer(out, COLUMN_DIGITS, column->type.digits);
     protobuf_append_integer(out, COLUMN_IS_LIST, column->type.is_list);
-    append_statuses(column, rows, out);
+    append_statuses(column, rows, is_without_statuses, out);
     if (column->type.is_list)
         append_lists(column, rows, out);
     else
@@ -399,7 +534,7 @@ void rpc_get_append(const struct columns *columns, struct buffer *scratch, struc
     protobuf_append_integer(out, ANSWER_ROWS, rows);
     for (size_t i = 0; i < columns->columns_count; i++) {
         scratch->start = scratch->size = 0;
-        append_column(&columns->columns[i], rows, scratch);
+        append_column(&columns->columns[i], rows, columns->is_without_statuses, scratch);
         protobuf_append_item(out, ANSWER_COLUMNS, buffer_bytes(scratch));
     }
     for (size_t i = 0; i < columns->views_count; i++) {
@@ -411,7 +546,36 @@ void rpc_get_append(const struct columns *columns, struct buffer *scratch, struc
 
 /* ---- Push ---- */
 
-enum { PUSH_SOURCE = 1, PUSH_JSON = 2, PUSH_PRODUCER = 3, PUSH_SEQUENCE = 4, PUSHED_EVENTS = 1 };
+enum {
+    PUSH_SOURCE = 1,
+    PUSH_JSON = 2,
+    PUSH_PRODUCER = 3,
+    PUSH_SEQUENCE = 4,
+    PUSH_COLUMNS = 5,
+    PUSHED_EVENTS = 1,
+};
+
+/* Events as columns, in place of JSON. */
+static enum status push_columns_parse(struct bytes message, size_t events_max, struct arena *arena,
+                                      struct rpc_push_request *request, struct error *err)
+{
+    enum status status =
+        value_columns_parse(message, PUSH_COLUMNS, RPC_PUSH_COLUMNS_MAX, events_max, arena,
+                            &request->columns, &request->columns_count, err);
+    if (status != STATUS_OK || request->columns_count == 0)
+        return status;
+    if (request->events_count > 0)
+        return error_set(err, STATUS_INVALID, "events are JSON or columns, not both");
+    request->events = NULL;
+    request->events_count = request->columns[0].count;
+    if (request->events_count * request->columns_count > RPC_PUSH_CELLS_MAX)
+        return error_set(err, STATUS_LIMIT, "a push has at most %d values in columns, got %zu",
+                         RPC_PUSH_CELLS_MAX, request->events_count * request->columns_count);
+    for (size_t i = 1; i < request->columns_count; i++)
+        if (request->columns[i].count != request->events_count)
+            return refuse_column(&request->columns[i], "has not as many values as the first", err);
+    return STATUS_OK;
+}
 
 enum status rpc_push_parse(struct bytes message, size_t events_max, struct arena *arena,
                            struct rpc_push_request *request, struct error *err)
@@ -419,6 +583,8 @@ enum status rpc_push_parse(struct bytes message, size_t events_max, struct arena
     *request = (struct rpc_push_request){0};
     enum status status = take_texts(message, PUSH_JSON, "events", events_max, arena,
                                     &request->events, &request->events_count, err);
+    if (status == STATUS_OK)
+        status = push_columns_parse(message, events_max, arena, request, err);
     if (status != STATUS_OK)
         return status;
     request->source = take_text(message, PUSH_SOURCE);
