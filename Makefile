@@ -30,7 +30,8 @@ SERVER_LIBS = -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl -lsqlite3
 CLIENT_LIBS = -lhiredis -lyajl -lm
 
 SERVER_SOURCES = $(filter-out server/main.c,$(wildcard server/*/*.c)) $(wildcard migrations/*.c)
-CLIENT_SOURCES = $(filter-out client/main.c,$(wildcard client/*.c))
+LIBASOF_SOURCES = $(filter-out client/libasof/example.c,$(wildcard client/libasof/*.c))
+CLIENT_SOURCES = $(filter-out client/main.c,$(wildcard client/*.c)) $(LIBASOF_SOURCES)
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c))
 FUZZERS = $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_SECONDS ?= 10
@@ -40,7 +41,7 @@ Q = $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@echo "  $(1)")
 object = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
-all: $(BUILD)/asofd $(BUILD)/asof $(BUILD)/libduckdb.so ## build asofd and asof
+all: $(BUILD)/asofd $(BUILD)/asof $(BUILD)/libasof.a $(BUILD)/libasof.so $(BUILD)/libduckdb.so ## build asofd, asof and libasof
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1 /' | \
@@ -62,6 +63,28 @@ $(BUILD)/server.a: $(call object,$(SERVER_SOURCES))
 
 $(BUILD)/client.a: $(call object,$(CLIENT_SOURCES))
 	$(Q)rm -f $@ && ar rcs $@ $^
+
+# libasof, with what it takes of the server's rooms; nothing but asof_* is seen from outside, also in the archive.
+LIBASOF_SONAME = libasof.so.0
+LIBASOF_TAKES = $(patsubst %,server/base/%.c,arena buffer bytes check clock number status) server/protocol/protobuf.c
+LIBASOF_OBJECTS = $(patsubst %.c,$(BUILD)/obj/pic/%.o,$(LIBASOF_SOURCES) $(LIBASOF_TAKES))
+LIBASOF_FLAGS = $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -fvisibility=hidden
+
+$(BUILD)/obj/pic/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC $@)
+	$(Q)$(CC) $(LIBASOF_FLAGS) -c -o $@ $<
+
+$(BUILD)/libasof.so: $(LIBASOF_OBJECTS)
+	$(call say,LD $@)
+	$(Q)$(CC) $(filter-out -pie,$(LDFLAGS)) -shared -Wl,-soname,$(LIBASOF_SONAME) -o $@ $^ -lpthread -lm
+	$(Q)ln -sf libasof.so $(BUILD)/$(LIBASOF_SONAME)
+
+$(BUILD)/libasof.a: $(LIBASOF_OBJECTS)
+	$(call say,AR $@)
+	$(Q)ld -r -o $(BUILD)/obj/pic/libasof.o $^
+	$(Q)objcopy --localize-hidden $(BUILD)/obj/pic/libasof.o
+	$(Q)rm -f $@ && ar rcs $@ $(BUILD)/obj/pic/libasof.o
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)

@@ -43,6 +43,7 @@ bool value_column_text(const struct value_column *column, size_t row,
 struct columns_question {
     const struct bytes *features; /* "view.feature", "view@2.feature", "view.*" */
     size_t features_count;
+    struct bytes names; /* as the request spells them: of the same bytes, the same; or empty */
     const struct key_column *keys;
     size_t keys_count;
     size_t rows_count;
