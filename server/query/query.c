@@ -320,18 +320,23 @@ static void want_partials(struct query *query, const struct target *target,
                               report->longest.oldest_us, report->longest.newest_us);
 }
 
+int64_t query_kept_from_us(const struct query *query, const struct target *target)
+{
+    int64_t history_us = target->view->history_us;
+    if (history_us == DURATION_NONE)
+        return INT64_MIN;
+    int64_t now_us = query->snapshot_now == NULL
+                         ? readable_now_us(target->readable)
+                         : query->snapshot_now->times_us[target->readable - query->catalog->readables];
+    return now_us - history_us;
+}
+
 /* Whether what T needs may have been taken out since the question was asked, or before the state that is
  * read. */
 static bool is_out_of_history(const struct query *query, const struct target *target,
                               const struct question *question)
 {
-    int64_t history_us = target->view->history_us;
-    if (history_us == DURATION_NONE)
-        return false;
-    int64_t now_us = query->snapshot_now == NULL
-                         ? readable_now_us(target->readable)
-                         : query->snapshot_now->times_us[target->readable - query->catalog->readables];
-    return counted_us(question) < now_us - history_us;
+    return counted_us(question) < query_kept_from_us(query, target);
 }
 
 /* What of the entity's events may count at T. */

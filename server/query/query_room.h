@@ -58,6 +58,9 @@ struct bytes query_value_text(const struct value *value, struct buffer *scratch,
 
 /* ---- query.c ---- */
 
+/* What counts at T's before this may have been taken out of the state that is read. */
+int64_t query_kept_from_us(const struct query *query, const struct target *target);
+
 struct target query_target_of(const struct readable *readable);
 
 /* ---- derived.c ---- */
