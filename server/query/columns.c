@@ -9,6 +9,7 @@
 #include "features/features.h"
 #include "model/entity.h"
 #include "query/columns_plan.h"
+#include "query/query_room.h"
 
 enum { ROWS_AT_A_TIME = 16 }; /* whose memory is fetched ahead; patience is asked between them */
 
@@ -20,7 +21,7 @@ struct group {
     int64_t *now_us; /* the T of all rows, where none was asked */
 };
 
-struct reading {
+struct columns_reading {
     struct query *query;
     const struct columns_question *question;
     struct arena *arena;
@@ -31,7 +32,6 @@ struct reading {
     size_t groups_count;
     size_t size_bytes; /* of texts so far */
     size_t rows_hit;   /* that finished rows answered */
-    struct buffer key; /* owned: of the entity being encoded */
 };
 
 /* ---- entities ---- */
@@ -62,11 +62,11 @@ static enum status key_append(const struct field_definition *field, const struct
 }
 
 /* The encoded entity of the row, in scratch. */
-static enum status reading_encode(struct reading *reading, const struct group *group, size_t row,
-                                  struct bytes *entity, struct error *err)
+static enum status reading_encode(struct columns_reading *reading, const struct group *group,
+                                  size_t row, struct bytes *entity, struct error *err)
 {
     const struct view_definition *view = group->target.view;
-    struct buffer *key = &reading->key;
+    struct buffer *key = &reading->query->key;
     enum status status = STATUS_OK;
     key->start = key->size = 0;
     for (size_t i = 0; i < view->keys_count && status == STATUS_OK; i++)
@@ -83,7 +83,7 @@ static enum status reading_encode(struct reading *reading, const struct group *g
 /* ---- values ---- */
 
 /* Copies a value out of scratch. Items of lists are no lists. */
-static struct value reading_copy(struct reading *reading, const struct value *value)
+static struct value reading_copy(struct columns_reading *reading, const struct value *value)
 {
     struct value copy = *value;
     if (value->kind == VALUE_STRING) {
@@ -93,7 +93,7 @@ static struct value reading_copy(struct reading *reading, const struct value *va
     return copy;
 }
 
-static struct value reading_copy_list(struct reading *reading, const struct value *value)
+static struct value reading_copy_list(struct columns_reading *reading, const struct value *value)
 {
     struct value copy = *value;
     struct value *items = ARENA_NEW_ARRAY(reading->arena, value->list.count, struct value);
@@ -104,7 +104,7 @@ static struct value reading_copy_list(struct reading *reading, const struct valu
     return copy;
 }
 
-static enum status reading_check_size(const struct reading *reading, struct error *err)
+static enum status reading_check_size(const struct columns_reading *reading, struct error *err)
 {
     if (reading->size_bytes <= COLUMNS_SIZE_MAX)
         return STATUS_OK;
@@ -123,7 +123,7 @@ static void group_note_row(const struct group *group, size_t row, int64_t t_us, 
         group->view->event_times_us[row] = is_found ? event_time_us : COLUMNS_NO_EVENT_TIME;
 }
 
-static struct column *group_column(const struct reading *reading, const struct group *group,
+static struct column *group_column(const struct columns_reading *reading, const struct group *group,
                                    size_t i)
 {
     return &reading->columns[group->plan->columns[i]];
@@ -148,7 +148,7 @@ static bool cell_value(const struct hot_cell *cell, struct type type, int64_t co
 }
 
 /* Of a finished row. AGAIN: it does not know all that is asked. */
-static enum status read_row_cells(struct reading *reading, const struct group *group,
+static enum status read_row_cells(struct columns_reading *reading, const struct group *group,
                                   const struct hot_row *finished, int64_t counted_us, size_t row,
                                   struct error *err)
 {
@@ -168,7 +168,7 @@ static enum status read_row_cells(struct reading *reading, const struct group *g
 }
 
 /* By way of finished rows. */
-static enum status read_row_texts(struct reading *reading, const struct group *group,
+static enum status read_row_texts(struct columns_reading *reading, const struct group *group,
                                   const struct target *target, struct moment moment, size_t row,
                                   struct error *err)
 {
@@ -190,7 +190,7 @@ static enum status read_row_texts(struct reading *reading, const struct group *g
     return status == STATUS_OK ? reading_check_size(reading, err) : status;
 }
 
-static enum status read_row_values(struct reading *reading, const struct group *group,
+static enum status read_row_values(struct columns_reading *reading, const struct group *group,
                                    const struct target *target, struct moment moment, size_t row,
                                    struct error *err)
 {
@@ -222,7 +222,7 @@ static struct moment moment_of(const struct columns_question *question, size_t r
 }
 
 /* Reads as of now, by the finished row at that place if there is one. */
-static enum status read_row_now(struct reading *reading, const struct group *group,
+static enum status read_row_now(struct columns_reading *reading, const struct group *group,
                                 const struct target *target, uint64_t place, size_t row,
                                 struct error *err)
 {
@@ -241,8 +241,8 @@ static enum status read_row_now(struct reading *reading, const struct group *gro
 }
 
 /* Reads rows from first on, at most ROWS_AT_A_TIME of them: first the memory of all is fetched. */
-static enum status read_some_rows(struct reading *reading, const struct group *group, size_t first,
-                                  size_t count, struct error *err)
+static enum status read_some_rows(struct columns_reading *reading, const struct group *group,
+                                  size_t first, size_t count, struct error *err)
 {
     struct target targets[ROWS_AT_A_TIME];
     uint64_t places[ROWS_AT_A_TIME];
@@ -270,7 +270,7 @@ static enum status read_some_rows(struct reading *reading, const struct group *g
     return status;
 }
 
-static enum status read_group(struct reading *reading, const struct group *group,
+static enum status read_group(struct columns_reading *reading, const struct group *group,
                               const struct columns_patience *patience, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -318,7 +318,7 @@ enum status query_check_columns(const struct columns_question *question, size_t 
 }
 
 /* Makes room for what the plan reads. */
-static enum status reading_start(struct reading *reading, const struct columns_plan *plan,
+static enum status reading_start(struct columns_reading *reading, const struct columns_plan *plan,
                                  struct error *err)
 {
     size_t rows = reading->question->rows_count;
@@ -344,7 +344,7 @@ static enum status reading_start(struct reading *reading, const struct columns_p
     return STATUS_OK;
 }
 
-static struct columns_view *reading_make_views(struct reading *reading)
+static struct columns_view *reading_make_views(struct columns_reading *reading)
 {
     const struct columns_question *question = reading->question;
     struct columns_view *views =
@@ -369,7 +369,7 @@ static struct columns_view *reading_make_views(struct reading *reading)
 }
 
 /* Reads all groups with one now, and, with a snapshot, in one state. */
-static enum status read_groups(struct reading *reading, bool with_snapshot,
+static enum status read_groups(struct columns_reading *reading, bool with_snapshot,
                                const struct columns_patience *patience,
                                const struct columns_view **views, struct error *err)
 {
@@ -383,7 +383,7 @@ static enum status read_groups(struct reading *reading, bool with_snapshot,
     return status;
 }
 
-static bool reading_has_derived(const struct reading *reading)
+static bool reading_has_derived(const struct columns_reading *reading)
 {
     bool has_derived = false;
     for (size_t i = 0; i < reading->groups_count; i++)
@@ -396,7 +396,7 @@ enum status query_read_columns(struct query *query, const struct columns_questio
                                const struct columns_patience *patience, struct arena *arena,
                                struct arena *scratch, struct columns *columns, struct error *err)
 {
-    struct reading reading = {
+    struct columns_reading reading = {
         .query = query, .question = question, .arena = arena, .scratch = scratch};
     const struct columns_view *views = NULL;
     const struct columns_plan *plan = NULL;
@@ -412,7 +412,6 @@ enum status query_read_columns(struct query *query, const struct columns_questio
     bool is_one_state = changes % 2 == 0 && changes == query_storage_changes(query);
     if (status == STATUS_OK && !is_one_state && reading_has_derived(&reading))
         status = read_groups(&reading, true, patience, &views, err);
-    buffer_fini(&reading.key);
     query_count_rows(query, reading.rows_hit);
     *columns = (struct columns){.rows_count = question->rows_count,
                                 .columns = reading.columns,

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/number.h"
 #include "base/suggest.h"
+#include "query/columns.h"
 #include "query/query_room.h"
 
 enum { ARENA_CHUNK_SIZE = 4096 };
@@ -26,13 +27,14 @@ struct row {
     struct arena *arena; /* owned; NULL: it was never used */
     struct columns_plan plan;
     uint64_t catalog_number;
-    struct bytes names;
+    struct columns_names names;
     const struct bytes *keys;
     size_t keys_count;
     uint64_t used; /* larger: more recently; 0: there is no plan */
 };
 
 struct columns_plans {
+    const struct row *latest;       /* borrowed: the one that was asked for last, or NULL */
     struct row rows[PLANS_MAX + 1]; /* the last is of names that are not remembered */
     uint64_t clock;
 };
@@ -206,7 +208,7 @@ static bool row_is(const struct row *row, const struct columns_question *questio
                    uint64_t catalog_number)
 {
     if (row->used == 0 || row->catalog_number != catalog_number ||
-        row->keys_count != question->keys_count || !bytes_equal(row->names, question->names))
+        row->keys_count != question->keys_count || !bytes_equal(row->names.bytes, question->names))
         return false;
     for (size_t i = 0; i < row->keys_count; i++)
         if (!bytes_equal(row->keys[i], question->keys[i].name))
@@ -244,13 +246,28 @@ static void remember(struct row *row, const struct columns_question *question)
         keys[i] = arena_copy(row->arena, question->keys[i].name);
     row->keys = keys;
     row->keys_count = question->keys_count;
-    row->names = arena_copy(row->arena, question->names);
+    struct bytes names = arena_copy(row->arena, question->names);
+    struct bytes *features = ARENA_NEW_ARRAY(row->arena, question->features_count, struct bytes);
+    for (size_t i = 0; i < question->features_count; i++)
+        features[i] = arena_copy(row->arena, question->features[i]);
+    row->names = (struct columns_names){names, features, question->features_count};
+}
+
+static void make_heads(const struct columns_question *question, struct column *columns,
+                       size_t count, struct arena *arena)
+{
+    struct buffer head = {0};
+    for (size_t i = 0; i < count && question->append_head != NULL; i++) {
+        buffer_reset(&head, SIZE_MAX);
+        question->append_head(&columns[i], &head);
+        columns[i].head = arena_copy(arena, buffer_bytes(&head));
+    }
+    buffer_fini(&head);
 }
 
 static enum status make_plan(struct query *query, const struct columns_question *question,
                              struct row *row, struct error *err)
 {
-    arena_destroy(&row->arena);
     *row = (struct row){.arena = arena_create(ARENA_CHUNK_SIZE)};
     struct planning planning = {.query = query, .question = question, .arena = row->arena};
     enum status status = planning_run(&planning, err);
@@ -261,6 +278,9 @@ static enum status make_plan(struct query *query, const struct columns_question 
                                       .columns = planning.columns,
                                       .columns_count = planning.columns_count};
     row->catalog_number = query_catalog_number(query);
+    make_heads(question, planning.columns, planning.columns_count, row->arena);
+    if (question->names.size > 0)
+        remember(row, question);
     return STATUS_OK;
 }
 
@@ -281,6 +301,12 @@ void columns_plans_destroy(struct columns_plans **plans)
     *plans = NULL;
 }
 
+struct columns_names query_latest_names(const struct query *query)
+{
+    const struct row *latest = query->plans->latest;
+    return latest == NULL ? (struct columns_names){0} : latest->names;
+}
+
 enum status columns_plan_find(struct query *query, const struct columns_question *question,
                               const struct columns_plan **plan, struct error *err)
 {
@@ -289,13 +315,15 @@ enum status columns_plan_find(struct query *query, const struct columns_question
         question->names.size == 0 ? NULL : find_row(plans, question, query_catalog_number(query));
     if (row == NULL) {
         row = choose_row(plans, question);
+        struct arena *old = row->arena; /* the question may borrow its names from there */
+        plans->latest = NULL;
         enum status status = make_plan(query, question, row, err);
+        arena_destroy(&old);
         if (status != STATUS_OK)
             return status;
-        if (row != &plans->rows[PLANS_MAX])
-            remember(row, question);
     }
     row->used = ++plans->clock;
+    plans->latest = row;
     *plan = &row->plan;
     return STATUS_OK;
 }
