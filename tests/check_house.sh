@@ -7,13 +7,14 @@ broken=0
 room_of() { # the room of a file's path
     case $1 in
         server/main.c) echo main ;;
+        client/libasof/*) echo libasof ;;
         client/*) echo client ;;
         migrations/*) echo migrations ;;
         server/*/*) local rest=${1#server/}; echo "${rest%%/*}" ;;
     esac
 }
 
-for file in server/*.c server/*/*.[ch] client/*.[ch] migrations/*.[ch]; do
+for file in server/*.c server/*/*.[ch] client/*.[ch] client/libasof/*.[ch] migrations/*.[ch]; do
     room=$(room_of "$file")
     allowed=$(awk -v room="$room" '$1 == room { for (i = 2; i <= NF; i++) print $i }' server/LAYERS)
     while read -r included; do

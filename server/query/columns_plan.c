@@ -126,22 +126,32 @@ struct asked {
     size_t count;
 };
 
-static enum status planning_resolve(struct planning *planning, struct bytes text,
-                                    struct asked *asked, struct error *err)
+enum status columns_find_features(struct query *query, struct bytes text, struct target *target,
+                                  uint32_t *first, size_t *count, struct error *err)
 {
     struct feature_name name = {0};
-    struct target target = {0};
     enum status status = name_split(text, &name, err);
     if (status == STATUS_OK)
-        status = query_find_view(planning->query, name.view, name.number, &target, err);
+        status = query_find_view(query, name.view, name.number, target, err);
     if (status != STATUS_OK)
         return status;
     bool is_all = bytes_equal_text(name.feature, "*");
-    ssize_t feature = is_all ? 0 : feature_find(target.view, name.feature);
+    ssize_t feature = is_all ? 0 : feature_find(target->view, name.feature);
     if (feature < 0)
-        return unknown_feature(&target, name.feature, err);
-    asked->first = (uint32_t)feature;
-    asked->count = is_all ? target.view->features_count : 1;
+        return unknown_feature(target, name.feature, err);
+    *first = (uint32_t)feature;
+    *count = is_all ? target->view->features_count : 1;
+    return STATUS_OK;
+}
+
+static enum status planning_resolve(struct planning *planning, struct bytes text,
+                                    struct asked *asked, struct error *err)
+{
+    struct target target = {0};
+    enum status status = columns_find_features(planning->query, text, &target, &asked->first,
+                                               &asked->count, err);
+    if (status != STATUS_OK)
+        return status;
     return planning_find_group(planning, &target, &asked->group, err);
 }
 

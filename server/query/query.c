@@ -149,20 +149,24 @@ void query_forget_now(struct query *query)
     query->kept_now = NULL;
 }
 
-/* Times come before the snapshot, so that it holds all that they count. */
+/* Times come before the snapshot, so that it holds all that they count; and again behind it, as what it lacks
+ * was taken out by then. */
 void query_pin(struct query *query, bool with_snapshot)
 {
     CHECK(query->pinned_now == NULL);
     query->pinned_now = query->kept_now != NULL ? query->kept_now : take_again(query);
-    if (with_snapshot)
-        query->reading.snapshot = query->snapshot =
-            storage_snapshot_take(query->storage, query->reading.never_waits);
+    if (!with_snapshot)
+        return;
+    query->reading.snapshot = query->snapshot =
+        storage_snapshot_take(query->storage, query->reading.never_waits);
+    query->snapshot_now = query_now_take(query);
 }
 
 void query_unpin(struct query *query)
 {
     query->reading.snapshot = NULL;
     storage_snapshot_release(&query->snapshot);
+    query_now_destroy(&query->snapshot_now);
     query->pinned_now = NULL;
 }
 
@@ -337,12 +341,23 @@ static void want_partials(struct query *query, const struct target *target,
                               report->longest.oldest_us, report->longest.newest_us);
 }
 
-/* Whether what T needs may have been taken out since the question was asked. */
-static bool is_out_of_history(const struct target *target, const struct question *question)
+int64_t query_kept_from_us(const struct query *query, const struct target *target)
 {
     int64_t history_us = target->view->history_us;
-    return history_us != DURATION_NONE &&
-           counted_us(question) < readable_now_us(target->readable) - history_us;
+    if (history_us == DURATION_NONE)
+        return INT64_MIN;
+    int64_t now_us = query->snapshot_now == NULL
+                         ? readable_now_us(target->readable)
+                         : query->snapshot_now->times_us[target->readable - query->catalog->readables];
+    return now_us - history_us;
+}
+
+/* Whether what T needs may have been taken out since the question was asked, or before the state that is
+ * read. */
+static bool is_out_of_history(const struct query *query, const struct target *target,
+                              const struct question *question)
+{
+    return counted_us(question) < query_kept_from_us(query, target);
 }
 
 /* What of the entity's events may count at T. */
@@ -442,7 +457,7 @@ static enum status evaluate(struct query *query, const struct target *target,
             ? batch_read(query->storage, &query->reading, target, question, arena, answer,
                          keeping == NULL ? NULL : &keeping->next_us, err)
             : evaluate_events(query, target, question, arena, answer, keeping, err);
-    if (!is_out_of_history(target, question))
+    if (!is_out_of_history(query, target, question))
         return status;
     answer_out_of_history(question, arena, answer);
     return STATUS_OK;

@@ -18,6 +18,7 @@ struct query {
     const struct query_now *kept_now;   /* borrowed: what pins go by; NULL: the clocks */
     struct query_now *taken_now;        /* owned: of pins, where none is kept; used again */
     const struct query_now *pinned_now; /* one of these two, while pinned */
+    struct query_now *snapshot_now;     /* owned: the clocks behind the taking of the snapshot, while there is one */
     struct arena *scan_arena;         /* owned: until the next entity of a scan */
     struct derived_cache *derived;    /* owned: compiled on-demand views */
     struct buffer key;                /* owned: an entity that is being encoded */
@@ -57,6 +58,9 @@ struct bytes query_value_text(const struct value *value, struct buffer *scratch,
                               struct arena *arena);
 
 /* ---- query.c ---- */
+
+/* What counts at T's before this may have been taken out of the state that is read. */
+int64_t query_kept_from_us(const struct query *query, const struct target *target);
 
 struct target query_target_of(const struct readable *readable);
 

@@ -1,0 +1,55 @@
+/* Patience: until when a call waits, who may stop it, and how long it stands back before it tries
+ * again. Thread: any, but for cancel_take, which is the waiting call's. */
+#ifndef ASOF_LIBASOF_PATIENCE_H
+#define ASOF_LIBASOF_PATIENCE_H
+
+#include <poll.h>
+
+#include "failure.h"
+
+#define PATIENCE_FOREVER INT64_MAX
+
+struct patience {
+    int64_t deadline_us;        /* monotonic; PATIENCE_FOREVER: none */
+    struct asof_cancel *cancel; /* borrowed; NULL: none */
+};
+
+/* What asof_options says, with the defaults filled in; *out is what holds. */
+void options_complete(const struct asof_options *options, struct asof_options *out);
+
+/* From now on. options may be NULL. default_ms as asof_options.timeout_ms, 0: none. */
+void patience_begin(struct patience *patience, const struct asof_call_options *options,
+                    int default_ms);
+
+/* OK; CANCELLED or DEADLINE_EXCEEDED with a sentence. */
+MUST_USE enum asof_code patience_look(const struct patience *patience, struct asof_error *error);
+
+/* The timeout of a call's frame: what is left, rounded up; 0: none. */
+uint32_t patience_left_ms(const struct patience *patience);
+
+/* Waits until the descriptor has one of the events, until_us, the deadline, or a cancel. fd may be
+ * negative: none. Returns the events that it has. */
+short patience_wait(const struct patience *patience, int fd, short events, int64_t until_us);
+
+/* How long to wait before retry number tries (from 0), in microseconds; *state is of a random
+ * generator. */
+int64_t backoff_us(const struct asof_options *options, int tries, uint64_t *state);
+
+/* A start for that generator, different in each process and call. */
+uint64_t backoff_seed(const void *where);
+
+/* ---- cancels ---- */
+
+bool cancel_is_fired(const struct asof_cancel *cancel);
+
+/* Wakes the call that waits by the cancel's descriptor, for another reason than that it was fired.
+ */
+void cancel_nudge(struct asof_cancel *cancel);
+
+/* Readable once it was fired or nudged. */
+int cancel_fd(const struct asof_cancel *cancel);
+
+/* Takes nudges away. */
+void cancel_take(struct asof_cancel *cancel);
+
+#endif
