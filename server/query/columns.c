@@ -139,11 +139,12 @@ static enum status refuse_text(const struct column *column, struct error *err)
 static bool cell_value(const struct hot_cell *cell, struct type type, int64_t counted_us,
                        struct value *value)
 {
-    *value = value_null();
     if (cell->is_relative)
         *value = relative_value(cell->base_us, counted_us);
     else if (cell->has_text)
         return value_parse_text(cell->text, type, value);
+    else
+        *value = value_null();
     return true;
 }
 
@@ -155,13 +156,14 @@ static enum status read_row_cells(struct columns_reading *reading, const struct 
     for (size_t i = 0; i < group->plan->count; i++) {
         struct column *column = group_column(reading, group, i);
         const struct hot_cell cell = hot_row_cell(finished, group->plan->features[i]);
-        struct value value;
+        struct value *value = &column->values[row];
         if (!cell.is_known)
             return STATUS_AGAIN;
-        if (!cell_value(&cell, column->type, counted_us, &value))
+        if (!cell_value(&cell, column->type, counted_us, value))
             return refuse_text(column, err);
         column->statuses[row] = cell.status;
-        column->values[row] = value.kind == VALUE_STRING ? reading_copy(reading, &value) : value;
+        if (value->kind == VALUE_STRING)
+            *value = reading_copy(reading, value);
     }
     reading->rows_hit++;
     return reading_check_size(reading, err);
