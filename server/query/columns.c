@@ -34,6 +34,13 @@ struct columns_reading {
     size_t rows_hit;   /* that finished rows answered */
 };
 
+/* Rows that are read together. */
+struct rows {
+    size_t first;
+    size_t count;
+    struct bytes entities[ROWS_AT_A_TIME]; /* encoded, of the group that is read */
+};
+
 /* ---- entities ---- */
 
 static enum status key_append(const struct field_definition *field, const struct key_column *column,
@@ -61,22 +68,36 @@ static enum status key_append(const struct field_definition *field, const struct
     return STATUS_OK;
 }
 
-/* The encoded entity of the row, in scratch. */
-static enum status reading_encode(struct columns_reading *reading, const struct group *group,
-                                  size_t row, struct bytes *entity, struct error *err)
+/* Appends the encoded entity of the row. */
+static enum status row_encode(const struct columns_reading *reading, const struct group *group,
+                              size_t row, struct buffer *out, struct error *err)
 {
     const struct view_definition *view = group->target.view;
-    struct buffer *key = &reading->query->key;
+    size_t begin = out->size;
     enum status status = STATUS_OK;
-    key->start = key->size = 0;
     for (size_t i = 0; i < view->keys_count && status == STATUS_OK; i++)
         status = key_append(&view->fields[view->key_fields[i]],
-                            &reading->question->keys[group->plan->keys[i]], row, key, err);
-    if (status == STATUS_OK && key->size > ENTITY_SIZE_MAX)
+                            &reading->question->keys[group->plan->keys[i]], row, out, err);
+    if (status == STATUS_OK && out->size - begin > ENTITY_SIZE_MAX)
         status = error_set(err, STATUS_LIMIT, "row %zu: an entity has at most %d bytes", row,
                            ENTITY_SIZE_MAX);
-    if (status == STATUS_OK)
-        *entity = arena_copy(reading->scratch, buffer_bytes(key));
+    return status;
+}
+
+/* The encoded entities of these rows; borrowed until the next are made. */
+static enum status rows_encode(struct columns_reading *reading, const struct group *group,
+                               struct rows *rows, struct error *err)
+{
+    struct buffer *out = &reading->query->key;
+    size_t ends[ROWS_AT_A_TIME];
+    enum status status = STATUS_OK;
+    out->start = out->size = 0;
+    for (size_t i = 0; i < rows->count && status == STATUS_OK; i++) {
+        status = row_encode(reading, group, rows->first + i, out, err);
+        ends[i] = out->size;
+    }
+    for (size_t i = 0, begin = 0; i < rows->count && status == STATUS_OK; begin = ends[i++])
+        rows->entities[i] = bytes_of(out->memory + begin, ends[i] - begin);
     return status;
 }
 
@@ -242,46 +263,49 @@ static enum status read_row_now(struct columns_reading *reading, const struct gr
     return status;
 }
 
-/* Reads rows from first on, at most ROWS_AT_A_TIME of them: first the memory of all is fetched. */
-static enum status read_some_rows(struct columns_reading *reading, const struct group *group,
-                                  size_t first, size_t count, struct error *err)
+/* Reads a group's rows: first the memory of all is fetched. */
+static enum status read_group(struct columns_reading *reading, const struct group *group,
+                              const struct rows *rows, struct error *err)
 {
-    struct target targets[ROWS_AT_A_TIME];
+    struct target target = group->target;
     uint64_t places[ROWS_AT_A_TIME];
-    bool is_derived = group->target.plan == NULL;
+    bool is_derived = target.plan == NULL;
     bool is_fetched = reading->question->at_count == 0 && !group->plan->is_typed && !is_derived;
     enum status status = STATUS_OK;
     arena_reset(reading->scratch);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        targets[i] = group->target;
-        status = reading_encode(reading, group, first + i, &targets[i].entity, err);
-        if (status == STATUS_OK && is_fetched)
-            places[i] = query_prefetch_place(reading->query, &targets[i]);
+    for (size_t i = 0; i < rows->count && is_fetched; i++) {
+        target.entity = rows->entities[i];
+        places[i] = query_prefetch_place(reading->query, &target);
     }
-    for (size_t i = 0; i < count && status == STATUS_OK && is_fetched; i++)
+    for (size_t i = 0; i < rows->count && is_fetched; i++)
         query_prefetch_row(reading->query, places[i]);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        struct moment moment = moment_of(reading->question, first + i);
+    for (size_t i = 0; i < rows->count && status == STATUS_OK; i++) {
+        size_t row = rows->first + i;
+        struct moment moment = moment_of(reading->question, row);
+        target.entity = rows->entities[i];
         if (is_fetched)
-            status = read_row_now(reading, group, &targets[i], places[i], first + i, err);
+            status = read_row_now(reading, group, &target, places[i], row, err);
         else if (group->plan->is_typed || !moment.is_now)
-            status = read_row_values(reading, group, &targets[i], moment, first + i, err);
+            status = read_row_values(reading, group, &target, moment, row, err);
         else
-            status = read_row_texts(reading, group, &targets[i], moment, first + i, err);
+            status = read_row_texts(reading, group, &target, moment, row, err);
     }
     return status;
 }
 
-static enum status read_group(struct columns_reading *reading, const struct group *group,
-                              const struct columns_patience *patience, struct error *err)
+/* Reads some rows of all groups. */
+static enum status read_rows(struct columns_reading *reading, struct rows *rows,
+                             const struct columns_patience *patience, struct error *err)
 {
     enum status status = STATUS_OK;
-    size_t rows = reading->question->rows_count;
-    for (size_t row = 0; row < rows && status == STATUS_OK; row += ROWS_AT_A_TIME) {
-        size_t count = rows - row < ROWS_AT_A_TIME ? rows - row : ROWS_AT_A_TIME;
+    for (size_t i = 0; i < reading->groups_count && status == STATUS_OK; i++) {
+        const struct group *group = &reading->groups[i];
         if (!patience->may_go_on(patience->context))
             return STATUS_CANCELLED;
-        status = read_some_rows(reading, group, row, count, err);
+        if (!group->plan->has_last_entity)
+            status = rows_encode(reading, group, rows, err);
+        if (status == STATUS_OK)
+            status = read_group(reading, group, rows, err);
     }
     return status;
 }
@@ -379,8 +403,13 @@ static enum status read_groups(struct columns_reading *reading, bool with_snapsh
     reading->size_bytes = 0;
     query_pin(reading->query, with_snapshot);
     *views = reading_make_views(reading);
-    for (size_t i = 0; i < reading->groups_count && status == STATUS_OK; i++)
-        status = read_group(reading, &reading->groups[i], patience, err);
+    size_t count = reading->question->rows_count;
+    for (size_t row = 0; row < count && status == STATUS_OK; row += ROWS_AT_A_TIME) {
+        struct rows rows = {.first = row, .count = count - row};
+        if (rows.count > ROWS_AT_A_TIME)
+            rows.count = ROWS_AT_A_TIME;
+        status = read_rows(reading, &rows, patience, err);
+    }
     query_unpin(reading->query);
     return status;
 }

@@ -148,8 +148,8 @@ static enum status planning_resolve(struct planning *planning, struct bytes text
                                     struct asked *asked, struct error *err)
 {
     struct target target = {0};
-    enum status status = columns_find_features(planning->query, text, &target, &asked->first,
-                                               &asked->count, err);
+    enum status status =
+        columns_find_features(planning->query, text, &target, &asked->first, &asked->count, err);
     if (status != STATUS_OK)
         return status;
     return planning_find_group(planning, &target, &asked->group, err);
@@ -188,6 +188,20 @@ static void planning_make_columns(struct planning *planning, const struct asked 
     CHECK(planning->columns_count == count);
 }
 
+/* Whether both take the same key columns as the same types. */
+static bool entity_is_same(const struct columns_group *a, const struct columns_group *b)
+{
+    const struct view_definition *one = a->target.view;
+    const struct view_definition *other = b->target.view;
+    if (one->keys_count != other->keys_count)
+        return false;
+    for (size_t i = 0; i < one->keys_count; i++)
+        if (a->keys[i] != b->keys[i] || !type_equal(one->fields[one->key_fields[i]].type,
+                                                    other->fields[other->key_fields[i]].type))
+            return false;
+    return true;
+}
+
 static enum status planning_run(struct planning *planning, struct error *err)
 {
     const struct columns_question *question = planning->question;
@@ -208,6 +222,9 @@ static enum status planning_run(struct planning *planning, struct error *err)
         return error_set(err, STATUS_LIMIT, "a request reads at most %d features, asked for %zu",
                          COLUMNS_FEATURES_MAX, count);
     planning_make_columns(planning, asked, count);
+    for (size_t i = 1; i < planning->groups_count; i++)
+        planning->groups[i].has_last_entity =
+            entity_is_same(&planning->groups[i], &planning->groups[i - 1]);
     return STATUS_OK;
 }
 
