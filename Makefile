@@ -161,7 +161,7 @@ $(BUILD)/tests/rpc_message_test: $(PROTO_TEST).o
 
 PACKAGES = build-essential librocksdb-dev librdkafka-dev libevent-dev libyaml-dev libyajl-dev libsqlite3-dev \
 	libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
-	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev redis-tools python3 python3-dev python3-venv \
+	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev pkg-config redis-tools python3 python3-dev python3-venv \
 	python3-pip clang clang-format libclang-rt-14-dev valgrind default-jre-headless maven
 VENV = $(BUILD)/venv
 PROMTOOL = $(BUILD)/promtool
@@ -294,7 +294,7 @@ format: ## lay out the C code by .clang-format
 	clang-format -i server/*.c server/*/*.[ch] migrations/*.[ch] client/*.[ch] client/libasof/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c \
 		tests/cost/*.c tests/system/*.c loadtest/*.c
 
-install: all ## install below PREFIX (and DESTDIR): binaries, man pages, examples, a systemd unit
+install: all install-libasof ## install below PREFIX (and DESTDIR): binaries, libasof, man pages, examples, a systemd unit
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/asof \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/asof
@@ -306,8 +306,18 @@ install: all ## install below PREFIX (and DESTDIR): binaries, man pages, example
 	sed 's|@PREFIX@|$(PREFIX)|' tools/asofd.service.in \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/asofd.service
 
+install-libasof: $(BUILD)/libasof.a $(BUILD)/libasof.so ## install only the C library
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 644 client/libasof/asof.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(BUILD)/libasof.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(BUILD)/libasof.so $(DESTDIR)$(PREFIX)/lib/$(LIBASOF_SONAME)
+	ln -sf $(LIBASOF_SONAME) $(DESTDIR)$(PREFIX)/lib/libasof.so
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|'$$(sed -n 's/.*ASOF_VERSION "\(.*\)"/\1/p' server/base/version.h)'|' \
+		client/libasof/libasof.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libasof.pc
+	install -m 644 docs/man/libasof.3 $(DESTDIR)$(PREFIX)/share/man/man3
+
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
 .PHONY: all help setup python kafka-jars demo demo-kafka test check checks-built unit-tests thread-tests check-house check-unit \
-	check-cost record-cost check-fuzz check-system check-sanitized check-threads test-all format install clean
+	check-cost record-cost check-fuzz check-system check-sanitized check-threads test-all format install install-libasof clean

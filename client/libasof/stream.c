@@ -101,12 +101,21 @@ static void stream_turn(struct asof_stream *stream, int64_t until_us)
 
 /* ---- sending ---- */
 
+static enum asof_code stream_check_process(const struct asof_stream *stream,
+                                           struct asof_error *error)
+{
+    return stream->process == getpid() ? ASOF_OK
+                                       : failure_set(error, ASOF_FAILED_PRECONDITION,
+                                                     "the stream was opened before a fork");
+}
+
 /* Why nothing can be sent, or OK. */
 static enum asof_code stream_check(const struct asof_stream *stream, struct bytes request,
                                    struct asof_error *error)
 {
-    if (stream->process != getpid())
-        return failure_set(error, ASOF_FAILED_PRECONDITION, "the stream was opened before a fork");
+    enum asof_code code = stream_check_process(stream, error);
+    if (code != ASOF_OK)
+        return code;
     if (stream->has_ended && !stream->is_done)
         return failure_set(error, stream->ended.code, "%s", stream->ended.text);
     if (stream->has_ended)
@@ -174,11 +183,8 @@ enum asof_arrival asof_stream_receive(struct asof_stream *stream, int wait_ms,
                                       struct asof_message **message, struct asof_error *error)
 {
     int64_t until_us = wait_ms < 0 ? PATIENCE_FOREVER : clock_mono_us() + (int64_t)wait_ms * 1000;
-    if (stream->process != getpid()) {
-        enum asof_code code = stream_check(stream, bytes_of(NULL, 0), error);
-        CHECK(code != ASOF_OK);
+    if (stream_check_process(stream, error) != ASOF_OK)
         return ASOF_ARRIVAL_FAILED;
-    }
     bool is_late = false;
     while (TAILQ_EMPTY(&stream->letters) && !stream->has_ended && !is_late) {
         stream_turn(stream, until_us);

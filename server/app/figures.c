@@ -259,6 +259,7 @@ static void write_descriptors_max(const struct figures *figures, const char *nam
 #define NETWORK_NUMBER(name, help) NUMBER(network_##name, doors.network.name, help)
 #define RESP_NUMBER(name, help) NUMBER(resp_##name, doors.resp.name, help)
 #define RPC_NUMBER(name, help) NUMBER(rpc_##name, doors.rpc.name, help)
+#define EXPORT_NUMBER(name, help) NUMBER(export_##name, export.name, help)
 #define HOT_NUMBER(name, help) NUMBER(hot_##name, hot.name, help)
 #define WRITTEN(name_, kind_, write_, help_)                                                       \
     {.name = name_, .help = help_, .kind = METRIC_##kind_, .write = write_},
@@ -272,6 +273,7 @@ static const struct family families[] = {
     RESP_COUNTERS(RESP_NUMBER)
     RPC_COUNTERS(RPC_NUMBER)
     HOT_COUNTERS(HOT_NUMBER)
+    EXPORT_COUNTERS(EXPORT_NUMBER)
     WRITTEN_FAMILIES(WRITTEN)
 };
 

@@ -9,6 +9,7 @@
 #include "app/resp_door.h"
 #include "app/writer.h"
 #include "base/process.h"
+#include "export/export.h"
 
 /* What is told of each source. */
 struct source_figures {
@@ -38,6 +39,7 @@ struct figures {
     struct resp_figures doors; /* of the Redis protocol, all workers together */
     struct stream_counters stream;
     struct hot_counters hot;
+    struct export_counters export;
 
     /* Below, what only /metrics tells. */
     bool is_ready;

@@ -95,6 +95,7 @@ static void read_numbers(struct monitor *monitor, struct figures *figures)
                                 .hot = hot_counters(storage_hot(rooms->storage))};
     monitor_read_figures(monitor, &figures->doors);
     writer_read_counters(rooms->writer, &figures->stream);
+    export_read_counters(rooms->export, &figures->export);
     pthread_mutex_lock(&monitor->mutex);
     figures->sources = monitor->sources_count;
     figures->views = monitor->views_count;

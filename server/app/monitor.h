@@ -26,6 +26,7 @@ void monitor_note_definitions(struct monitor *monitor, struct stream *stream,
 struct monitor_rooms {
     struct storage *storage;
     struct writer *writer;
+    struct export *export;
     struct worker *const *workers;
     size_t workers_count;
 };

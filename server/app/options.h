@@ -36,6 +36,17 @@ enum { OPTION_TEXT_SIZE = 1024, PORT_OFF = -1 };
       "Memory for blocks read from disk.")                                                         \
     X(write_buffer_bytes, BYTES, "write-buffer-bytes", "8MiB", 1 << 16, INT64_C(1) << 34,         \
       "bytes", "Memory for writes before they go to sorted files; up to three times it is used.")  \
+    X(export_dirs, TEXT, "export-dirs", "", 0, 0, "directories",                                   \
+      "Where exports may be written to and files read from on the server, between them `:`; empty: " \
+      "nowhere.")                                                                                  \
+    X(export_threads, COUNT, "export-threads", "1", 1, 16, "threads",                              \
+      "Exports and backfills that run at once, in the background.")                                \
+    X(export_jobs, COUNT, "export-jobs", "16", 1, 1000, "jobs",                                    \
+      "Exports and backfills that run or wait; further ones are refused.")                         \
+    X(export_memory, BYTES, "export-memory", "256MiB", 64 << 20, INT64_C(1) << 40, "bytes",        \
+      "Memory of each export; what needs more goes to disk, in DATA/spool.")                       \
+    X(duckdb_library, TEXT, "duckdb-library", "", 0, 0, "file",                                    \
+      "libduckdb.so for exports; empty: beside asofd, or in ../lib/asof.")                         \
     X(log_level, TEXT, "log-level", "info", 0, 0, "error|warn|info|debug",                         \
       "The least important lines that standard error gets.")                                       \
     X(compact, FLAG, "compact", "no", 0, 0, "",                                                    \

@@ -120,16 +120,14 @@ static enum status chunk_read(struct chunks *chunks, struct query *query, struct
     const struct columns_patience patience = {.may_go_on = rpc_work_may_go_on, .context = &work};
     struct columns_question question;
     struct columns columns;
-    struct buffer scratch = {0};
     chunk_ask(chunks, arena, &question);
     enum status status =
         query_read_columns(query, &question, &patience, arena, rows, &columns, err);
     if (status == STATUS_OK) {
-        rpc_get_append(&columns, &scratch, &chunks->part);
+        rpc_get_append(&columns, &chunks->part);
         chunks->row += question.rows_count;
         chunks_fit(chunks, question.rows_count, columns.columns_count);
     }
-    buffer_fini(&scratch);
     return status;
 }
 

@@ -13,6 +13,7 @@
 #include "base/epoch.h"
 #include "base/log.h"
 #include "base/version.h"
+#include "export/export.h"
 #include "migrations/migrations.h"
 
 enum {
@@ -30,6 +31,7 @@ struct server {
     struct stream *stream;
     struct writer *writer;
     struct readers *readers;
+    struct export *export;
     struct resp_cursors *cursors;
     struct network_budget budget;         /* of all workers' connections */
     struct monitor *monitor;
@@ -181,6 +183,7 @@ static enum status open_monitor(struct server *server, struct error *err)
 {
     const struct monitor_rooms rooms = {.storage = server->storage,
                                         .writer = server->writer,
+                                        .export = server->export,
                                         .workers = server->workers,
                                         .workers_count = server->workers_count};
     return monitor_open(server->monitor, &rooms, server->options, err);
@@ -200,6 +203,19 @@ static void raise_descriptor_limit(const struct server_options *options)
                  (unsigned long long)limit.rlim_cur, (long long)options->connections_max);
 }
 
+static enum status open_export(struct server *server, struct error *err)
+{
+    const struct server_options *options = server->options;
+    const struct export_options export = {.query = query_options_of(server),
+                                          .data = options->data,
+                                          .dirs = options->export_dirs,
+                                          .library = options->duckdb_library,
+                                          .memory_bytes = (size_t)options->export_memory,
+                                          .threads = (size_t)options->export_threads,
+                                          .jobs_max = (size_t)options->export_jobs};
+    return export_create(&export, &server->export, err);
+}
+
 static enum status server_start(struct server *server, struct error *err)
 {
     raise_descriptor_limit(server->options);
@@ -216,7 +232,9 @@ static enum status server_start(struct server *server, struct error *err)
     const struct query_options query = query_options_of(server);
     server->writer = writer_create(server->storage, server->stream);
     server->readers = readers_create(&query, (size_t)server->options->readers);
-    status = create_workers(server, err);
+    status = open_export(server, err);
+    if (status == STATUS_OK)
+        status = create_workers(server, err);
     if (status == STATUS_OK)
         status = open_resp(server, err);
     if (status == STATUS_OK)
@@ -229,6 +247,7 @@ static enum status server_start(struct server *server, struct error *err)
     stream_start_kafka(server->stream, writer_wake, server->writer);
     writer_start(server->writer);
     readers_start(server->readers);
+    export_start(server->export);
     for (size_t i = 1; i < server->workers_count; i++)
         worker_start(server->workers[i]);
     monitor_start(server->monitor);
@@ -267,11 +286,13 @@ static void drain_rpc(struct server *server)
     }
 }
 
-/* The writer goes first, as it may wait for workers to leave an epoch; what it gave back is sent.
- * Readers and writer do what came with the last turns of the workers. Then nobody posts any more, and
+/* Exports go first, as the writer may have to wait for what they read; then the writer, as it may wait
+ * for workers to leave an epoch; what it gave back is sent. Readers and writer do what came with the last turns of the workers. Then nobody posts any more, and
  * a call that is on its way from loop to loop comes to its end. */
 static void stop_threads(struct server *server)
 {
+    if (server->export != NULL)
+        export_stop(server->export);
     if (server->writer != NULL)
         writer_stop(server->writer);
     if (server->stream != NULL)
@@ -297,6 +318,7 @@ static void server_stop(struct server *server)
     monitor_destroy(&server->monitor);
     while (server->workers_count > 0)
         worker_destroy(&server->workers[--server->workers_count]);
+    export_destroy(&server->export);
     readers_destroy(&server->readers);
     writer_destroy(&server->writer);
     stream_close(&server->stream);

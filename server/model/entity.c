@@ -202,6 +202,35 @@ bool entity_parts(const struct view_definition *view, struct bytes encoded,
     return encoded.size == 0;
 }
 
+/* A string key without the marks of its encoding. */
+static struct value entity_string_value(struct bytes key, struct arena *arena)
+{
+    struct bytes text = bytes_of(key.data, key.size - STRING_END_SIZE);
+    if (memchr(text.data, 0, text.size) == NULL)
+        return value_text(arena_copy(arena, text));
+    char *plain = arena_allocate(arena, text.size);
+    size_t size = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        plain[size++] = text.data[i];
+        if (text.data[i] == 0)
+            i++; /* the mark behind it */
+    }
+    return value_text(bytes_of(plain, size));
+}
+
+bool entity_values(const struct view_definition *view, struct bytes encoded, struct arena *arena,
+                   struct value *values)
+{
+    struct bytes parts[ENTITY_KEYS_MAX];
+    if (!entity_parts(view, encoded, parts))
+        return false;
+    for (size_t i = 0; i < view->keys_count; i++)
+        values[i] = view->fields[view->key_fields[i]].type.kind == VALUE_INT
+                        ? value_int(be64_read_signed(parts[i].data))
+                        : entity_string_value(parts[i], arena);
+    return true;
+}
+
 /* Appends a string key's text, without the marks of its encoding. */
 static void entity_append_string_text(struct bytes key, bool is_single, struct buffer *out)
 {

@@ -41,6 +41,10 @@ MUST_USE enum status entity_append_text(const struct view_definition *view, stru
 MUST_USE bool entity_parts(const struct view_definition *view, struct bytes encoded,
                            struct bytes parts[ENTITY_KEYS_MAX]);
 
+/* The values of its keys, view->keys_count of them, texts in the arena. false: it is none of this view. */
+MUST_USE bool entity_values(const struct view_definition *view, struct bytes encoded,
+                            struct arena *arena, struct value *values);
+
 /* The size of the encoding at the start of bytes; 0 where there is none of this view. */
 size_t entity_encoded_size(const struct view_definition *view, struct bytes bytes);
 

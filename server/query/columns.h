@@ -16,6 +16,12 @@ struct columns_patience {
     void *context;
 };
 
+/* Finds what a name stands for, "view.feature", "view@2.feature" or "view.*": the view (all of a target but its
+ * entity), and count features of it from first on. NOT_FOUND, INVALID, UNAVAILABLE: err. */
+MUST_USE enum status columns_find_features(struct query *query, struct bytes name,
+                                           struct target *target, uint32_t *first, size_t *count,
+                                           struct error *err);
+
 /* Whether the question is one, whatever its names mean; so is then each run of its rows that is not
  * longer than COLUMNS_ROWS_MAX. INVALID, LIMIT (more rows than rows_max among others): err. */
 MUST_USE enum status query_check_columns(const struct columns_question *question, size_t rows_max,

@@ -10,6 +10,7 @@
 #include "features/features.h"
 #include "model/entity.h"
 #include "query/batch_read.h"
+#include "query/columns_plan.h"
 #include "query/composite.h"
 #include "query/query_room.h"
 
@@ -28,6 +29,7 @@ struct query *query_create(const struct query_options *options)
     query->reader = epoch_join(options->epoch);
     query->scan_arena = arena_create(SCAN_CHUNK_SIZE);
     query->derived = derived_cache_create();
+    query->plans = columns_plans_create();
     return query;
 }
 
@@ -38,6 +40,7 @@ void query_destroy(struct query **query)
     epoch_part(&(*query)->reader);
     arena_destroy(&(*query)->scan_arena);
     derived_cache_destroy(&(*query)->derived);
+    columns_plans_destroy(&(*query)->plans);
     free(*query);
     *query = NULL;
 }
@@ -122,16 +125,19 @@ void query_forget_now(struct query *query)
     query->kept_now = NULL;
 }
 
-/* Times come before the snapshot, so that it holds all that they count. */
+/* Times come before the snapshot, so that it holds all that they count; and again behind it, as what it lacks
+ * was taken out by then. */
 void query_pin(struct query *query, bool with_snapshot)
 {
     CHECK(query->pinned_now == NULL);
     if (query->kept_now == NULL)
         query->taken_now = query_now_take(query);
     query->pinned_now = query->kept_now != NULL ? query->kept_now : query->taken_now;
-    if (with_snapshot)
-        query->reading.snapshot = query->snapshot =
-            storage_snapshot_take(query->storage, query->reading.never_waits);
+    if (!with_snapshot)
+        return;
+    query->reading.snapshot = query->snapshot =
+        storage_snapshot_take(query->storage, query->reading.never_waits);
+    query->snapshot_now = query_now_take(query);
 }
 
 void query_unpin(struct query *query)
@@ -139,6 +145,7 @@ void query_unpin(struct query *query)
     query->reading.snapshot = NULL;
     storage_snapshot_release(&query->snapshot);
     query_now_destroy(&query->taken_now);
+    query_now_destroy(&query->snapshot_now);
     query->pinned_now = NULL;
 }
 
@@ -313,12 +320,23 @@ static void want_partials(struct query *query, const struct target *target,
                               report->longest.oldest_us, report->longest.newest_us);
 }
 
-/* Whether what T needs may have been taken out since the question was asked. */
-static bool is_out_of_history(const struct target *target, const struct question *question)
+int64_t query_kept_from_us(const struct query *query, const struct target *target)
 {
     int64_t history_us = target->view->history_us;
-    return history_us != DURATION_NONE &&
-           counted_us(question) < readable_now_us(target->readable) - history_us;
+    if (history_us == DURATION_NONE)
+        return INT64_MIN;
+    int64_t now_us = query->snapshot_now == NULL
+                         ? readable_now_us(target->readable)
+                         : query->snapshot_now->times_us[target->readable - query->catalog->readables];
+    return now_us - history_us;
+}
+
+/* Whether what T needs may have been taken out since the question was asked, or before the state that is
+ * read. */
+static bool is_out_of_history(const struct query *query, const struct target *target,
+                              const struct question *question)
+{
+    return counted_us(question) < query_kept_from_us(query, target);
 }
 
 /* What of the entity's events may count at T. */
@@ -418,7 +436,7 @@ static enum status evaluate(struct query *query, const struct target *target,
             ? batch_read(query->storage, &query->reading, target, question, arena, answer,
                          keeping == NULL ? NULL : &keeping->next_us, err)
             : evaluate_events(query, target, question, arena, answer, keeping, err);
-    if (!is_out_of_history(target, question))
+    if (!is_out_of_history(query, target, question))
         return status;
     answer_out_of_history(question, arena, answer);
     return STATUS_OK;
@@ -532,6 +550,22 @@ uint64_t query_prefetch_place(struct query *query, const struct target *target)
 void query_prefetch_row(struct query *query, uint64_t place)
 {
     hot_prefetch_row(storage_hot(query->storage), place);
+}
+
+const struct hot_row *query_peek_row(struct query *query, const struct target *target,
+                                     uint64_t place, int64_t counted_us)
+{
+    if (query->snapshot != NULL)
+        return NULL;
+    const struct hot_row *row = hot_find_at(storage_hot(query->storage), place,
+                                            target->version->table_id, target->entity);
+    return row != NULL && hot_row_holds(row, counted_us) ? row : NULL;
+}
+
+void query_count_rows(struct query *query, size_t count)
+{
+    if (count > 0)
+        hot_count(storage_hot(query->storage), count, 0, 0);
 }
 
 static struct hot_cell cell_of(const struct answer *answer, const struct text_answer *texts,

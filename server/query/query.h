@@ -153,6 +153,16 @@ MUST_USE bool query_peek_texts(struct query *query, const struct target *target,
 uint64_t query_prefetch_place(struct query *query, const struct target *target);
 void query_prefetch_row(struct query *query, uint64_t place);
 
+struct hot_row;
+
+/* The finished row of the entity at that place, if it holds at counted_us, or NULL; borrowed as hot_find
+ * says. NULL as well where an older state is read. */
+const struct hot_row *query_peek_row(struct query *query, const struct target *target,
+                                     uint64_t place, int64_t counted_us);
+
+/* Counts reads that such rows answered. */
+void query_count_rows(struct query *query, size_t count);
+
 /* Takes the key of an entity that is found as of the moment; borrowed for the call. */
 typedef void (*scan_emit_fn)(void *context, struct bytes key);
 

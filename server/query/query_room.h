@@ -4,6 +4,7 @@
 
 #include "query/query.h"
 
+struct columns_plans;
 struct derived_cache;
 
 struct query {
@@ -17,8 +18,10 @@ struct query {
     const struct query_now *kept_now;   /* borrowed: what pins go by; NULL: the clocks */
     struct query_now *taken_now;        /* owned: of the pin, where none is kept */
     const struct query_now *pinned_now; /* one of these two, while pinned */
+    struct query_now *snapshot_now;     /* owned: the clocks behind the taking of the snapshot, while there is one */
     struct arena *scan_arena;         /* owned: until the next entity of a scan */
     struct derived_cache *derived;    /* owned: compiled on-demand views */
+    struct columns_plans *plans;      /* owned: what names of columns stand for */
 };
 
 /* What is asked of a target of a view that is not derived: the moment, with now as now_us. */
@@ -54,6 +57,9 @@ struct bytes query_value_text(const struct value *value, struct buffer *scratch,
                               struct arena *arena);
 
 /* ---- query.c ---- */
+
+/* What counts at T's before this may have been taken out of the state that is read. */
+int64_t query_kept_from_us(const struct query *query, const struct target *target);
 
 struct target query_target_of(const struct readable *readable);
 

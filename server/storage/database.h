@@ -28,7 +28,7 @@ struct storage {
     struct hot *hot;
     struct partials *partials;
     int lock_fd;
-    bool is_failed;           /* a write failed: no more of them before it was opened again */
+    atomic_bool is_failed;    /* a write failed: no more of them before it was opened again */
     uint64_t generation;      /* counts the times that it was opened */
     _Atomic uint64_t changes; /* see storage_changes */
     int64_t reopened_mono_us; /* when that was tried last */

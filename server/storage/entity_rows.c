@@ -26,3 +26,10 @@ enum status storage_get_batch_row(struct storage *storage, const struct storage_
 {
     return storage_get_kind(storage, reading, table_id, entity, KIND_ROW, row, err);
 }
+
+enum status storage_scan_rows(struct storage *storage, struct bytes prefix, storage_row_fn take,
+                              void *context, struct error *err)
+{
+    const struct storage_reading read_newest = {0};
+    return storage_scan_rows_of(storage, &read_newest, prefix, take, context, err);
+}

@@ -433,6 +433,11 @@ static enum status storage_reopen(struct storage *storage, struct error *err)
     return STATUS_OK;
 }
 
+bool storage_is_failed(const struct storage *storage)
+{
+    return storage->is_failed;
+}
+
 uint64_t storage_generation(const struct storage *storage)
 {
     return storage->generation;
@@ -694,13 +699,14 @@ enum status storage_get_row(struct storage *storage, struct bytes key, struct ar
     return STATUS_OK;
 }
 
-enum status storage_scan_rows(struct storage *storage, struct bytes prefix, storage_row_fn take,
-                              void *context, struct error *err)
+enum status storage_scan_rows_of(struct storage *storage, const struct storage_reading *reading,
+                                 struct bytes prefix, storage_row_fn take, void *context,
+                                 struct error *err)
 {
     struct range range = {0};
     enum status status;
     buffer_append(&range.lower, prefix);
-    range_open(&range, storage, &read_newest, FAMILY_ROWS);
+    range_open(&range, storage, reading, FAMILY_ROWS);
     range_seek(&range, prefix);
     while ((status = range_status(&range, err)) == STATUS_OK) {
         if (!bytes_start_with(range_key(&range), prefix))

@@ -146,6 +146,10 @@ MUST_USE enum status storage_can_write(const struct storage *storage, size_t siz
  * batch is half filled and no cursor is open. */
 void storage_heal(struct storage *storage);
 
+/* Whether a write failed and the database is to be opened again, which who holds a snapshot hinders.
+ * Thread: any. */
+bool storage_is_failed(const struct storage *storage);
+
 /* Changes when the database was opened again. Thread: the writer's. */
 uint64_t storage_generation(const struct storage *storage);
 
@@ -154,6 +158,8 @@ uint64_t storage_generation(const struct storage *storage);
 uint64_t storage_changes(const struct storage *storage);
 
 /* ---- rows ---- */
+
+struct storage_reading;
 
 /* Copies the value into the arena. NOT_FOUND: no such row. */
 MUST_USE enum status storage_get_row(struct storage *storage, struct bytes key, struct arena *arena,
@@ -166,9 +172,13 @@ typedef enum status (*storage_row_fn)(void *context, struct bytes key, struct by
 MUST_USE enum status storage_scan_rows(struct storage *storage, struct bytes prefix,
                                        storage_row_fn take, void *context, struct error *err);
 
-/* ---- batch rows ---- */
+/* The same of the state that reading says. */
+MUST_USE enum status storage_scan_rows_of(struct storage *storage,
+                                          const struct storage_reading *reading,
+                                          struct bytes prefix, storage_row_fn take, void *context,
+                                          struct error *err);
 
-struct storage_reading;
+/* ---- batch rows ---- */
 
 /* Appends the row of all writes of an entity of a batch view. NOT_FOUND: there are none. AGAIN: it
  * would have to wait for the disk. UNAVAILABLE, IO, CORRUPT: err. */

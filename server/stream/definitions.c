@@ -97,6 +97,11 @@ static enum status load_snapshot(struct stream *stream, const struct registry_pl
     return status;
 }
 
+enum status stream_load_registry(struct stream *stream, struct registry **out, struct error *err)
+{
+    return load_snapshot(stream, NULL, out, err);
+}
+
 /* A snapshot with what the stream makes of it. */
 struct prepared {
     struct registry *registry;

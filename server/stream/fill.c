@@ -328,7 +328,7 @@ static enum status fill_read(struct stream *stream, const struct found *found, s
 }
 
 enum status fill_commit(struct stream *stream, struct source_state *state, int64_t newest_us,
-                        struct error *err)
+                        bool is_synced, struct error *err)
 {
     struct source_marks marks = state->committed;
     bool is_newer = newest_us > marks.newest_us;
@@ -336,7 +336,7 @@ enum status fill_commit(struct stream *stream, struct source_state *state, int64
         marks.newest_us = newest_us;
         stream_put_marks(stream, stream->fill_batch, state->source_id, &marks);
     }
-    enum status status = storage_write(stream->storage, stream->fill_batch, false, err);
+    enum status status = storage_write(stream->storage, stream->fill_batch, is_synced, err);
     if (status == STATUS_OK && is_newer) {
         state_set_committed(state, marks);
         state->pending = marks;
@@ -355,7 +355,7 @@ static enum status fill_write(struct stream *stream, const struct found *found,
         batch_delete_row(stream->fill_batch, stream->storage, key);
     else
         batch_put_row(stream->fill_batch, stream->storage, key, bytes_of(row, sizeof(row)));
-    return fill_commit(stream, found->source->state, step->newest_us, err);
+    return fill_commit(stream, found->source->state, step->newest_us, false, err);
 }
 
 static enum status fill_piece(struct stream *stream, const struct found *found, struct error *err)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/time_text.h"
 #include "model/entity.h"
+#include "stream/file_backfill.h"
 #include "stream/stream_private.h"
 
 enum {
@@ -93,6 +94,7 @@ static enum status fold_find(struct stream *stream, const struct view_input *inp
         .table_id = input->version->table_id,
         .kept_us = input->view->history_us + view_plan_reach_us(input->plan),
         .horizon_us = INT64_MIN,
+        .is_held = file_backfill_holds(stream, input->version->table_id),
     };
     enum status status = horizon_read(stream, fold, err);
     if (status != STATUS_OK) {
@@ -159,7 +161,7 @@ void fold_move_horizons(struct source_runtime *source)
         return;
     for (size_t i = 0; i < source->inputs_count; i++) {
         struct fold *fold = source->inputs[i].fold;
-        if (fold == NULL || newest_us == TIME_MIN_US)
+        if (fold == NULL || fold->is_held || newest_us == TIME_MIN_US)
             continue;
         if (!is_read && source->source->definition->clock == CLOCK_WALL) {
             int64_t now_us = clock_now_us();

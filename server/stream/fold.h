@@ -8,7 +8,8 @@
  * 1. What is taken out is at or before a horizon that was stored before or with it, in the row
  *    "horizon/TABLE"; so nothing that came later can be older.
  * 2. Answers at every T inside the history are the same before, during and after a pass.
- * 3. A version that is being filled has no horizon: all of the log counts.
+ * 3. A version that is being filled has no horizon: all of the log counts. While one is backfilled from
+ *    files, its horizon stands still.
  *
  * Private to stream/. Thread: the one that owns the stream. */
 #ifndef ASOF_STREAM_FOLD_H
@@ -37,6 +38,7 @@ struct fold {
     int64_t kept_us;    /* history and the reach of the bounded windows */
     int64_t horizon_us; /* INT64_MIN: none yet */
     int64_t folded_us;  /* horizon of the last pass that went to its end, INT64_MIN: none */
+    bool is_held;       /* the horizon stands still: the version takes history from files */
     struct fold_pass pass;
 };
 

@@ -624,7 +624,7 @@ static enum status write_step(struct stream *stream, struct kafka_fill *fill,
         if (fill->parts[i].is_moved)
             put_part(stream, fill, kafka_of(source)->topics[fill->parts[i].topic], &fill->parts[i]);
     }
-    return is_moved ? fill_commit(stream, source->state, fill->newest_us, err) : STATUS_OK;
+    return is_moved ? fill_commit(stream, source->state, fill->newest_us, false, err) : STATUS_OK;
 }
 
 static bool is_done(const struct kafka_fill *fill)

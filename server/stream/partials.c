@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/time_text.h"
 #include "features/condense.h"
+#include "stream/file_backfill.h"
 #include "stream/stream_private.h"
 
 enum { CHUNK_SIZE = 256 * 1024 };
@@ -44,9 +45,12 @@ void condensing_destroy(struct condensing **out)
     *out = NULL;
 }
 
-/* The live version with that table, or NULL. */
+/* The live version with that table, or NULL; also while files are on their way into it, as they delete the
+ * partials that there were when they were begun. */
 static const struct view_input *find_input(const struct stream *stream, uint32_t table_id)
 {
+    if (file_backfill_holds(stream, table_id))
+        return NULL;
     for (size_t i = 0; i < stream->runtime->sources_count; i++) {
         const struct source_runtime *source = &stream->runtime->sources[i];
         for (size_t j = 0; j < source->inputs_count; j++)

@@ -80,7 +80,8 @@ struct runtime {
     struct arena *arena; /* owned */
 };
 
-/* A place in the embedded log: its sequence. In Kafka: origin, partition, offset; see positions.h. */
+/* A place in the embedded log: its sequence. In Kafka: origin, partition, offset; see positions.h. In a file:
+ * its number and the row; see file_backfill.h. */
 enum { SEQUENCE_SIZE = 8, EVENT_PLACE_SIZE_MAX = 16 };
 
 /* Where an event goes, one view's part of it. */

@@ -249,6 +249,7 @@ MUST_USE enum status stream_retry_letters(struct stream *stream, struct bytes so
     X(events_late_total, "Events skipped by a view because they lay at or before its horizon.")    \
     X(events_folded_total, "Events taken out of timelines because no history reaches them.")       \
     X(fold_passes_total, "Passes over a view's timelines that took them out.")                     \
+    X(events_backfilled_total, "Rows of files that backfills took as events.")                     \
     X(events_filtered_total, "Events that a view's where did not take.")                           \
     X(row_writes_total, "Writes of one entity of a batch view: HSET, ASOF.SET, HDEL, DEL.")          \
     X(events_mismatched_total, "Events that an older version of a view can't decode.")             \

@@ -74,6 +74,7 @@ struct stream {
     int64_t expiry_mono_us;        /* when old producers are looked for next */
     struct intake *intake;         /* owned; NULL: Kafka is not read */
     struct kafka_fill *kafka_fill; /* owned; NULL: none is under way */
+    struct file_backfill *file_backfills; /* borrowed: those under way; see file_backfill.h */
     uint64_t generation;           /* of the storage that the states were read from */
     struct stream_counters counters;
 };
@@ -118,6 +119,10 @@ void stream_mark_moved(struct stream *stream, uint32_t source_id);
 
 /* Makes sure that what is remembered is what is stored. Before anything is built on it. */
 MUST_USE enum status stream_prepare(struct stream *stream, struct error *err);
+
+/* Loads all definition rows into a snapshot that is owned by the caller. CORRUPT, IO: err. */
+MUST_USE enum status stream_load_registry(struct stream *stream, struct registry **out,
+                                          struct error *err);
 
 /* Loads all definition rows into a new snapshot and makes it the one in force. */
 MUST_USE enum status stream_reload(struct stream *stream, struct error *err);

@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/time_text.h"
+#include "stream/file_backfill.h"
 #include "stream/kafka_fill.h"
 
 enum {
@@ -148,6 +149,8 @@ static enum status forget_version(struct stream *stream, const struct view_versi
 #pragma GCC diagnostic pop
     plan = (struct registry_plan){.rows = rows, .rows_count = 1 + BESIDE_COUNT};
     enum status status = kafka_fill_forget(stream, version->table_id, err);
+    if (status == STATUS_OK)
+        status = file_backfill_forget(stream, version->table_id, err);
     if (status == STATUS_OK)
         status = stream_write_definitions(stream, &plan, err);
     if (status == STATUS_OK)
