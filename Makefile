@@ -27,7 +27,7 @@ MALLOC =
 endif
 
 SERVER_LIBS = -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl -lsqlite3 $(MALLOC) -lpthread -ldl -lm
-CLIENT_LIBS = -lhiredis -lyajl -lm
+CLIENT_LIBS = -lyajl -lpthread -lm
 
 SERVER_SOURCES = $(filter-out server/main.c,$(wildcard server/*/*.c)) $(wildcard migrations/*.c)
 LIBASOF_SOURCES = $(filter-out client/libasof/example.c,$(wildcard client/libasof/*.c))
@@ -94,7 +94,7 @@ $(BUILD)/obj/%.o: %.c Makefile
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/client.a $(BUILD)/server.a
 	@mkdir -p $(@D)
 	$(call say,LD $@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lhiredis -lprotobuf-c $(SERVER_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c $(SERVER_LIBS)
 
 $(BUILD)/tests/cost: $(BUILD)/obj/tests/cost/cost.o $(BUILD)/server.a
 	@mkdir -p $(@D)
@@ -117,7 +117,7 @@ $(BUILD)/fuzz/rooms.a: $(call fuzz_object,$(SERVER_SOURCES) $(CLIENT_SOURCES))
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/rooms.a
 	$(call say,LD $@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl \
-		-lsqlite3 -lhiredis -lpthread -ldl -lm
+		-lsqlite3 -lpthread -ldl -lm
 
 # What protoc makes of proto/: the descriptors that reflection tells, and, for a test, protobuf-c's code.
 PROTOS = $(shell find proto -name '*.proto' | sort)

@@ -134,7 +134,7 @@ class Asofd(Peer):
 
     def __init__(self, folder, *options):
         self.data = pathlib.Path(folder) / "data"
-        command = [ASOFD, "--data", str(self.data), "--resp-port", "0", "--rpc-port", "off", "--http-port", "off",
+        command = [ASOFD, "--data", str(self.data), "--resp-port", "0", "--rpc-port", "0", "--http-port", "off",
                    *options]
         self._spawn(command, folder, stdout=subprocess.PIPE, text=True)
         try:
@@ -175,7 +175,7 @@ class Asofd(Peer):
 
     def apply(self, path):
         """Registers the definitions of a file and waits until their views are shown."""
-        done = subprocess.run([ASOF, "--server", f"127.0.0.1:{self.port}", "apply", str(path)],
+        done = subprocess.run([ASOF, "--server", f"127.0.0.1:{self.rpc_port}", "apply", str(path)],
                               capture_output=True, text=True, timeout=START_TIMEOUT_S)
         if done.returncode != 0:
             raise self.failed(f"apply: {done.stderr.strip()}")
