@@ -291,7 +291,7 @@ include loadtest/bench.mk
 # ---- the rest ----
 
 format: ## lay out the C code by .clang-format
-	clang-format -i server/*.c server/*/*.[ch] migrations/*.[ch] client/*.[ch] client/libasof/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c \
+	clang-format -i server/*.c server/*/*.[ch] migrations/*.[ch] client/*.[ch] client/libasof/*.[ch] client/python/native/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c \
 		tests/cost/*.c tests/system/*.c loadtest/*.c
 
 install: all install-libasof ## install below PREFIX (and DESTDIR): binaries, libasof, man pages, examples, a systemd unit
