@@ -200,7 +200,7 @@ python: $(PYTHON_CLIENT) ## the wheel of client/python, and the package installe
 
 $(PYTHON_CLIENT): $(PYTHON_SOURCES) $(LIBASOF_SOURCES) $(LIBASOF_TAKES) $(LIBASOF_HEADERS) | $(VENV)/.done
 	$(call say,WHEEL $(@D))
-	$(Q)rm -rf $(@D)
+	$(Q)rm -rf $(@D) client/python/build
 	$(Q)$(VENV)/bin/pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps -w $(@D)/wheel ./client/python
 	$(Q)$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --target $(@D) $(@D)/wheel/*.whl
 	$(Q)touch $@
@@ -258,7 +258,7 @@ check-fuzz: $(FUZZERS)
 	@tests/run_fuzzers.sh $(JOBS) $(FUZZ_SECONDS) $(FUZZERS)
 
 check-system: all $(PYTHON_CLIENT) $(BUILD)/replay $(PROMTOOL) $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
-	@PROMTOOL=$(abspath $(PROMTOOL)) ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) \
+	@PROMTOOL=$(abspath $(PROMTOOL)) ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) ASOF_PYTHON=$(abspath $(BUILD)/python) \
 		ASOF_FLIGHTS=$(abspath $(FLIGHTS)) ASOF_LANGUAGES=$(abspath $(BUILD)/languages) $(PYTEST) $(PYTEST_FLAGS) tests/system
 
 # The unit tests and bad input again, under the address and undefined-behaviour sanitizers.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
 from typing import Any, Union
 
 Moment = Union[int, str, datetime.datetime]
@@ -13,7 +12,7 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
 
-def to_us(moment: Moment) -> int:
+def to_us(moment: Any) -> int:
     """Microseconds since 1970 of a moment; exact, without a detour by floats."""
     if isinstance(moment, bool):
         raise TypeError("a moment is no bool")
@@ -47,7 +46,7 @@ def to_datetime(us: int) -> datetime.datetime:
     return EPOCH + datetime.timedelta(microseconds=us)
 
 
-def moments(at: Union[None, Moment, Sequence[Moment], Any]) -> Any:
+def moments(at: Any) -> Any:
     """What GetFeatures takes as T: () for now, one for all rows, or one a row.
 
     A column of datetime64 or of timestamps (numpy, pandas, pyarrow) becomes an array of int64 without a loop.
