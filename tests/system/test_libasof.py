@@ -25,6 +25,11 @@ entities:
   thing: {keys: [k]}
 views:
   walls: {source: walls, entity: thing, features: {events: {count: '*', over: forever}}}
+  asked:
+    kind: on_demand
+    entity: thing
+    request: {more: double}
+    features: {sum: walls.events + request.more}
 """
 
 
@@ -254,6 +259,22 @@ def test_pushes_over_a_stream(counting, programs):
     assert int(counting.call("HGET", "walls:p", "events")) == before + 50
     said = programs.run(address(counting), "push_stream", "nosuch", 5)
     assert "NOT_FOUND: " in said and "arrival 3 events 0" in said
+
+
+def test_values_of_requests(counting, programs):
+    question = "feature asked.sum\nstrings k x6533 x6534\n"
+    asked = [("value_doubles more 0.5", "3.5 4.5"), ("value_doubles more 0.5 0.25", "3.5 4.25"),
+             ("value_ints more 5 null", "8.0 0.0")]
+    process = programs.start(programs.driver, address(counting), "get")
+    said, _ = process.communicate("".join(f"{question}{values}\n.\n" for values, _ in asked), timeout=60)
+    lines = [line.split() for line in said.splitlines() if line.startswith("values")]
+    assert [" ".join(str(struct.unpack("<d", bytes.fromhex(value[1:]))[0]) for value in line[1:])
+            for line in lines] == [expected for _, expected in asked], said
+
+
+def test_pushes_of_columns(counting, programs):
+    assert programs.run(address(counting), "push_columns", "walls") == "pushed 3"
+    assert [counting.call("HGET", f"walls:{key}", "events") for key in "qr"] == [b"1", b"1"]
 
 
 def test_a_client_stays_with_its_process(counting, programs):
