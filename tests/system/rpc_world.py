@@ -27,6 +27,7 @@ from asof.v1 import feature_store_pb2 as messages  # noqa: E402
 from asof.v1 import feature_store_pb2_grpc as feature_store  # noqa: E402
 from asof.v1 import operations_pb2 as operations_messages  # noqa: E402
 from asof.v1 import operations_pb2_grpc as operations  # noqa: E402
+from asof.v1 import offline_pb2 as offline_messages  # noqa: E402, F401
 from asof.v1 import registry_pb2 as registry_messages  # noqa: E402
 from asof.v1 import registry_pb2_grpc as registry  # noqa: E402
 from grpc.health.v1 import health_pb2 as health_messages  # noqa: E402
