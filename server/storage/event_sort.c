@@ -15,6 +15,7 @@ enum {
     NAMES_CHUNK_SIZE = 64 * 1024,
     EVENTS_CAPACITY_MIN = 1024,
     ENTITY_COST = 128, /* bytes of memory about, beside its name */
+    PREFETCH_EVENTS = 4, /* that lie anywhere in memory, ahead of the one that is written */
 };
 
 struct entity {
@@ -212,6 +213,8 @@ static enum status put_entity(struct event_sort *sort, const struct entity *enti
     enum status status = STATUS_OK;
     order_by_time(sort, order, entity->count);
     for (size_t i = 0; i < entity->count && status == STATUS_OK; i++) {
+        if (i + PREFETCH_EVENTS < entity->count)
+            __builtin_prefetch(sort->bytes.memory + sort->events[order[i + PREFETCH_EVENTS]].offset);
         const struct event *event = &sort->events[order[i]];
         const struct event *before = i == 0 ? NULL : &sort->events[order[i - 1]];
         if (before != NULL && before->time_us == event->time_us &&

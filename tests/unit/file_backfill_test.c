@@ -6,7 +6,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -399,6 +401,79 @@ static void what_was_cut_short_is_taken_once(void **state)
     }
 }
 
+static const struct storage_options server_options = {
+    .block_cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20, .hot_bytes = 1 << 20};
+
+/* What that process does: a new one, as RocksDB's threads do not outlive a fork. */
+static _Noreturn void be_backfill(char *const *arguments)
+{
+    struct world world = {.arena = arena_create(64 * 1024)};
+    snprintf(world.server.directory, sizeof(world.server.directory), "%s", arguments[1]);
+    door_world_start(&world.server, &server_options);
+    start(&world, arguments[2][0] == '\0');
+    for (size_t i = 3; i <= 4; i++)
+        take_file(&world, (int)strtol(arguments[i], NULL, 10), BACKFILL_NDJSON);
+    for (;;)
+        pause();
+}
+
+/* A process that takes the files and dies at that point, or is killed after so long. */
+static void die_in_backfill(struct world *world, const int files[2], bool has_id, const char *point,
+                            unsigned after_us)
+{
+    door_world_stop(&world->server);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        char numbers[2][16];
+        snprintf(numbers[0], sizeof(numbers[0]), "%d", files[0]);
+        snprintf(numbers[1], sizeof(numbers[1]), "%d", files[1]);
+        if (point != NULL)
+            setenv("ASOF_FAULT", point, 1);
+        execl("/proc/self/exe", "file_backfill_test", world->server.directory, has_id ? "id" : "",
+              numbers[0], numbers[1], (char *)NULL);
+        _exit(1);
+    }
+    if (point == NULL) {
+        usleep(after_us);
+        assert_int_equal(kill(child, SIGKILL), 0);
+    }
+    int how;
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_true(WIFSIGNALED(how));
+    door_world_start(&world->server, &server_options);
+}
+
+/* Wherever a server was killed, who runs the backfill again has each row once. */
+static void a_killed_backfill_goes_on(void **state)
+{
+    (void)state;
+    static const char *const points[] = {"backfill.begun", "backfill.ingested", "backfill.ingested:2",
+                                         "backfill.done"};
+    enum { POINTS = sizeof(points) / sizeof(points[0]), KILLS = 3, KILLS_LONG = 20 };
+    size_t kills = getenv("ASOF_LONG") != NULL ? KILLS_LONG : KILLS;
+    for (int has_id = 0; has_id <= 1; has_id++) {
+        struct world world;
+        world_begin(&world, __func__, has_id, "");
+        const int files[] = {write_json(&world, 0, UNTIL_US / 2),
+                             write_json(&world, UNTIL_US / 2, UNTIL_US)};
+        push_all(&world, "s", 0, INT64_MAX);
+        push_all(&world, "h", UNTIL_US, INT64_MAX);
+        for (size_t i = 0; i < POINTS; i++)
+            die_in_backfill(&world, files, has_id, points[i], 0);
+        for (size_t i = 0; i < kills; i++)
+            die_in_backfill(&world, files, has_id, NULL,
+                            (unsigned)random_below(&world.random, 60000));
+        start(&world, !has_id);
+        take_file(&world, files[0], BACKFILL_NDJSON);
+        take_file(&world, files[1], BACKFILL_NDJSON);
+        assert_same_views(&world);
+        close(files[0]);
+        close(files[1]);
+        world_end(&world);
+    }
+}
+
 static void assert_refused(struct world *world, const char *text, enum backfill_format format,
                            const char *expected)
 {
@@ -580,12 +655,15 @@ static void values_become_those_of_their_field(void **state)
     arena_destroy(&arena);
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
+    if (count == 5)
+        be_backfill(arguments);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_each_format_equal_pushes),
         cmocka_unit_test(files_without_ids_equal_pushes),
         cmocka_unit_test(what_was_cut_short_is_taken_once),
+        cmocka_unit_test(a_killed_backfill_goes_on),
         cmocka_unit_test(a_wrong_row_is_named),
         cmocka_unit_test(a_backfill_that_makes_no_sense_says_so),
         cmocka_unit_test(late_rows_are_skipped_and_counted),
