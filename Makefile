@@ -27,7 +27,7 @@ MALLOC =
 endif
 
 SERVER_LIBS = -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl -lsqlite3 $(MALLOC) -lpthread -ldl -lm
-CLIENT_LIBS = -lhiredis -lyajl -lm
+CLIENT_LIBS = -lyajl -lpthread -lm
 
 SERVER_SOURCES = $(filter-out server/main.c,$(wildcard server/*/*.c)) $(wildcard migrations/*.c)
 LIBASOF_SOURCES = $(filter-out client/libasof/example.c,$(wildcard client/libasof/*.c))
@@ -94,7 +94,7 @@ $(BUILD)/obj/%.o: %.c Makefile
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/client.a $(BUILD)/server.a
 	@mkdir -p $(@D)
 	$(call say,LD $@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lhiredis -lprotobuf-c $(SERVER_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lprotobuf-c $(SERVER_LIBS)
 
 $(BUILD)/tests/cost: $(BUILD)/obj/tests/cost/cost.o $(BUILD)/server.a
 	@mkdir -p $(@D)
@@ -117,7 +117,7 @@ $(BUILD)/fuzz/rooms.a: $(call fuzz_object,$(SERVER_SOURCES) $(CLIENT_SOURCES))
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/rooms.a
 	$(call say,LD $@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl \
-		-lsqlite3 -lhiredis -lpthread -ldl -lm
+		-lsqlite3 -lpthread -ldl -lm
 
 # What protoc makes of proto/: the descriptors that reflection tells, and, for a test, protobuf-c's code.
 PROTOS = $(shell find proto -name '*.proto' | sort)
@@ -161,7 +161,7 @@ $(BUILD)/tests/rpc_message_test: $(PROTO_TEST).o
 
 PACKAGES = build-essential librocksdb-dev librdkafka-dev libevent-dev libyaml-dev libyajl-dev libsqlite3-dev \
 	libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
-	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev redis-tools python3 python3-venv \
+	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev pkg-config redis-tools python3 python3-venv \
 	python3-pip clang clang-format libclang-rt-14-dev valgrind default-jre-headless maven
 VENV = $(BUILD)/venv
 PROMTOOL = $(BUILD)/promtool
@@ -279,7 +279,7 @@ format: ## lay out the C code by .clang-format
 	clang-format -i server/*.c server/*/*.[ch] migrations/*.[ch] client/*.[ch] client/libasof/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c \
 		tests/cost/*.c tests/system/*.c loadtest/*.c
 
-install: all ## install below PREFIX (and DESTDIR): binaries, man pages, examples, a systemd unit
+install: all install-libasof ## install below PREFIX (and DESTDIR): binaries, libasof, man pages, examples, a systemd unit
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 		$(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/asof \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/asof
@@ -291,8 +291,18 @@ install: all ## install below PREFIX (and DESTDIR): binaries, man pages, example
 	sed 's|@PREFIX@|$(PREFIX)|' tools/asofd.service.in \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/asofd.service
 
+install-libasof: $(BUILD)/libasof.a $(BUILD)/libasof.so ## install only the C library
+	install -d $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 644 client/libasof/asof.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(BUILD)/libasof.a $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(BUILD)/libasof.so $(DESTDIR)$(PREFIX)/lib/$(LIBASOF_SONAME)
+	ln -sf $(LIBASOF_SONAME) $(DESTDIR)$(PREFIX)/lib/libasof.so
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|'$$(sed -n 's/.*ASOF_VERSION "\(.*\)"/\1/p' server/base/version.h)'|' \
+		client/libasof/libasof.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libasof.pc
+	install -m 644 docs/man/libasof.3 $(DESTDIR)$(PREFIX)/share/man/man3
+
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
 .PHONY: all help setup kafka-jars demo demo-kafka test check checks-built unit-tests thread-tests check-house check-unit \
-	check-cost record-cost check-fuzz check-system check-sanitized check-threads test-all format install clean
+	check-cost record-cost check-fuzz check-system check-sanitized check-threads test-all format install install-libasof clean

@@ -10,6 +10,7 @@
 #include "tree.h"
 #include "output.h"
 #include "progress.h"
+#include "protocol/protobuf.h"
 #include "table.h"
 #include "text.h"
 
@@ -23,20 +24,39 @@ struct fills {
     char label[LABEL_SIZE]; /* of the first of them */
 };
 
-static enum status ask_changes(struct remote *remote, const char *request, const struct run *run,
-                               struct arena *arena, struct buffer *reply, struct error *err)
+/* Of PlanRequest, DefinitionFile, PlanResponse and ReplayRequest. */
+enum {
+    PLAN_FILES = 1,
+    PLAN_PROMOTE = 2,
+    FILE_NAME = 1,
+    FILE_TEXT = 2,
+    PLANNED_JSON = 2,
+    REPLAY_SOURCE = 1,
+    REPLAY_FROM = 2,
+    REPLAY_PROMOTE = 3,
+};
+
+static enum status ask_changes(struct remote *remote, enum asof_method method,
+                               const struct run *run, struct arena *arena, struct buffer *reply,
+                               struct error *err)
 {
     struct definitions definitions;
+    struct buffer request = {0};
+    struct buffer file = {0};
     enum status status = definitions_read(run->words, run->words_count, arena, &definitions, err);
     if (status != STATUS_OK)
         return status;
-    size_t count = 0;
-    struct bytes *words = ARENA_NEW_ARRAY(arena, 2 + 2 * definitions.files_count, struct bytes);
-    words[count++] = bytes_of_text(request);
-    if (run->options->is_promoting)
-        words[count++] = bytes_of_text("PROMOTE");
-    memcpy(words + count, definitions.words, 2 * definitions.files_count * sizeof(*words));
-    return remote_ask(remote, words, count + 2 * definitions.files_count, reply, err);
+    for (size_t i = 0; i < definitions.files_count; i++) {
+        buffer_reset(&file, SIZE_MAX);
+        protobuf_append_bytes(&file, FILE_NAME, definitions.words[2 * i]);
+        protobuf_append_bytes(&file, FILE_TEXT, definitions.words[2 * i + 1]);
+        protobuf_append_item(&request, PLAN_FILES, buffer_bytes(&file));
+    }
+    protobuf_append_integer(&request, PLAN_PROMOTE, run->options->is_promoting);
+    status = remote_ask(remote, method, buffer_bytes(&request), PLANNED_JSON, reply, err);
+    buffer_fini(&file);
+    buffer_fini(&request);
+    return status;
 }
 
 static enum style style_of(const char *change)
@@ -134,14 +154,10 @@ static bool is_made_by(yajl_val changes, yajl_val fill)
 static enum status poll_fills(struct remote *remote, yajl_val changes, struct fills *fills,
                               struct error *err)
 {
-    struct bytes request = bytes_of_text("ASOF.FILLS");
-    struct buffer reply = {0};
     yajl_val list = NULL;
     *fills = (struct fills){0};
 
-    enum status status = remote_ask(remote, &request, 1, &reply, err);
-    if (status == STATUS_OK)
-        status = tree_parse(buffer_bytes(&reply), &list, err);
+    enum status status = output_ask_fills(remote, &list, err);
     size_t count = YAJL_IS_ARRAY(list) ? list->u.array.len : 0;
     for (size_t i = 0; i < count; i++) {
         yajl_val fill = list->u.array.values[i];
@@ -153,7 +169,6 @@ static enum status poll_fills(struct remote *remote, yajl_val changes, struct fi
         fills->events_done += (uint64_t)tree_number(fill, "events_done");
         fills->events_total += (uint64_t)tree_number(fill, "events_total");
     }
-    buffer_fini(&reply);
     yajl_tree_free(list);
     return status;
 }
@@ -210,10 +225,11 @@ static enum exit_code wait_for_fills(const struct run *run, struct remote *remot
 }
 
 /* Asks for changes of definitions, by files or otherwise, and says what came of it. */
-typedef enum status (*ask_fn)(struct remote *remote, const char *request, const struct run *run,
-                              struct arena *arena, struct buffer *reply, struct error *err);
+typedef enum status (*ask_fn)(struct remote *remote, enum asof_method method,
+                              const struct run *run, struct arena *arena, struct buffer *reply,
+                              struct error *err);
 
-static enum exit_code change(const struct run *run, const char *request, ask_fn ask,
+static enum exit_code change(const struct run *run, enum asof_method method, ask_fn ask,
                              bool is_waiting, struct error *err)
 {
     struct remote *remote = NULL;
@@ -223,7 +239,7 @@ static enum exit_code change(const struct run *run, const char *request, ask_fn 
 
     enum status status = remote_open(run->options->server, &remote, err);
     if (status == STATUS_OK)
-        status = ask(remote, request, run, arena, &reply, err);
+        status = ask(remote, method, run, arena, &reply, err);
     if (status == STATUS_OK)
         status = tree_parse(buffer_bytes(&reply), &changes, err);
     enum exit_code code = exit_of(status);
@@ -247,25 +263,31 @@ static enum exit_code change(const struct run *run, const char *request, ask_fn 
 
 enum exit_code command_apply(const struct run *run, struct error *err)
 {
-    return change(run, "ASOF.APPLY", ask_changes, !run->options->is_no_wait, err);
+    return change(run, ASOF_METHOD_APPLY, ask_changes, !run->options->is_no_wait, err);
 }
 
 enum exit_code command_plan(const struct run *run, struct error *err)
 {
-    return change(run, "ASOF.PLAN", ask_changes, false, err);
+    return change(run, ASOF_METHOD_PLAN, ask_changes, false, err);
 }
 
-static enum status ask_replay(struct remote *remote, const char *request, const struct run *run,
-                              struct arena *arena, struct buffer *reply, struct error *err)
+static enum status ask_replay(struct remote *remote, enum asof_method method,
+                              const struct run *run, struct arena *arena, struct buffer *reply,
+                              struct error *err)
 {
     const char *from = run->options->from != NULL ? run->options->from : "earliest";
-    struct bytes words[] = {bytes_of_text(request), bytes_of_text(run->words[0]),
-                            bytes_of_text("FROM"), bytes_of_text(from), bytes_of_text("PROMOTE")};
+    struct buffer request = {0};
     (void)arena;
-    return remote_ask(remote, words, COUNT_OF(words) - !run->options->is_promoting, reply, err);
+    protobuf_append_bytes(&request, REPLAY_SOURCE, bytes_of_text(run->words[0]));
+    protobuf_append_bytes(&request, REPLAY_FROM, bytes_of_text(from));
+    protobuf_append_integer(&request, REPLAY_PROMOTE, run->options->is_promoting);
+    enum status status =
+        remote_ask(remote, method, buffer_bytes(&request), REMOTE_ONLY_FIELD, reply, err);
+    buffer_fini(&request);
+    return status;
 }
 
 enum exit_code command_replay(const struct run *run, struct error *err)
 {
-    return change(run, "ASOF.REPLAY", ask_replay, !run->options->is_no_wait, err);
+    return change(run, ASOF_METHOD_REPLAY, ask_replay, !run->options->is_no_wait, err);
 }

@@ -39,7 +39,7 @@ enum { BATCH_EVENTS_PRESET = 1000, IN_FLIGHT_PRESET = 4, RETRY_S_PRESET = 60, RE
 
 static const struct option common_options[] = {
     TEXT("server", "HOST:PORT", server,
-         "the server's Redis port (else ASOF_SERVER, else 127.0.0.1:6390)"),
+         "the server's RPC port (else ASOF_SERVER, else 127.0.0.1:6391)"),
     FLAG("json", is_json, "print JSON, for programs"),
     FLAG("help", is_help, "print this"),
 };
@@ -56,6 +56,10 @@ static const struct option promote_options[] = {
 static const struct option diff_options[] = {
     NUMBER("sample", "N", sample, 1, SAMPLE_MAX, SAMPLE_PRESET, "entities to compare"),
     TEXT("at", "T", at, "as of T: now, RFC 3339, or microseconds since 1970"),
+};
+
+static const struct option entities_options[] = {
+    TEXT("match", "GLOB", match, "only those that match: * ? [a-z] \\x"),
 };
 
 static const struct option migrate_options[] = {
@@ -236,6 +240,19 @@ const struct command command_table[] = {
                     "  asof get card_payments@1 c42 --at 2026-01-31T12:00:00Z --exclusive\n"
                     "  asof get store_sales 'acme|7' --json\n",
         .run = command_get,
+    },
+    {
+        .name = "entities",
+        .words = "VIEW",
+        .summary = "List the entities that a view has something stored of",
+        .text = "One a line, in the order of their keys, as `asof get` takes them. VIEW is a view (its\n"
+                "active version) or a version (view@2). With --json each is a JSON string.\n",
+        .words_min = 1,
+        .words_max = 1,
+        .options = TABLE(entities_options),
+        .examples = "  asof entities card_payments\n"
+                    "  asof entities card_payments@2 --match 'c4*'\n",
+        .run = command_entities,
     },
     {
         .name = "push",

@@ -31,6 +31,7 @@ struct options {
     bool is_promoting;
     bool is_forced;
     int64_t sample;
+    const char *match;
     const char *data;
     bool is_dry_run;
     const char *features;
@@ -91,6 +92,7 @@ enum exit_code command_rollback(const struct run *run, struct error *err);
 enum exit_code command_plan(const struct run *run, struct error *err);
 enum exit_code command_list(const struct run *run, struct error *err);
 enum exit_code command_describe(const struct run *run, struct error *err);
+enum exit_code command_entities(const struct run *run, struct error *err);
 enum exit_code command_get(const struct run *run, struct error *err);
 enum exit_code command_push(const struct run *run, struct error *err);
 

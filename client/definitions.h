@@ -10,7 +10,7 @@ enum {
     DEFINITIONS_FILE_SIZE_MAX = 1024 * 1024,
 };
 
-/* Names and texts in turn, as ASOF.APPLY takes them. */
+/* Names and texts in turn, as they follow each other. */
 struct definitions {
     struct bytes *words; /* 2 * files_count; in the arena that it was read into, as the bytes */
     size_t files_count;

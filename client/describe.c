@@ -188,8 +188,6 @@ static void print_definition(const struct run *run, yajl_val object, yajl_val fi
 enum exit_code command_describe(const struct run *run, struct error *err)
 {
     struct remote *remote = NULL;
-    struct bytes request[] = {bytes_of_text("ASOF.DESCRIBE"), bytes_of_text(run->words[0]),
-                              bytes_of_text("LINEAGE")};
     bool is_lineage = run->options->is_lineage || run->options->is_mermaid;
     struct buffer reply = {0};
     yajl_val object = NULL;
@@ -197,9 +195,7 @@ enum exit_code command_describe(const struct run *run, struct error *err)
 
     enum status status = remote_open(run->options->server, &remote, err);
     if (status == STATUS_OK)
-        status = remote_ask(remote, request, COUNT_OF(request) - !is_lineage, &reply, err);
-    if (status == STATUS_OK)
-        status = tree_parse(buffer_bytes(&reply), &object, err);
+        status = output_ask_describe(remote, run->words[0], is_lineage, &reply, &object, err);
     if (status == STATUS_OK)
         status = output_ask_fills(remote, &fills, err);
     if (status == STATUS_OK && run->options->is_json)

@@ -1,7 +1,6 @@
 /* asof diff. The entities of the left version are walked through once and those with the smallest hashes
  * kept: a sample that does not depend on how keys are spread. Then both versions are read for them, some
  * at a time, all as of the T that the first answer names. */
-#include <hiredis/hiredis.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -10,20 +9,21 @@
 #include "base/number.h"
 #include "base/time_text.h"
 #include "command.h"
-#include "interrupt.h"
+#include "entities.h"
 #include "output.h"
-#include "remote.h"
+#include "protocol/protobuf.h"
 #include "text.h"
 #include "tree.h"
 
 enum {
     ARENA_CHUNK_SIZE = 64 * 1024,
-    PAGE_ENTITIES = 500,
     EXAMINED_MAX = 1000 * 1000, /* entities that the sample is taken from */
     ASKED_ENTITIES = 16,        /* of one request: the server reads each twice, and others wait */
-    FIXED_WORDS = 5,            /* ASOF.DIFF left right AT T */
     NUMBER_SIZE = 32,
 };
+
+/* Of DiffRequest in registry.proto. */
+enum { DIFF_FROM = 1, DIFF_TO = 2, DIFF_ENTITIES = 3, DIFF_AT_US = 4, DIFF_HAS_AT = 5 };
 
 struct picked {
     uint64_t hash;
@@ -54,7 +54,8 @@ struct diff {
     const struct run *run;
     struct remote *remote;
     struct sample sample;
-    char at[NUMBER_SIZE]; /* "now", then the T of the first answer if it has one */
+    int64_t at_us; /* what was asked, then the T of the first answer if it has one */
+    bool has_at;
     uint64_t compared;
     uint64_t only_left;
     uint64_t only_right;
@@ -123,42 +124,30 @@ static void sample_see(struct sample *sample, struct bytes entity)
     }
 }
 
-/* Sees a page of entities; leaves the last one in after. *is_end: there are no more. */
-static enum status sample_page(struct diff *diff, struct buffer *after, bool *is_end,
-                               struct error *err)
+/* Sees a page of entities; leaves in after what to go on with, empty at the end. */
+static enum status sample_page(struct diff *diff, struct buffer *after, struct error *err)
 {
-    char count[NUMBER_SIZE];
-    redisReply *reply = NULL;
-    snprintf(count, sizeof(count), "%d", PAGE_ENTITIES);
-    struct bytes words[] = {bytes_of_text("ASOF.ENTITIES"), bytes_of_text(diff->run->words[0]),
-                            bytes_of_text("COUNT"),         bytes_of_text(count),
-                            bytes_of_text("AFTER"),         buffer_bytes(after)};
-    size_t words_count = COUNT_OF(words) - (after->size == 0 ? 2 : 0);
-    enum status status = remote_send(diff->remote, words, words_count, err);
-    if (status == STATUS_OK)
-        status = remote_receive(diff->remote, &reply, err);
-    if (status == STATUS_OK)
-        status = remote_reply_status(reply, err);
-    if (status == STATUS_OK && reply->type != REDIS_REPLY_ARRAY)
-        status = error_set(err, STATUS_CORRUPT, "the server gave no list of entities");
-    for (size_t i = 0; status == STATUS_OK && i < reply->elements; i++) {
-        struct bytes entity = bytes_of(reply->element[i]->str, reply->element[i]->len);
+    struct asof_message *answer = NULL;
+    struct entities_page page;
+    enum status status = entities_ask(diff->remote, diff->run->words[0], buffer_bytes(after), NULL,
+                                      &answer, &page, err);
+    buffer_reset(after, SIZE_MAX);
+    struct bytes entity;
+    while (status == STATUS_OK && entities_next(&page, &entity))
         sample_see(&diff->sample, entity);
-        after->start = after->size = 0;
-        buffer_append(after, entity);
-    }
-    *is_end = status != STATUS_OK || reply->elements < PAGE_ENTITIES;
-    remote_free_reply(&reply);
+    if (status == STATUS_OK)
+        buffer_append(after, page.after);
+    asof_message_destroy(&answer);
     return status;
 }
 
 static enum status take_sample(struct diff *diff, struct error *err)
 {
     struct buffer after = {0};
-    bool is_end = false;
-    enum status status = STATUS_OK;
-    while (status == STATUS_OK && !is_end && diff->sample.examined < EXAMINED_MAX)
-        status = sample_page(diff, &after, &is_end, err);
+    enum status status;
+    do {
+        status = sample_page(diff, &after, err);
+    } while (status == STATUS_OK && after.size > 0 && diff->sample.examined < EXAMINED_MAX);
     buffer_fini(&after);
     return status;
 }
@@ -199,8 +188,9 @@ static void add_feature(struct feature *feature, yajl_val answer)
 /* The first answer tells which features there are, and the T of all. */
 static void begin_answers(struct diff *diff, yajl_val root, yajl_val answer)
 {
-    if (YAJL_IS_NUMBER(tree_member(root, "at"))) /* else each source has a T of its own */
-        snprintf(diff->at, sizeof(diff->at), "%" PRId64, tree_number(root, "at"));
+    diff->has_at = YAJL_IS_NUMBER(tree_member(root, "at")); /* else each source has a T of its own */
+    if (diff->has_at)
+        diff->at_us = tree_number(root, "at");
     diff->features_count = tree_count(answer, "features");
     diff->features = calloc(diff->features_count + 1, sizeof(*diff->features));
     CHECK(diff->features != NULL);
@@ -231,14 +221,17 @@ static enum status add_answer(struct diff *diff, struct bytes reply, struct erro
 /* Asks for the entities of the sample from first on, and moves it behind them. */
 static enum status compare_some(struct diff *diff, size_t *first, struct error *err)
 {
-    struct bytes words[FIXED_WORDS + ASKED_ENTITIES] = {
-        bytes_of_text("ASOF.DIFF"), bytes_of_text(diff->run->words[0]),
-        bytes_of_text(diff->run->words[1]), bytes_of_text("AT"), bytes_of_text(diff->at)};
-    size_t count = FIXED_WORDS;
+    struct buffer request = {0};
     struct buffer reply = {0};
-    while (count < FIXED_WORDS + ASKED_ENTITIES && *first < diff->sample.count)
-        words[count++] = diff->sample.picked[(*first)++].entity;
-    enum status status = remote_ask(diff->remote, words, count, &reply, err);
+    protobuf_append_bytes(&request, DIFF_FROM, bytes_of_text(diff->run->words[0]));
+    protobuf_append_bytes(&request, DIFF_TO, bytes_of_text(diff->run->words[1]));
+    for (size_t i = 0; i < ASKED_ENTITIES && *first < diff->sample.count; i++)
+        protobuf_append_item(&request, DIFF_ENTITIES, diff->sample.picked[(*first)++].entity);
+    protobuf_append_integer(&request, DIFF_AT_US, (uint64_t)diff->at_us);
+    protobuf_append_integer(&request, DIFF_HAS_AT, diff->has_at);
+    enum status status = remote_ask(diff->remote, ASOF_METHOD_DIFF, buffer_bytes(&request),
+                                    REMOTE_ONLY_FIELD, &reply, err);
+    buffer_fini(&request);
     if (status == STATUS_OK)
         status = add_answer(diff, buffer_bytes(&reply), err);
     buffer_fini(&reply);
@@ -285,17 +278,15 @@ static void print_table(const struct diff *diff)
                                                   {"SHARE", true},    {"MEAN", true},
                                                   {"MAX", true},      {"EXAMPLE", false}};
     char at[TIME_TEXT_SIZE];
-    int64_t at_us = 0;
-    bool has_time = number_parse_int(bytes_of_text(diff->at), &at_us) == NUMBER_OK;
     struct table *table = table_create(columns, COUNT_OF(columns));
     for (size_t i = 0; i < diff->features_count; i++)
         add_row(diff, &diff->features[i], table);
     output_table(diff->run, table, 0);
     table_destroy(&table);
-    if (has_time)
-        time_format(at_us, at);
+    if (diff->has_at)
+        time_format(time_is_valid(diff->at_us) ? diff->at_us : 0, at);
     printf("%" PRIu64 " entities of %" PRIu64 " compared%s%s\n", diff->compared,
-           diff->sample.examined, has_time ? " as of " : "", has_time ? at : "");
+           diff->sample.examined, diff->has_at ? " as of " : "", diff->has_at ? at : "");
     if (diff->only_left + diff->only_right > 0)
         printf("%" PRIu64 " only in %s, %" PRIu64 " only in %s\n", diff->only_left,
                diff->run->words[0], diff->only_right, diff->run->words[1]);
@@ -328,7 +319,9 @@ static void json_feature(const struct feature *feature, struct buffer *out)
 static void print_json(const struct diff *diff)
 {
     struct buffer out = {0};
-    bool has_time = diff->features != NULL && strcmp(diff->at, "now") != 0;
+    char at[NUMBER_SIZE] = "null";
+    if (diff->has_at)
+        snprintf(at, sizeof(at), "%" PRId64, diff->at_us);
     buffer_append_text(&out, "{\"left\":");
     text_append_json(&out, bytes_of_text(diff->run->words[0]));
     buffer_append_text(&out, ",\"right\":");
@@ -336,7 +329,7 @@ static void print_json(const struct diff *diff)
     buffer_format(&out,
                   ",\"at\":%s,\"entities\":%" PRIu64 ",\"compared\":%" PRIu64
                   ",\"only_left\":%" PRIu64 ",\"only_right\":%" PRIu64 ",\"features\":[",
-                  has_time ? diff->at : "null", diff->sample.examined, diff->compared,
+                  at, diff->sample.examined, diff->compared,
                   diff->only_left, diff->only_right);
     for (size_t i = 0; i < diff->features_count; i++) {
         if (i > 0)
@@ -368,13 +361,11 @@ static void diff_fini(struct diff *diff)
 enum exit_code command_diff(const struct run *run, struct error *err)
 {
     struct diff diff = {.run = run, .sample = {.count_max = (size_t)run->options->sample}};
-    const char *at = run->options->at != NULL ? run->options->at : "now";
     size_t first = 0;
     diff.sample.picked = calloc(diff.sample.count_max, sizeof(*diff.sample.picked));
     CHECK(diff.sample.picked != NULL);
-    if (snprintf(diff.at, sizeof(diff.at), "%s", at) >= (int)sizeof(diff.at)) {
+    if (option_time("--at", run->options->at, &diff.has_at, &diff.at_us, err) != STATUS_OK) {
         diff_fini(&diff);
-        error_set(err, STATUS_INVALID, "--at: '%s' is no time", at);
         return EXIT_USAGE;
     }
     enum status status = remote_open(run->options->server, &diff.remote, err);

@@ -1,36 +1,41 @@
 /* asof dlq. */
+#include "base/number.h"
 #include "command.h"
 #include "output.h"
+#include "protocol/protobuf.h"
 #include "remote.h"
 #include "tree.h"
 
 #include <stdio.h>
 
-enum { ID_TEXT_SIZE = 24, WORDS_MAX = 8 };
+/* Of DeadLettersRequest in operations.proto. */
+enum { SOURCE = 1, ACTION = 2, LETTERS = 3, AFTER = 4, FULL = 6 };
+enum action { ACTION_LIST = 1, ACTION_RETRY = 2, ACTION_DROP = 3 };
 
 /* ---- asking ---- */
 
-/* Asks one of ASOF.DLQ's subcommands for what lies behind the id `after`. */
-static enum status ask(const struct run *run, struct remote *remote, const char *subcommand,
-                       const char *what, int64_t after, struct buffer *reply, yajl_val *out,
+struct question {
+    enum action action;
+    int64_t letter; /* 0: all */
+    int64_t after;
+    bool is_full;
+};
+
+static enum status ask(const struct run *run, struct remote *remote,
+                       const struct question *question, struct buffer *reply, yajl_val *out,
                        struct error *err)
 {
-    char id[ID_TEXT_SIZE];
-    struct bytes words[WORDS_MAX];
-    size_t count = 0;
-    snprintf(id, sizeof(id), "%lld", (long long)after);
-    words[count++] = bytes_of_text("ASOF.DLQ");
-    words[count++] = bytes_of_text(subcommand);
-    words[count++] = bytes_of_text(run->words[0]);
-    if (what != NULL)
-        words[count++] = bytes_of_text(what);
-    if (after >= 0) {
-        words[count++] = bytes_of_text("AFTER");
-        words[count++] = bytes_of_text(id);
-    }
+    struct buffer request = {0};
+    protobuf_append_bytes(&request, SOURCE, bytes_of_text(run->words[0]));
+    protobuf_append_integer(&request, ACTION, question->action);
+    protobuf_append_integer(&request, LETTERS, (uint64_t)question->letter);
+    protobuf_append_integer(&request, AFTER, (uint64_t)question->after);
+    protobuf_append_integer(&request, FULL, question->is_full);
     *out = NULL;
-    reply->start = reply->size = 0;
-    enum status status = remote_ask(remote, words, count, reply, err);
+    buffer_reset(reply, SIZE_MAX);
+    enum status status = remote_ask(remote, ASOF_METHOD_DEAD_LETTERS, buffer_bytes(&request),
+                                    REMOTE_ONLY_FIELD, reply, err);
+    buffer_fini(&request);
     return status == STATUS_OK ? tree_parse(buffer_bytes(reply), out, err) : status;
 }
 
@@ -111,15 +116,17 @@ static void print_lines(struct bytes reply)
 
 /* ---- the work ---- */
 
-static enum status show(const struct run *run, struct remote *remote, struct error *err)
+static enum status show(const struct run *run, struct remote *remote, int64_t letter,
+                        struct error *err)
 {
     struct buffer reply = {0};
     yajl_val answer = NULL;
-    const char *id = run->options->letter;
-    enum status status = ask(run, remote, id != NULL ? "GET" : "LIST", id, -1, &reply, &answer, err);
+    const struct question question = {
+        .action = ACTION_LIST, .letter = letter, .is_full = letter > 0};
+    enum status status = ask(run, remote, &question, &reply, &answer, err);
     if (status == STATUS_OK && run->options->is_json)
         output_line(buffer_bytes(&reply));
-    else if (status == STATUS_OK && id != NULL)
+    else if (status == STATUS_OK && letter > 0)
         print_in_full(answer);
     else if (status == STATUS_OK)
         print_letters(run, answer);
@@ -132,14 +139,14 @@ static enum status export(const struct run *run, struct remote *remote, struct e
 {
     struct buffer reply = {0};
     enum status status = STATUS_OK;
-    int64_t after = 0;
+    struct question question = {.action = ACTION_LIST, .is_full = true};
     for (bool is_done = false; status == STATUS_OK && !is_done;) {
         yajl_val answer;
-        status = ask(run, remote, "LIST", "FULL", after, &reply, &answer, err);
+        status = ask(run, remote, &question, &reply, &answer, err);
         if (status == STATUS_OK) {
             print_lines(buffer_bytes(&reply));
             is_done = !has_more(answer);
-            after = tree_number(answer, "last");
+            question.after = tree_number(answer, "last");
         }
         yajl_tree_free(answer);
     }
@@ -148,21 +155,21 @@ static enum status export(const struct run *run, struct remote *remote, struct e
 }
 
 /* Retries or drops one letter or, a piece after the other, all. */
-static enum status change(const struct run *run, struct remote *remote, const char *subcommand,
+static enum status change(const struct run *run, struct remote *remote, int64_t letter,
                           struct error *err)
 {
     struct buffer reply = {0};
     enum status status = STATUS_OK;
-    int64_t after = 0, done = 0, failed = 0;
-    const char *id = run->options->letter;
+    int64_t done = 0, failed = 0;
+    struct question question = {.action = run->options->is_retry ? ACTION_RETRY : ACTION_DROP,
+                                .letter = letter};
     for (bool is_done = false; status == STATUS_OK && !is_done;) {
         yajl_val answer;
-        status = ask(run, remote, subcommand, id != NULL ? id : "ALL", id != NULL ? -1 : after,
-                     &reply, &answer, err);
+        status = ask(run, remote, &question, &reply, &answer, err);
         if (status == STATUS_OK) {
             done += tree_number(answer, "done");
             failed += tree_number(answer, "failed");
-            after = tree_number(answer, "last");
+            question.after = tree_number(answer, "last");
             is_done = !has_more(answer);
         }
         yajl_tree_free(answer);
@@ -181,17 +188,24 @@ enum exit_code command_dlq(const struct run *run, struct error *err)
 {
     const struct options *options = run->options;
     struct remote *remote = NULL;
+    int64_t letter = 0;
     if (options->is_retry + options->is_drop + options->is_export > 1) {
         error_set(err, STATUS_INVALID, "one of --retry, --drop and --export at a time");
+        return EXIT_USAGE;
+    }
+    if (options->letter != NULL &&
+        (number_parse_int(bytes_of_text(options->letter), &letter) != NUMBER_OK || letter < 1)) {
+        error_set(err, STATUS_INVALID, "--show takes the id of a letter, got '%s'",
+                  options->letter);
         return EXIT_USAGE;
     }
     enum status status = remote_open(options->server, &remote, err);
     if (status == STATUS_OK && options->is_export)
         status = export(run, remote, err);
     else if (status == STATUS_OK && (options->is_retry || options->is_drop))
-        status = change(run, remote, options->is_retry ? "RETRY" : "DROP", err);
+        status = change(run, remote, letter, err);
     else if (status == STATUS_OK)
-        status = show(run, remote, err);
+        status = show(run, remote, letter, err);
     remote_close(&remote);
     return exit_of(status);
 }

@@ -1,6 +1,5 @@
 /* asof get. The version is asked for once and pinned, and so is the T of the first answer: all
  * entities are read from the same version, as of the same moment, and shown by its types. */
-#include <hiredis/hiredis.h>
 #include <inttypes.h>
 
 #include "base/number.h"
@@ -14,91 +13,71 @@
 #include "text.h"
 
 enum {
-    IN_FLIGHT_MAX = 64, /* requests sent before their replies are read */
+    ROWS_MAX = 200,     /* entities of one call */
     FEATURES_MAX = 512, /* named by --features */
     ARENA_CHUNK_SIZE = 64 * 1024,
 };
 
-enum { SET_WORDS = 3 }; /* SET name value */
-enum { KEY_WORD = 1, TIME_WORD = 3, FIXED_WORDS = 4 }; /* ASOF.GET key AT T */
-
 struct get {
     const struct run *run;
     struct remote *remote;
-    struct arena *arena;  /* of this run: the words of requests */
-    struct arena *answer; /* of one reply */
+    struct arena *arena;  /* of this run */
+    struct arena *answer; /* of one call */
+    struct asof_request *request; /* owned */
     yajl_val description; /* of the view version */
-    struct bytes view;    /* "card_payments@2:" */
-    struct bytes *words;  /* of a request; words[KEY_WORD] is the key, words[TIME_WORD] is T */
-    size_t words_count;
-    size_t features_start; /* words from here on are the names of --features */
+    struct bytes view;    /* "card_payments@2" */
+    bool has_time;
+    int64_t time_us;
+    struct bytes features[FEATURES_MAX]; /* of --features */
+    size_t features_count;
     struct table *table;   /* of several entities; made with the first answer */
     bool has_several_clocks; /* a service or an on-demand view: each view that it reads has its own */
 };
 
-static enum status check_time(const char *at, struct error *err)
+/* Takes the names of --features apart. */
+static enum status read_features(struct get *get, const char *features, struct error *err)
 {
-    int64_t ignored;
-    struct bytes text = bytes_of_text(at);
-    if (at == NULL || strcmp(at, "now") == 0 || time_parse(text, &ignored) ||
-        number_parse_int(text, &ignored) == NUMBER_OK)
-        return STATUS_OK;
-    return error_set(
-        err, STATUS_INVALID,
-        "--at must be now, a time as 2026-01-31T12:00:00Z, or microseconds since 1970, "
-        "got '%s'",
-        at);
-}
-
-/* Appends the names of --features to the request. */
-static enum status add_features(struct get *get, const char *features, struct error *err)
-{
-    size_t count = 0;
-    get->words[get->words_count++] = bytes_of_text("FIELDS");
-    get->features_start = get->words_count;
-    for (const char *name = features; name != NULL; count++) {
+    for (const char *name = features; name != NULL; get->features_count++) {
         const char *comma = strchr(name, ',');
         size_t size = comma != NULL ? (size_t)(comma - name) : strlen(name);
         if (size == 0)
             return error_set(err, STATUS_INVALID, "--features: a name is empty in '%s'", features);
-        if (count == FEATURES_MAX)
+        if (get->features_count == FEATURES_MAX)
             return error_set(err, STATUS_INVALID, "--features: more than %d", (int)FEATURES_MAX);
-        get->words[get->words_count++] = bytes_of(name, size);
+        get->features[get->features_count] = bytes_of(name, size);
         name = comma != NULL ? comma + 1 : NULL;
     }
     return STATUS_OK;
 }
 
-/* Appends "SET amount 12.5" for each "amount=12.5" of --set. */
-static enum status add_request(struct get *get, const struct option_texts *set, struct error *err)
+/* Gives the request "amount=12.5" of --set. */
+static enum status add_values(struct get *get, const struct option_texts *set, struct error *err)
 {
     for (size_t i = 0; i < set->count; i++) {
         const char *text = set->items[i];
         const char *equals = strchr(text, '=');
         if (equals == NULL || equals == text)
             return error_set(err, STATUS_INVALID, "--set takes NAME=VALUE, got '%s'", text);
-        get->words[get->words_count++] = bytes_of_text("SET");
-        get->words[get->words_count++] = bytes_of(text, (size_t)(equals - text));
-        get->words[get->words_count++] = bytes_of_text(equals + 1);
+        const struct asof_bytes value = {.data = equals + 1, .size = strlen(equals + 1)};
+        struct bytes name = bytes_of(text, (size_t)(equals - text));
+        asof_request_set_value_strings(get->request, arena_format(get->arena, "%.*s", BYTES_ARGS(name)).data, &value,
+                                       NULL, 1);
     }
     return STATUS_OK;
 }
 
-static enum status build_request(struct get *get, struct error *err)
+static enum status read_options(struct get *get, struct error *err)
 {
     const struct options *options = get->run->options;
-    get->words = ARENA_NEW_ARRAY(get->arena, FIXED_WORDS + 2 + SET_WORDS * OPTION_TEXTS_MAX + FEATURES_MAX,
-                                 struct bytes);
-    get->words[0] = bytes_of_text("ASOF.GET");
-    get->words[2] = bytes_of_text("AT");
-    get->words[TIME_WORD] = bytes_of_text(options->at != NULL ? options->at : "now");
-    get->words_count = FIXED_WORDS;
-    if (options->is_exclusive)
-        get->words[get->words_count++] = bytes_of_text("EXCLUSIVE");
-    enum status status = add_request(get, &options->set, err);
-    if (status != STATUS_OK)
-        return status;
-    return options->features != NULL ? add_features(get, options->features, err) : STATUS_OK;
+    enum status status =
+        option_time("--at", options->at, &get->has_time, &get->time_us, err);
+    if (status == STATUS_OK)
+        status = add_values(get, &options->set, err);
+    asof_request_set_exclusive(get->request, options->is_exclusive);
+    asof_request_set_event_times(get->request, true);
+    if (get->has_time)
+        asof_request_set_at(get->request, &get->time_us, 1);
+    return status == STATUS_OK ? read_features(get, options->features, err) : status;
 }
 
 static enum status check_feature(const struct get *get, struct bytes name, struct error *err)
@@ -123,10 +102,8 @@ static enum status check_feature(const struct get *get, struct bytes name, struc
 static enum status check_features(const struct get *get, struct error *err)
 {
     enum status status = STATUS_OK;
-    if (get->run->options->features == NULL)
-        return STATUS_OK;
-    for (size_t i = get->features_start; i < get->words_count && status == STATUS_OK; i++)
-        status = check_feature(get, get->words[i], err);
+    for (size_t i = 0; i < get->features_count && status == STATUS_OK; i++)
+        status = check_feature(get, get->features[i], err);
     return status;
 }
 
@@ -138,11 +115,9 @@ static bool is_readable(const char *noun)
 static enum status describe_view(struct get *get, struct error *err)
 {
     const char *name = get->run->words[0];
-    struct bytes request[] = {bytes_of_text("ASOF.DESCRIBE"), bytes_of_text(name)};
     struct buffer reply = {0};
-    enum status status = remote_ask(get->remote, request, COUNT_OF(request), &reply, err);
-    if (status == STATUS_OK)
-        status = tree_parse(buffer_bytes(&reply), &get->description, err);
+    enum status status =
+        output_ask_describe(get->remote, name, false, &reply, &get->description, err);
     buffer_fini(&reply);
     if (status != STATUS_OK)
         return status;
@@ -150,21 +125,24 @@ static enum status describe_view(struct get *get, struct error *err)
         return error_set(err, STATUS_NOT_FOUND,
                          "'%s' is no view or service but a %s; `asof list` has them all", name,
                          tree_text(get->description, "noun"));
-    get->view = arena_format(get->arena, "%s@%" PRId64 ":", tree_text(get->description, "name"),
+    get->view = arena_format(get->arena, "%s@%" PRId64, tree_text(get->description, "name"),
                              tree_number(get->description, "version"));
     get->has_several_clocks = tree_member(get->description, "request") != NULL;
     return STATUS_OK;
 }
 
-static enum status send_request(struct get *get, const char *entity, struct error *err)
+/* The features of the request: those that were named, or all. */
+static void add_features(struct get *get)
 {
-    struct buffer key = {0};
-    buffer_append(&key, get->view);
-    buffer_append_text(&key, entity);
-    get->words[KEY_WORD] = buffer_bytes(&key);
-    enum status status = remote_send(get->remote, get->words, get->words_count, err);
-    buffer_fini(&key);
-    return status;
+    for (size_t i = 0; i < get->features_count; i++)
+        asof_request_add_feature(get->request,
+                                 arena_format(get->arena, "%.*s.%.*s", BYTES_ARGS(get->view),
+                                              BYTES_ARGS(get->features[i]))
+                                     .data);
+    if (get->features_count == 0)
+        asof_request_add_feature(
+            get->request,
+            arena_format(get->arena, "%.*s.*", BYTES_ARGS(get->view)).data);
 }
 
 static void add_time(struct table *table, bool has_time, int64_t time_us, const char *none)
@@ -260,43 +238,86 @@ static enum status show(struct get *get, const struct lookup *lookup, const char
     return STATUS_OK;
 }
 
-static enum status receive_answer(struct get *get, const char *entity, struct error *err)
+/* Gives the request the entities, a column for each key. */
+static enum status set_entities(struct get *get, const char *const *entities, size_t count,
+                                struct error *err)
 {
-    struct redisReply *reply = NULL;
-    struct lookup lookup;
-    arena_reset(get->answer);
+    size_t keys_count = tree_count(get->description, "keys");
+    struct asof_bytes *keys = ARENA_NEW_ARRAY(get->answer, keys_count, struct asof_bytes);
+    struct asof_bytes *columns =
+        ARENA_NEW_ARRAY(get->answer, keys_count * count, struct asof_bytes);
+    for (size_t i = 0; i < count; i++) {
+        if (!lookup_split_entity(entities[i], keys_count, get->answer, keys))
+            return error_set(err, STATUS_INVALID,
+                             "%s has %zu keys, joined by '|' (write \\| for a '|' within a key); "
+                             "`asof describe %s` names them",
+                             get->run->words[0], keys_count, get->run->words[0]);
+        for (size_t j = 0; j < keys_count; j++)
+            columns[j * count + i] = keys[j];
+    }
+    for (size_t j = 0; j < keys_count; j++) {
+        yajl_val name = tree_member(get->description, "keys")->u.array.values[j];
+        asof_request_set_key_strings(get->request, tree_as_text(name), columns + j * count, count);
+    }
+    return STATUS_OK;
+}
 
-    enum status status = remote_receive(get->remote, &reply, err);
+static enum status out_of_history(const struct get *get, const struct lookup *lookup,
+                                  struct error *err)
+{
+    char at[TIME_TEXT_SIZE];
+    const char *history = tree_text(get->description, "history");
+    time_format(lookup->at_us, at);
+    return error_set(err, STATUS_INVALID, "%.*s keeps a history of %s; %s lies before it",
+                     BYTES_ARGS(lookup->view),
+                     history[0] != '\0' ? history : "what the views that it reads keep", at);
+}
+
+static enum status show_rows(struct get *get, struct asof_result *result,
+                             const char *const *entities, size_t count, struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        struct lookup lookup;
+        status = lookup_read(result, i, get->answer, &lookup, err);
+        if (status == STATUS_OK && lookup.is_out_of_history)
+            status = out_of_history(get, &lookup, err);
+        if (status == STATUS_OK)
+            status = show(get, &lookup, entities[i], err);
+        if (!get->has_several_clocks)
+            asof_request_set_at(get->request, &lookup.at_us, 1);
+    }
+    return status;
+}
+
+/* One call: entities from one version as of one moment. */
+static enum status get_some(struct get *get, const char *const *entities, size_t count,
+                            struct error *err)
+{
+    struct asof_result *result = NULL;
+    struct asof_error failure;
+    arena_reset(get->answer);
+    enum status status = set_entities(get, entities, count, err);
     if (status != STATUS_OK)
         return status;
-    status = remote_reply_status(reply, err);
-    if (status == STATUS_OK && reply->type == REDIS_REPLY_NIL)
-        status = error_set(err, STATUS_NOT_FOUND, "no view '%s'", get->run->words[0]);
-    if (status == STATUS_OK)
-        status = lookup_read(reply, get->description, get->answer, &lookup, err);
-    if (status == STATUS_OK) {
-        if (!get->has_several_clocks)
-            get->words[TIME_WORD] = arena_format(get->arena, "%" PRId64, lookup.at_us);
-        status = show(get, &lookup, entity, err);
-    }
-    remote_free_reply(&reply);
+    if (asof_get(remote_client(get->remote), get->request, NULL, &result, &failure) != ASOF_OK)
+        return remote_failed(get->remote, &failure, err);
+    status = show_rows(get, result, entities, count, err);
+    asof_result_destroy(&result);
     return status;
 }
 
 static enum status get_entities(struct get *get, struct error *err)
 {
     const char *const *entities = get->run->words + 1;
-    size_t count = get->run->words_count - 1;
-    size_t sent = 0;
+    size_t left = get->run->words_count - 1;
     enum status status = STATUS_OK;
-
-    for (size_t received = 0; received < count && status == STATUS_OK; received++) {
-        /* The first goes alone: the others are asked as of its T. */
-        size_t in_flight_max = received == 0 ? 1 : IN_FLIGHT_MAX;
-        while (status == STATUS_OK && sent < count && sent - received < in_flight_max)
-            status = send_request(get, entities[sent++], err);
-        if (status == STATUS_OK)
-            status = receive_answer(get, entities[received], err);
+    add_features(get);
+    while (left > 0 && status == STATUS_OK) {
+        size_t count = left < ROWS_MAX ? left : ROWS_MAX;
+        status = get_some(get, entities, count, err);
+        entities += count;
+        left -= count;
     }
     return status;
 }
@@ -305,9 +326,10 @@ enum exit_code command_get(const struct run *run, struct error *err)
 {
     struct get get = {.run = run,
                       .arena = arena_create(ARENA_CHUNK_SIZE),
-                      .answer = arena_create(ARENA_CHUNK_SIZE)};
+                      .answer = arena_create(ARENA_CHUNK_SIZE),
+                      .request = asof_request_create()};
     enum exit_code code = EXIT_USAGE;
-    if (check_time(run->options->at, err) == STATUS_OK && build_request(&get, err) == STATUS_OK) {
+    if (read_options(&get, err) == STATUS_OK) {
         enum status status = remote_open(run->options->server, &get.remote, err);
         if (status == STATUS_OK)
             status = describe_view(&get, err);
@@ -321,6 +343,7 @@ enum exit_code command_get(const struct run *run, struct error *err)
     }
     table_destroy(&get.table);
     yajl_tree_free(get.description);
+    asof_request_destroy(&get.request);
     remote_close(&get.remote);
     arena_destroy(&get.answer);
     arena_destroy(&get.arena);

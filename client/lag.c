@@ -2,6 +2,7 @@
 #include "command.h"
 #include "interrupt.h"
 #include "output.h"
+#include "protocol/protobuf.h"
 #include "remote.h"
 #include "tree.h"
 
@@ -73,11 +74,15 @@ static void print_lag(const struct run *run, yajl_val list)
 
 static enum status lag_once(const struct run *run, struct remote *remote, struct error *err)
 {
-    struct bytes words[] = {bytes_of_text("ASOF.LAG"),
-                            bytes_of_text(run->words_count > 0 ? run->words[0] : "")};
+    enum { SOURCE = 1 }; /* of LagRequest */
+    struct buffer request = {0};
     struct buffer reply = {0};
     yajl_val list = NULL;
-    enum status status = remote_ask(remote, words, 1 + run->words_count, &reply, err);
+    if (run->words_count > 0)
+        protobuf_append_bytes(&request, SOURCE, bytes_of_text(run->words[0]));
+    enum status status = remote_ask(remote, ASOF_METHOD_LAG, buffer_bytes(&request),
+                                    REMOTE_ONLY_FIELD, &reply, err);
+    buffer_fini(&request);
     if (status == STATUS_OK)
         status = tree_parse(buffer_bytes(&reply), &list, err);
     if (status == STATUS_OK && !YAJL_IS_ARRAY(list))

@@ -1,12 +1,8 @@
 #include "lane.h"
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/check.h"
-
-enum { REQUEST_WORDS = 5 }; /* ASOF.PUSH source PRODUCER name sequence */
 
 void lane_init(struct lane *lane, const char *producer)
 {
@@ -18,7 +14,6 @@ void lane_init(struct lane *lane, const char *producer)
 void lane_fini(struct lane *lane)
 {
     batch_fini(&lane->batch);
-    free(lane->words);
     *lane = (struct lane){0};
 }
 
@@ -40,25 +35,15 @@ bool lane_advance(struct lane *lane)
     return false;
 }
 
-const struct bytes *lane_request(struct lane *lane, struct bytes source, size_t *words_count)
+void lane_request(const struct lane *lane, struct asof_push *push)
 {
     CHECK(lane->start < lane->end);
-    size_t count = REQUEST_WORDS + lane->end - lane->start;
-    if (count > lane->words_capacity) {
-        lane->words = realloc(lane->words, count * sizeof(*lane->words));
-        CHECK(lane->words != NULL);
-        lane->words_capacity = count;
+    asof_push_reset(push);
+    asof_push_set_producer(push, lane->producer, lane->sequence);
+    for (size_t i = lane->start; i < lane->end; i++) {
+        struct bytes json = batch_json(&lane->batch, i);
+        asof_push_add_json(push, json.data, json.size);
     }
-    snprintf(lane->sequence_text, sizeof(lane->sequence_text), "%" PRIu64, lane->sequence);
-    lane->words[0] = bytes_of_text("ASOF.PUSH");
-    lane->words[1] = source;
-    lane->words[2] = bytes_of_text("PRODUCER");
-    lane->words[3] = bytes_of_text(lane->producer);
-    lane->words[4] = bytes_of_text(lane->sequence_text);
-    for (size_t i = lane->start; i < lane->end; i++)
-        lane->words[REQUEST_WORDS + i - lane->start] = batch_json(&lane->batch, i);
-    *words_count = count;
-    return lane->words;
 }
 
 size_t lane_acknowledge(struct lane *lane)

@@ -15,6 +15,7 @@
 #define ASOF_CLIENT_LANE_H
 
 #include "batch.h"
+#include "libasof/asof.h"
 
 enum { LANE_PRODUCER_SIZE = 33 }; /* 128 random bits in hex, and NUL */
 
@@ -24,9 +25,6 @@ struct lane {
     struct batch batch;
     size_t start;        /* events before it are settled: acknowledged or refused */
     size_t end;          /* the push under way is events [start, end) */
-    struct bytes *words; /* owned: of the request */
-    size_t words_capacity;
-    char sequence_text[24];
 };
 
 /* Begins a producer of that name; copied. */
@@ -37,9 +35,8 @@ void lane_fini(struct lane *lane);
  * was refused. false: all are settled. */
 bool lane_advance(struct lane *lane);
 
-/* The request of the push under way, the same each time until the next lane_advance. Borrowed until
- * the next call for the lane. */
-const struct bytes *lane_request(struct lane *lane, struct bytes source, size_t *words_count);
+/* Makes it the push under way, the same each time until the next lane_advance. */
+void lane_request(const struct lane *lane, struct asof_push *push);
 
 /* The push under way was acknowledged. Returns how many events it had. */
 size_t lane_acknowledge(struct lane *lane);

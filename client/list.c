@@ -112,14 +112,14 @@ static bool is_empty(yajl_val list)
 enum exit_code command_list(const struct run *run, struct error *err)
 {
     struct remote *remote = NULL;
-    struct bytes request = bytes_of_text("ASOF.LIST");
     struct buffer reply = {0};
     yajl_val list = NULL;
     yajl_val fills = NULL;
 
     enum status status = remote_open(run->options->server, &remote, err);
     if (status == STATUS_OK)
-        status = remote_ask(remote, &request, 1, &reply, err);
+        status = remote_ask(remote, ASOF_METHOD_LIST, bytes_of(NULL, 0), REMOTE_ONLY_FIELD,
+                            &reply, err);
     if (status == STATUS_OK)
         status = tree_parse(buffer_bytes(&reply), &list, err);
     if (status == STATUS_OK)

@@ -1,100 +1,154 @@
 #include "lookup.h"
 
-#include <hiredis/hiredis.h>
 #include <inttypes.h>
 
 #include "base/number.h"
 #include "base/time_text.h"
+#include "model/answer.h"
 #include "text.h"
 
-enum { FEATURE_PARTS = 3 }; /* name, value, status */
+/* ---- one row ---- */
 
-static struct bytes reply_text(const struct redisReply *reply)
+static enum value_kind kind_of(enum asof_kind kind)
 {
-    bool is_text = reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS;
-    return is_text ? bytes_of(reply->str, reply->len) : bytes_of(NULL, 0);
-}
-
-/* An integer, also one that was written as text. */
-static bool reply_integer(const struct redisReply *reply, int64_t *out)
-{
-    if (reply->type != REDIS_REPLY_INTEGER)
-        return number_parse_int(reply_text(reply), out) == NUMBER_OK;
-    *out = reply->integer;
-    return true;
-}
-
-struct type lookup_type(yajl_val description, struct bytes feature)
-{
-    static const char list_prefix[] = "list of ";
-    struct type type = {.kind = VALUE_STRING};
-    for (size_t i = 0; i < tree_count(description, "features"); i++) {
-        yajl_val item = tree_item(description, "features", i);
-        if (!bytes_equal_text(feature, tree_text(item, "name")))
-            continue;
-        struct bytes name = bytes_of_text(tree_text(item, "type"));
-        bool is_list = bytes_start_with(name, bytes_of_text(list_prefix));
-        if (is_list)
-            name = bytes_after(name, strlen(list_prefix));
-        if (type_parse(name, &type))
-            type.is_list = is_list;
-        break;
+    switch (kind) {
+    case ASOF_KIND_BOOL:
+        return VALUE_BOOL;
+    case ASOF_KIND_INT:
+        return VALUE_INT;
+    case ASOF_KIND_DOUBLE:
+        return VALUE_DOUBLE;
+    case ASOF_KIND_DECIMAL:
+        return VALUE_DECIMAL;
+    case ASOF_KIND_STRING:
+        return VALUE_STRING;
+    case ASOF_KIND_TIMESTAMP:
+        return VALUE_TIMESTAMP;
     }
-    return type;
+    return VALUE_NULL;
 }
 
-static bool read_features(const struct redisReply *reply, yajl_val description, struct arena *arena,
-                          struct lookup *out)
+/* The value at that place among all of the column. */
+static struct value value_at(struct asof_result *result, size_t index, struct type type,
+                             size_t place)
 {
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements % FEATURE_PARTS != 0)
+    struct value value = {.kind = type.kind, .digits = type.digits};
+    if (type.kind == VALUE_DOUBLE) {
+        value.real = asof_result_doubles(result, index)[place];
+    } else if (type.kind == VALUE_STRING) {
+        struct asof_bytes text = asof_result_strings(result, index)[place];
+        value.text = bytes_of(text.data, text.size);
+    } else {
+        value.integer = asof_result_integers(result, index)[place];
+    }
+    return value;
+}
+
+static struct value list_at(struct asof_result *result, size_t index, struct type type, size_t row,
+                            struct arena *arena)
+{
+    const uint32_t *sizes = asof_result_sizes(result, index);
+    size_t first = 0;
+    for (size_t i = 0; i < row; i++)
+        first += sizes[i];
+    struct value *items = ARENA_NEW_ARRAY(arena, sizes[row], struct value);
+    for (size_t i = 0; i < sizes[row]; i++)
+        items[i] = value_at(result, index, type, first + i);
+    return (struct value){.kind = VALUE_LIST, .list = {.items = items, .count = sizes[row]}};
+}
+
+static bool read_feature(struct asof_result *result, size_t index, size_t row, struct arena *arena,
+                         struct lookup_feature *out)
+{
+    const struct asof_column *column = asof_result_column(result, index);
+    struct bytes name = bytes_of(column->feature.data, column->feature.size);
+    const char *dot = name.size == 0 ? NULL : memchr(name.data, '.', name.size);
+    int status = (int)asof_column_status(column, row);
+    struct type type = {.kind = kind_of(column->kind), .digits = (uint8_t)column->digits};
+    if (dot == NULL || type.kind == VALUE_NULL || column->digits > DECIMAL_DIGITS_MAX || status < ASOF_STATUS_OUT_OF_HISTORY ||
+        status > ASOF_STATUS_PRESENT)
         return false;
-    size_t count = reply->elements / FEATURE_PARTS;
-    struct lookup_feature *features = ARENA_NEW_ARRAY(arena, count, struct lookup_feature);
-    for (size_t i = 0; i < count; i++) {
-        struct redisReply **parts = &reply->element[i * FEATURE_PARTS];
-        features[i] = (struct lookup_feature){
-            .name = reply_text(parts[0]),
-            .value = reply_text(parts[1]),
-            .status = reply_text(parts[2]),
-            .is_null = parts[1]->type == REDIS_REPLY_NIL,
-            .type = lookup_type(description, reply_text(parts[0])),
-        };
-        if (!features[i].is_null && features[i].value.data == NULL)
-            return false;
-    }
-    out->features = features;
-    out->features_count = count;
+    *out = (struct lookup_feature){
+        .name = arena_copy(arena, bytes_after(name, (size_t)(dot - name.data) + 1)),
+        .status = bytes_of_text(
+            feature_status_name((enum feature_status)(status - ASOF_STATUS_OUT_OF_HISTORY))),
+        .type = {.kind = type.kind, .digits = type.digits, .is_list = column->is_list},
+        .is_null = !asof_column_has_value(column, row),
+    };
+    if (out->is_null)
+        return true;
+    struct value value = column->is_list ? list_at(result, index, type, row, arena)
+                                         : value_at(result, index, type, row);
+    struct buffer text = {0};
+    value_append_text(&value, &text);
+    out->value = arena_copy(arena, buffer_bytes(&text));
+    buffer_fini(&text);
     return true;
 }
 
-/* One of the pairs; an unknown name is one that a later server added. */
-static bool read_pair(const struct redisReply *name, const struct redisReply *value,
-                      yajl_val description, struct arena *arena, struct lookup *out)
+static bool read_view(const struct asof_result *result, size_t row, struct arena *arena,
+                      struct lookup *out)
 {
-    struct bytes key = reply_text(name);
-    if (bytes_equal_text(key, "view"))
-        out->view = reply_text(value);
-    else if (bytes_equal_text(key, "at"))
-        return reply_integer(value, &out->at_us);
-    else if (bytes_equal_text(key, "event_time") && value->type != REDIS_REPLY_NIL)
-        return out->has_event_time = reply_integer(value, &out->event_time_us);
-    else if (bytes_equal_text(key, "features"))
-        return read_features(value, description, arena, out);
-    return true;
+    const struct asof_view *view = asof_result_view(result, 0);
+    if (view == NULL || asof_result_views_count(result) != 1 || view->at_count == 0 ||
+        row >= asof_result_rows(result))
+        return false;
+    out->view =
+        arena_format(arena, "%.*s@%u", (int)view->name.size, view->name.data, view->version);
+    out->at_us = view->at_us[view->at_count == 1 ? 0 : row];
+    if (view->event_times_us != NULL && view->event_times_us[row] != ASOF_NO_EVENT_TIME) {
+        out->has_event_time = true;
+        out->event_time_us = view->event_times_us[row];
+    }
+    return time_is_valid(out->at_us) && time_is_valid(out->event_time_us);
 }
 
-enum status lookup_read(const struct redisReply *reply, yajl_val description, struct arena *arena,
+enum status lookup_read(struct asof_result *result, size_t row, struct arena *arena,
                         struct lookup *out, struct error *err)
 {
-    *out = (struct lookup){0};
-    bool is_right = reply->type == REDIS_REPLY_ARRAY && reply->elements % 2 == 0;
-    for (size_t i = 0; is_right && i < reply->elements; i += 2)
-        is_right = read_pair(reply->element[i], reply->element[i + 1], description, arena, out);
-    is_right = is_right && time_is_valid(out->at_us) && time_is_valid(out->event_time_us);
-    if (!is_right || out->view.size == 0 || out->features == NULL)
-        return error_set(err, STATUS_CORRUPT, "the server's answer to ASOF.GET is not understood");
+    size_t count = asof_result_columns_count(result);
+    struct lookup_feature *features = ARENA_NEW_ARRAY(arena, count, struct lookup_feature);
+    *out = (struct lookup){.features = features, .features_count = count};
+    bool is_right = read_view(result, row, arena, out);
+    for (size_t i = 0; i < count && is_right; i++) {
+        const char *out_of_history = feature_status_name(FEATURE_OUT_OF_HISTORY);
+        is_right = read_feature(result, i, row, arena, &features[i]);
+        out->is_out_of_history |=
+            is_right && bytes_equal_text(features[i].status, out_of_history);
+    }
+    if (!is_right)
+        return error_set(err, STATUS_CORRUPT, "the server's answer is not understood");
     return STATUS_OK;
 }
+
+/* ---- entities ---- */
+
+bool lookup_split_entity(const char *entity, size_t keys_count, struct arena *arena,
+                         struct asof_bytes *keys)
+{
+    size_t size = strlen(entity);
+    if (keys_count == 1) {
+        keys[0] = (struct asof_bytes){.data = entity, .size = size};
+        return true;
+    }
+    char *text = arena_allocate(arena, size + 1);
+    size_t end = 0, count = 0, start = 0;
+    for (size_t i = 0; i <= size; i++) {
+        bool is_end = i == size || entity[i] == '|';
+        if (is_end && count == keys_count)
+            return false;
+        if (is_end) {
+            keys[count++] = (struct asof_bytes){.data = text + start, .size = end - start};
+            start = end;
+        } else {
+            bool is_escape = entity[i] == '\\' && (entity[i + 1] == '|' || entity[i + 1] == '\\');
+            text[end++] = entity[is_escape ? ++i : i];
+        }
+    }
+    return count == keys_count;
+}
+
+/* ---- how it is shown ---- */
 
 static bool value_time(const struct lookup_feature *feature, int64_t *time_us)
 {
@@ -140,7 +194,7 @@ static void append_value_json(const struct lookup_feature *feature, struct buffe
         text_append_json(out, feature->value);
     else
         buffer_append(out,
-                      feature->value); /* a number, or a list, which the server wrote as JSON */
+                      feature->value); /* a number, or a list, which was written as JSON */
 }
 
 void lookup_append_json(const struct lookup *lookup, struct bytes entity, struct buffer *out)

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/number.h"
 #include "base/suggest.h"
+#include "base/time_text.h"
 
 enum { HELP_COLUMN = 22 };
 
@@ -117,6 +118,21 @@ enum status option_read(const struct option_table *tables, size_t tables_count, 
         return error_set(err, STATUS_INVALID, "--%s needs a value: --%s %s", option->name,
                          option->name, option->value);
     return set(option, argv[(*index)++], options, err);
+}
+
+enum status option_time(const char *name, const char *text, bool *has_time, int64_t *time_us,
+                        struct error *err)
+{
+    *time_us = 0;
+    *has_time = text != NULL && strcmp(text, "now") != 0;
+    if (!*has_time || time_parse(bytes_of_text(text), time_us))
+        return STATUS_OK;
+    if (number_parse_int(bytes_of_text(text), time_us) == NUMBER_OK && time_is_valid(*time_us))
+        return STATUS_OK;
+    return error_set(err, STATUS_INVALID,
+                     "%s must be now, a time as 2026-01-31T12:00:00Z, or microseconds since 1970, "
+                     "got '%s'",
+                     name, text);
 }
 
 void option_append_help(const struct option_table *table, struct buffer *out)

@@ -50,6 +50,11 @@ MUST_USE enum status option_read(const struct option_table *tables, size_t table
 /* Whether the argument is one for option_read. */
 bool option_is(const char *argument);
 
+/* Reads T as an option gives it: RFC 3339 or microseconds since 1970; now, or NULL, is no time.
+ * INVALID: it is none of these. */
+MUST_USE enum status option_time(const char *name, const char *text, bool *has_time,
+                                 int64_t *time_us, struct error *err);
+
 /* Appends a line or more per option, for --help. */
 void option_append_help(const struct option_table *table, struct buffer *out);
 

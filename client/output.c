@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "protocol/protobuf.h"
 #include "remote.h"
 #include "text.h"
 
@@ -29,11 +30,26 @@ void output_property(const struct run *run, const char *name, const char *value)
     buffer_fini(&text);
 }
 
+enum status output_ask_describe(struct remote *remote, const char *name, bool is_lineage,
+                                struct buffer *reply, yajl_val *object, struct error *err)
+{
+    enum { NAME = 1, LINEAGE = 2 }; /* of DescribeRequest */
+    struct buffer request = {0};
+    protobuf_append_bytes(&request, NAME, bytes_of_text(name));
+    protobuf_append_integer(&request, LINEAGE, is_lineage);
+    enum status status = remote_ask(remote, ASOF_METHOD_DESCRIBE, buffer_bytes(&request),
+                                    REMOTE_ONLY_FIELD, reply, err);
+    if (status == STATUS_OK)
+        status = tree_parse(buffer_bytes(reply), object, err);
+    buffer_fini(&request);
+    return status;
+}
+
 enum status output_ask_fills(struct remote *remote, yajl_val *fills, struct error *err)
 {
-    struct bytes request = bytes_of_text("ASOF.FILLS");
     struct buffer reply = {0};
-    enum status status = remote_ask(remote, &request, 1, &reply, err);
+    enum status status = remote_ask(remote, ASOF_METHOD_FILLS, bytes_of(NULL, 0),
+                                    REMOTE_ONLY_FIELD, &reply, err);
     if (status == STATUS_OK)
         status = tree_parse(buffer_bytes(&reply), fills, err);
     buffer_fini(&reply);

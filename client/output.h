@@ -18,12 +18,19 @@ void output_table(const struct run *run, const struct table *table, size_t inden
  * where value is empty. */
 void output_property(const struct run *run, const char *name, const char *value);
 
-/* Asks for what is being filled. Free it by yajl_tree_free. */
 struct remote;
+
+/* Asks for a definition, or what it is read from; reply gets the JSON. Free object by
+ * yajl_tree_free. NOT_FOUND: there is none. Else as remote_ask and tree_parse. */
+MUST_USE enum status output_ask_describe(struct remote *remote, const char *name, bool is_lineage,
+                                         struct buffer *reply, yajl_val *object,
+                                         struct error *err);
+
+/* Asks for what is being filled. Free it by yajl_tree_free. */
 MUST_USE enum status output_ask_fills(struct remote *remote, yajl_val *fills, struct error *err);
 
-/* Appends the versions of a view, as ASOF.LIST and ASOF.DESCRIBE have them: "1 (ready), 2 (active), 3
- * (filling 43%)"; fills is what ASOF.FILLS says, or NULL. */
+/* Appends the versions of a view, as List and Describe have them: "1 (ready), 2 (active), 3
+ * (filling 43%)"; fills is what Fills says, or NULL. */
 void output_append_versions(yajl_val view, yajl_val fills, struct buffer *out);
 
 #endif

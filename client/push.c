@@ -143,13 +143,11 @@ static enum status check_takes_events(const char *name, yajl_val object, struct 
 static enum status describe_source(struct push *push, struct error *err)
 {
     const char *name = push->run->words[0];
-    struct bytes request[] = {bytes_of_text("ASOF.DESCRIBE"), bytes_of_text(name)};
     struct buffer reply = {0};
     yajl_val source = NULL;
 
-    enum status status = remote_ask(push->remote, request, COUNT_OF(request), &reply, err);
-    if (status == STATUS_OK)
-        status = tree_parse(buffer_bytes(&reply), &source, err);
+    enum status status =
+        output_ask_describe(push->remote, name, false, &reply, &source, err);
     if (status == STATUS_OK)
         status = check_takes_events(name, source, err);
     if (status == STATUS_OK)
@@ -343,7 +341,7 @@ static enum exit_code send_events(struct push *push, struct error *err)
     struct pusher_config config = {
         .remote = push->remote,
         .events = &push->events,
-        .source = bytes_of_text(push->run->words[0]),
+        .source = push->run->words[0],
         .batch_events = (size_t)options->batch_events,
         .lanes_count = (size_t)options->in_flight,
         .retry_us = options->retry_s * US_PER_SECOND,

@@ -1,7 +1,7 @@
 #include "pusher.h"
 
-#include <hiredis/hiredis.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -16,14 +16,24 @@ enum {
     BACKOFF_MIN_US = 100 * 1000,
     BACKOFF_MAX_US = 2 * 1000 * 1000,
     RANDOM_SIZE = (LANE_PRODUCER_SIZE - 1) / 2,
+    MS_PER_S = 1000,
     NOTICE_SIZE = ERROR_TEXT_SIZE + 128,
+};
+
+/* A lane and the reply to its push under way, which may come ahead of those before it. */
+struct sender {
+    struct lane lane; /* free where its batch is empty */
+    bool has_reply;
+    struct asof_error reply; /* ASOF_OK: acknowledged */
 };
 
 struct pusher {
     const struct pusher_config *config;
     struct pusher_result *result;
-    struct lane lanes[PUSHER_LANES_MAX];      /* a lane with an empty batch is free */
-    struct lane *under_way[PUSHER_LANES_MAX]; /* in the order of their requests */
+    struct asof_async *async; /* owned; NULL: there is no connection */
+    struct asof_push *push;   /* owned: each request in its turn */
+    struct sender senders[PUSHER_LANES_MAX];
+    struct sender *under_way[PUSHER_LANES_MAX]; /* in the order of their requests */
     size_t under_way_count;
     bool is_reading;            /* the file may have more to be sent */
     enum status reading_status; /* why it ended, where not by the end of the file */
@@ -83,6 +93,14 @@ static size_t parse_refusal(const char *text, const char **reason)
     return number;
 }
 
+/* Whether the push was refused because of one of its events. */
+static bool names_event(const struct asof_error *reply)
+{
+    const char *reason;
+    return (reply->code == ASOF_INVALID_ARGUMENT || reply->code == ASOF_RESOURCE_EXHAUSTED) &&
+           parse_refusal(reply->text, &reason) > 0;
+}
+
 static enum status refuse(struct pusher *pusher, struct lane *lane, const char *sentence,
                           struct error *err)
 {
@@ -97,7 +115,7 @@ static enum status refuse(struct pusher *pusher, struct lane *lane, const char *
             .line = line, .reason = reason, .raw = batch_raw(&lane->batch, index)};
         return tell_refusal(pusher, &refusal, err);
     }
-    /* Replies come in the file's order, so a second refusal lies behind the first, unless the
+    /* Replies are taken in the file's order, so a second refusal lies behind the first, unless the
      * reader stopped ahead of what was under way. */
     bool is_behind = pusher->result->is_stopped && line > pusher->result->stop_line;
     if (!is_behind)
@@ -108,34 +126,57 @@ static enum status refuse(struct pusher *pusher, struct lane *lane, const char *
 
 /* ---- requests ---- */
 
-static void send_lane(struct pusher *pusher, struct lane *lane)
+/* Ends a call, in whatever order they end. */
+static void take_reply(void *context, struct asof_message *message,
+                       const struct asof_error *failure)
 {
-    struct error ignored;
-    size_t words_count;
-    const struct bytes *words = lane_request(lane, pusher->config->source, &words_count);
-    /* Where this fails, waiting for the reply does too; recovery is done there, in one place. */
-    enum status status = remote_send(pusher->config->remote, words, words_count, &ignored);
-    (void)status;
+    struct sender *sender = context;
+    sender->has_reply = true;
+    sender->reply = *failure;
+    asof_message_destroy(&message);
+}
+
+static void fail(struct sender *sender, enum asof_code code, const char *text)
+{
+    sender->has_reply = true;
+    sender->reply.code = code;
+    snprintf(sender->reply.text, sizeof(sender->reply.text), "%s", text);
+}
+
+/* Where this fails it is as if the reply said so: what is to be done about it is done in one place. */
+static void send_push(struct pusher *pusher, struct sender *sender)
+{
+    static const struct asof_call_options options = {.timeout_ms = REMOTE_REPLY_S * MS_PER_S};
+    struct asof_error failure;
+    sender->has_reply = false;
+    if (pusher->async == NULL) {
+        fail(sender, ASOF_UNAVAILABLE, "there is no connection");
+        return;
+    }
+    lane_request(&sender->lane, pusher->push);
+    if (asof_async_push(pusher->async, pusher->push, &options, take_reply, sender, NULL,
+                        &failure) != ASOF_OK)
+        fail(sender, failure.code, failure.text);
 }
 
 /* Sends the lane's next push, or frees it. */
-static void continue_lane(struct pusher *pusher, struct lane *lane)
+static void continue_lane(struct pusher *pusher, struct sender *sender)
 {
     uint64_t *offset = &pusher->result->counts.offset;
-    if (lane_advance(lane)) {
+    if (lane_advance(&sender->lane)) {
         CHECK(pusher->under_way_count < PUSHER_LANES_MAX);
-        pusher->under_way[pusher->under_way_count++] = lane;
-        send_lane(pusher, lane);
-    } else if (lane->batch.end_offset > *offset) {
-        *offset = lane->batch.end_offset;
+        pusher->under_way[pusher->under_way_count++] = sender;
+        send_push(pusher, sender);
+    } else if (sender->lane.batch.end_offset > *offset) {
+        *offset = sender->lane.batch.end_offset;
     }
 }
 
-static struct lane *find_free_lane(struct pusher *pusher)
+static struct sender *find_free(struct pusher *pusher)
 {
     for (size_t i = 0; i < pusher->config->lanes_count; i++)
-        if (pusher->lanes[i].batch.count == 0)
-            return &pusher->lanes[i];
+        if (pusher->senders[i].lane.batch.count == 0)
+            return &pusher->senders[i];
     return NULL;
 }
 
@@ -166,6 +207,21 @@ static enum status fill_lane(struct pusher *pusher, struct lane *lane, struct er
 }
 
 /* ---- the connection's trouble ---- */
+
+/* Gives up the connection, and what is under way on it, and makes another. */
+static enum status connect_again(struct pusher *pusher, struct error *err)
+{
+    static const struct asof_options options = {.connect_timeout_ms = REMOTE_CONNECT_S * MS_PER_S,
+                                                .retries_max = -1};
+    struct asof_error failure;
+    struct remote *remote = pusher->config->remote;
+    asof_async_destroy(&pusher->async);
+    enum status status = remote_check(remote, err);
+    if (status == STATUS_OK && asof_async_create(remote_address(remote), &options, &pusher->async,
+                                                 &failure) != ASOF_OK)
+        status = error_set(err, STATUS_UNAVAILABLE, "%s", failure.text);
+    return status;
+}
 
 static void notice(struct pusher *pusher, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -206,10 +262,10 @@ static enum status recover(struct pusher *pusher, struct error *err)
         interrupt_sleep(pusher->backoff_us);
         pusher->backoff_us =
             2 * pusher->backoff_us < BACKOFF_MAX_US ? 2 * pusher->backoff_us : BACKOFF_MAX_US;
-        status = remote_reopen(pusher->config->remote, err);
+        status = connect_again(pusher, err);
     }
     for (size_t i = 0; i < pusher->under_way_count; i++)
-        send_lane(pusher, pusher->under_way[i]);
+        send_push(pusher, pusher->under_way[i]);
     return STATUS_OK;
 }
 
@@ -232,51 +288,66 @@ static void acknowledge(struct pusher *pusher, struct lane *lane)
     result->behind += count;
 }
 
-static struct lane *take_first(struct pusher *pusher)
+static struct sender *take_first(struct pusher *pusher)
 {
-    struct lane *lane = pusher->under_way[0];
+    struct sender *sender = pusher->under_way[0];
     pusher->under_way_count--;
     memmove(pusher->under_way, pusher->under_way + 1,
             pusher->under_way_count * sizeof(pusher->under_way[0]));
-    return lane;
+    return sender;
 }
 
-/* Does what the reply to the first push under way says. AGAIN and IO: the server can't now. */
-static enum status settle(struct pusher *pusher, const struct redisReply *reply, struct error *err)
+/* A server that is gone, or can't write now: nothing is known of the push but that it may be sent
+ * again. */
+static bool is_trouble(const struct asof_error *reply)
 {
-    struct lane *lane = pusher->under_way[0];
-    enum status status = remote_reply_status(reply, err);
-    if (status == STATUS_AGAIN || status == STATUS_IO)
-        return status;
+    enum asof_code code = reply->code;
+    if (names_event(reply))
+        return false;
+    return code == ASOF_UNAVAILABLE || code == ASOF_DEADLINE_EXCEEDED || code == ASOF_UNKNOWN ||
+           code == ASOF_CANCELLED || code == ASOF_RESOURCE_EXHAUSTED;
+}
 
+/* Does what the reply to the first push under way says, which is none of trouble. */
+static enum status settle(struct pusher *pusher, struct error *err)
+{
+    struct sender *sender = pusher->under_way[0];
+    enum status status = STATUS_OK;
     if (pusher->trouble_mono_us != 0)
         notice(pusher, "the server is back; what was not acknowledged was sent again");
     pusher->trouble_mono_us = 0;
-    if (status == STATUS_INVALID && strncmp(reply->str, "REFUSED ", strlen("REFUSED ")) == 0)
-        status = refuse(pusher, lane, reply->str + strlen("REFUSED "), err);
-    else if (status == STATUS_OK && reply->type != REDIS_REPLY_INTEGER)
-        status = error_set(err, STATUS_CORRUPT, "the server's answer to ASOF.PUSH is no number");
-    else if (status == STATUS_OK)
-        acknowledge(pusher, lane);
-    if (status != STATUS_OK)
-        return status;
-    continue_lane(pusher, take_first(pusher));
-    return STATUS_OK;
+    if (sender->reply.code == ASOF_OK)
+        acknowledge(pusher, &sender->lane);
+    else if (names_event(&sender->reply))
+        status = refuse(pusher, &sender->lane, sender->reply.text, err);
+    else
+        status = remote_failed(pusher->config->remote, &sender->reply, err);
+    if (status == STATUS_OK)
+        continue_lane(pusher, take_first(pusher));
+    return status;
 }
 
+/* Waits for the reply to the first push under way, or for a signal. */
+static void wait_for_reply(struct pusher *pusher)
+{
+    struct pollfd readable = {.fd = asof_async_fd(pusher->async), .events = POLLIN};
+    if (poll(&readable, 1, -1) > 0)
+        asof_async_process(pusher->async);
+}
+
+/* A push that the server can't take now is treated as one that it never had: order is kept that way.
+ */
 static enum status receive(struct pusher *pusher, struct error *err)
 {
-    struct redisReply *reply = NULL;
-    enum status status = remote_receive(pusher->config->remote, &reply, err);
-    bool is_broken = status != STATUS_OK;
-    if (!is_broken)
-        status = settle(pusher, reply, err);
-    remote_free_reply(&reply);
-
-    /* A server that can't write now is treated as one that is away: order is kept that way. */
-    if (is_broken || status == STATUS_AGAIN || status == STATUS_IO)
-        status = recover(pusher, err);
-    return status;
+    struct sender *first = pusher->under_way[0];
+    if (!first->has_reply) {
+        wait_for_reply(pusher);
+        return STATUS_OK;
+    }
+    if (!is_trouble(&first->reply))
+        return settle(pusher, err);
+    error_set(err, STATUS_UNAVAILABLE, "%s", first->reply.text);
+    return recover(pusher, err);
 }
 
 /* ---- the whole ---- */
@@ -290,12 +361,12 @@ static enum status run(struct pusher *pusher, struct error *err)
             pusher->is_reading = false;
             pusher->reading_status = STATUS_CANCELLED;
         }
-        struct lane *lane = find_free_lane(pusher);
+        struct sender *sender = find_free(pusher);
         bool is_busy = pusher->under_way_count > 0;
-        if (pusher->is_reading && lane != NULL && (!is_busy || events_are_ready(config->events))) {
-            status = fill_lane(pusher, lane, err);
+        if (pusher->is_reading && sender != NULL && (!is_busy || events_are_ready(config->events))) {
+            status = fill_lane(pusher, &sender->lane, err);
             if (status == STATUS_OK)
-                continue_lane(pusher, lane);
+                continue_lane(pusher, sender);
         } else if (is_busy) {
             status = receive(pusher, err);
         } else {
@@ -310,7 +381,7 @@ static void count_unknown(const struct pusher *pusher)
 {
     struct pusher_result *result = pusher->result;
     for (size_t i = 0; i < pusher->under_way_count; i++) {
-        const struct lane *lane = pusher->under_way[i];
+        const struct lane *lane = &pusher->under_way[i]->lane;
         uint64_t first = lane->batch.events[lane->start].line;
         if (result->unknown == 0 || first < result->unknown_first_line)
             result->unknown_first_line = first;
@@ -330,10 +401,15 @@ enum status pusher_run(const struct pusher_config *config, struct pusher_result 
     for (size_t i = 0; i < config->lanes_count; i++) {
         char producer[LANE_PRODUCER_SIZE];
         make_producer(producer);
-        lane_init(&pusher->lanes[i], producer);
+        lane_init(&pusher->senders[i].lane, producer);
     }
 
-    enum status status = run(pusher, err);
+    pusher->push = asof_push_create(config->source);
+    enum status status = connect_again(pusher, err);
+    if (status == STATUS_OK)
+        status = run(pusher, err);
+    asof_async_destroy(&pusher->async);
+    asof_push_destroy(&pusher->push);
     count_unknown(pusher);
     bool is_read_to_end =
         pusher->reading_status == STATUS_OK || pusher->reading_status == STATUS_NOT_FOUND;
@@ -343,7 +419,7 @@ enum status pusher_run(const struct pusher_config *config, struct pusher_result 
             *err = pusher->reading_error;
     }
     for (size_t i = 0; i < config->lanes_count; i++)
-        lane_fini(&pusher->lanes[i]);
+        lane_fini(&pusher->senders[i].lane);
     free(pusher);
     return status;
 }

@@ -33,7 +33,7 @@ struct pusher_counts {
 struct pusher_config {
     struct remote *remote; /* borrowed */
     struct events *events; /* borrowed */
-    struct bytes source;
+    const char *source;
     size_t batch_events;
     size_t lanes_count;
     int64_t retry_us; /* how long it tries when the server is gone */

@@ -1,50 +1,51 @@
-/* Remote: the way to the server, RESP2 over TCP through hiredis.
+/* Remote: the way to the server: its RPC port, through libasof, in messages of proto/asof/v1.
  *
- * 1. Replies come in the order of the requests.
- * 2. A connection that broke answers UNAVAILABLE to everything until it is opened again.
- * 3. A server that says nothing for REMOTE_REPLY_S is taken for gone.
+ * 1. A call is made once: what goes wrong is told, not tried again.
+ * 2. A server that says nothing for REMOTE_REPLY_S is taken for gone.
  * Thread: one at a time. */
 #ifndef ASOF_CLIENT_REMOTE_H
 #define ASOF_CLIENT_REMOTE_H
 
 #include "base/buffer.h"
 #include "base/status.h"
+#include "libasof/asof.h"
 
-enum { REMOTE_PORT = 6390, REMOTE_CONNECT_S = 5, REMOTE_REPLY_S = 60 };
+enum { REMOTE_CONNECT_S = 5, REMOTE_REPLY_S = 60 };
 
-#define REMOTE_ADDRESS "127.0.0.1:6390" /* where neither --server nor ASOF_SERVER says one */
+#define REMOTE_ADDRESS "127.0.0.1:6391" /* where neither --server nor ASOF_SERVER says one */
 
 struct remote;
-struct redisReply;
 
 /* Whether it is "HOST:PORT", "[V6]:PORT" or "HOST". INVALID: no. */
 MUST_USE enum status remote_check_address(const char *address, struct error *err);
 
-/* Connects to "HOST:PORT", "[V6]:PORT" or "HOST". Owned by the caller. INVALID: no such address.
- * UNAVAILABLE: nobody answers there. */
+/* Connects. Owned by the caller. INVALID: no such address. UNAVAILABLE: no asofd answers there. */
 MUST_USE enum status remote_open(const char *address, struct remote **out, struct error *err);
 void remote_close(struct remote **remote);
 
-/* Drops what is under way and connects again. UNAVAILABLE: as remote_open. */
-MUST_USE enum status remote_reopen(struct remote *remote, struct error *err);
+/* Whether it is there now. UNAVAILABLE: no. */
+MUST_USE enum status remote_check(struct remote *remote, struct error *err);
 
-/* Sends a request; its reply is to be received later. UNAVAILABLE: the connection broke. */
-MUST_USE enum status remote_send(struct remote *remote, const struct bytes *words,
-                                 size_t words_count, struct error *err);
+/* For what has calls of its own in libasof; borrowed, as the address. */
+struct asof_client *remote_client(const struct remote *remote);
+const char *remote_address(const struct remote *remote);
 
-/* Waits for the next reply, which may be an error reply. Free it by remote_free_reply.
- * UNAVAILABLE: the connection broke. */
-MUST_USE enum status remote_receive(struct remote *remote, struct redisReply **out,
-                                    struct error *err);
-void remote_free_reply(struct redisReply **reply);
+/* What a failure of a call means here, and its sentence in err: INVALID, NOT_FOUND, LIMIT, IO,
+ * CORRUPT, CANCELLED; UNAVAILABLE: the server is gone; AGAIN: it is there and can't now. */
+MUST_USE enum status remote_failed(struct remote *remote, const struct asof_error *failure,
+                                   struct error *err);
 
-/* OK unless it is an error reply; else err has its sentence and the status is what its code says:
- * NOTFOUND is NOT_FOUND, UNAVAILABLE is AGAIN, IOERR is IO, CORRUPT is CORRUPT, all else INVALID.
- */
-MUST_USE enum status remote_reply_status(const struct redisReply *reply, struct error *err);
+/* Calls a method that has one answer. The answer is owned by the caller. Errors as remote_failed. */
+MUST_USE enum status remote_call(struct remote *remote, enum asof_method method,
+                                 struct bytes request, struct asof_message **answer,
+                                 struct error *err);
 
-/* Sends a request and appends the text of its reply to out. CORRUPT: a reply of another kind. */
-MUST_USE enum status remote_ask(struct remote *remote, const struct bytes *words,
-                                size_t words_count, struct buffer *out, struct error *err);
+/* The same, and appends the text that the answer has in that field. CORRUPT: it is no message. */
+MUST_USE enum status remote_ask(struct remote *remote, enum asof_method method,
+                                struct bytes request, uint32_t field, struct buffer *out,
+                                struct error *err);
+
+/* The field of a message that has nothing else: JSON texts, names. */
+enum { REMOTE_ONLY_FIELD = 1 };
 
 #endif

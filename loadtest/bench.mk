@@ -1,7 +1,7 @@
 # `make bench`: included by the Makefile.
 # BENCH_FLAGS: --quick, --entities N, --rounds N, --only SUBJECT, --out FILE.
 
-BENCH_PACKAGES = redis-server redis-tools default-jdk-headless
+BENCH_PACKAGES = redis-server redis-tools default-jdk-headless libgrpc++-dev
 BENCH_FLAGS ?=
 BENCH_VENV = $(BUILD)/bench-venv
 
@@ -14,6 +14,16 @@ $(BUILD)/replay: $(call object,loadtest/replay.c)
 $(BUILD)/floor: $(call object,loadtest/floor.c)
 	$(call say,LD $@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+
+# Calls in a closed loop, over RPC and the Redis protocol.
+$(BUILD)/rpc_load: $(call object,loadtest/rpc_load.c)
+	$(call say,LD $@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lhiredis -lnghttp2 $(MALLOC)
+
+# What gRPC's own library costs.
+$(BUILD)/grpcpp_constant: loadtest/peers/grpcpp/constant.cc
+	$(call say,CXX $@)
+	$(Q)$(CXX) -std=c++17 $(CFLAGS) -o $@ $< -lgrpc++ -lgrpc -lgpr -labsl_synchronization
 
 $(BENCH_VENV)/.done: loadtest/requirements.txt
 	python3 -m venv $(BENCH_VENV)

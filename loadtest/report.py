@@ -269,7 +269,7 @@ def _commands(results):
         text = " ".join(word or "''" for word in command)
         return re.sub(r"-p \d+", "-p PORT", text)
 
-    peers = ["asofd --data DIR --resp-port PORT --rpc-port off --http-port off",
+    peers = ["asofd --data DIR --resp-port PORT --rpc-port PORT --http-port off",
              "redis-server --port PORT --bind 127.0.0.1 --save '' --appendonly no --dir DIR"]
     lines = [*peers, *(shown(command) for command in (results.reads.commands if results.reads else []))]
     lines.append(f"replay PORT SECONDS load:reads:FILE:RATE:{latency.CONNECTIONS} ...")

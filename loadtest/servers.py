@@ -22,6 +22,7 @@ from resp import Client  # noqa: E402
 ASOFD = os.environ.get("ASOFD", str(ROOT / "build/asofd"))
 ASOF = os.environ.get("ASOF", str(ROOT / "build/asof"))
 FLOOR = os.environ.get("FLOOR", str(ROOT / "build/floor"))
+GRPCPP_CONSTANT = os.environ.get("GRPCPP_CONSTANT", str(ROOT / "build/grpcpp_constant"))
 REDIS_SERVER = os.environ.get("REDIS_SERVER", "redis-server")
 SERVER_CPU, LOAD_CPU = 0, 1
 START_TIMEOUT_S = 60
@@ -31,7 +32,7 @@ QUIET_S = 1.5          # a server that used no CPU for so long has ended its com
 QUIET_CPU_S = 0.02     # what an idle server's timers may use meanwhile
 QUIET_TIMEOUT_S = 60
 CLOCK_OF_ALL_THREADS = 2  # of a process, as clock_getcpuclockid(3) makes the clock's number
-READY = re.compile(r"asofd ready resp=\S+:(\d+) ")
+READY = re.compile(r"asofd ready resp=\S+:(\d+) rpc=(?:\S+:(\d+)|off) ")
 
 
 class BenchError(Exception):
@@ -133,21 +134,22 @@ class Asofd(Peer):
 
     def __init__(self, folder, *options):
         self.data = pathlib.Path(folder) / "data"
-        command = [ASOFD, "--data", str(self.data), "--resp-port", "0", "--rpc-port", "off", "--http-port", "off",
+        command = [ASOFD, "--data", str(self.data), "--resp-port", "0", "--rpc-port", "0", "--http-port", "off",
                    *options]
         self._spawn(command, folder, stdout=subprocess.PIPE, text=True)
         try:
-            self.port = self._ready_port()
+            self.port, self.rpc_port = self._ready_ports()
         except BaseException:
             self.stop()
             raise
 
-    def _ready_port(self):
+    def _ready_ports(self):
+        """Of the Redis protocol, and of RPC (0 where that door is closed)."""
         readable, _, _ = select.select([self.process.stdout], [], [], START_TIMEOUT_S)
         match = READY.match(self.process.stdout.readline()) if readable else None
         if match is None:
             raise self.failed("did not start")
-        return int(match[1])
+        return int(match[1]), int(match[2] or 0)
 
     def stop(self):
         super().stop()
@@ -173,21 +175,21 @@ class Asofd(Peer):
 
     def apply(self, path):
         """Registers the definitions of a file and waits until their views are shown."""
-        done = subprocess.run([ASOF, "--server", f"127.0.0.1:{self.port}", "apply", str(path)],
+        done = subprocess.run([ASOF, "--server", f"127.0.0.1:{self.rpc_port}", "apply", str(path)],
                               capture_output=True, text=True, timeout=START_TIMEOUT_S)
         if done.returncode != 0:
             raise self.failed(f"apply: {done.stderr.strip()}")
 
 
-class Floor(Peer):
-    """A loop that answers each request with the same bytes (floor.c): what sockets alone cost."""
+class Constant(Peer):
+    """A server that answers each request with the same bytes. Subclasses set `binary`, too."""
 
-    name = "floor"
+    binary = ""
 
     def __init__(self, folder, reply):
-        path = pathlib.Path(folder) / "reply"
+        path = pathlib.Path(folder) / f"{self.name}.reply"
         path.write_bytes(reply)
-        self._spawn([FLOOR, str(path)], folder, stdout=subprocess.PIPE, text=True)
+        self._spawn([self.binary, str(path)], folder, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if not line.startswith("ready "):
             self.stop()
@@ -197,6 +199,18 @@ class Floor(Peer):
     def stop(self):
         super().stop()
         self.process.stdout.close()
+
+
+class Floor(Constant):
+    """A loop (floor.c): what sockets alone cost."""
+
+    name, binary = "floor", FLOOR
+
+
+class Grpcpp(Constant):
+    """grpc++'s callback server (peers/grpcpp): what gRPC's own library costs."""
+
+    name, binary = "grpcpp", GRPCPP_CONSTANT
 
 
 class Redis(Peer):

@@ -58,7 +58,8 @@ if ! start_server "$port" 6391 "$http_port"; then
 fi
 sed 's|data=.*|data=build/demo/data|' "$home/ready"
 port=$(sed -E 's/.*resp=[^ ]*:([0-9]+) .*/\1/' "$home/ready")
-export ASOF_SERVER=127.0.0.1:$port
+rpc_port=$(sed -E 's/.*rpc=[^ ]*:([0-9]+) .*/\1/' "$home/ready")
+export ASOF_SERVER=127.0.0.1:$rpc_port
 
 title "1. Register what the features mean"
 note "examples/flights: two sources, six entities, seven views. One file of YAML per subject."

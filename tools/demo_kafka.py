@@ -74,16 +74,16 @@ class Server:
         self.log = home / "asofd.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [build / "asofd", "--data", home / "data", "--resp-port", "0", "--rpc-port", "off", "--http-port", "off"],
+                [build / "asofd", "--data", home / "data", "--resp-port", "0", "--rpc-port", "0", "--http-port", "off"],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
         self.ready = self.process.stdout.readline()
-        match = re.match(r"asofd ready resp=(\S+):(\d+) ", self.ready)
+        match = re.match(r"asofd ready resp=(\S+):(\d+) rpc=\S+:(\d+) ", self.ready)
         if match is None:
             raise Failed(f"asofd did not start:\n{self.log.read_text()}")
-        self.host, self.port = match[1], int(match[2])
+        self.host, self.port, self.rpc_port = match[1], int(match[2]), int(match[3])
 
     def asof(self, *words):
-        done = subprocess.run([self.build / "asof", "--server", f"{self.host}:{self.port}", *words],
+        done = subprocess.run([self.build / "asof", "--server", f"{self.host}:{self.rpc_port}", *words],
                               capture_output=True, text=True)
         if done.returncode != 0:
             raise Failed(done.stdout + done.stderr)

@@ -41,7 +41,8 @@ enum asof_code address_parse(const char *text, struct address *address, struct a
     if (has_brackets)
         host = bytes_of(host.data + 1, host.size - 2);
     if (!is_port || host.size == 0 || host.size >= ADDRESS_HOST_SIZE ||
-        memchr(host.data, '/', host.size) != NULL)
+        strcspn(rest, "/ ") != strlen(rest) || memchr(host.data, '[', host.size) != NULL ||
+        memchr(host.data, ']', host.size) != NULL)
         return wrong(text == NULL ? "" : text, error);
     bytes_to_text(host, address->host, sizeof(address->host));
     snprintf(address->port, sizeof(address->port), "%d", (int)port);

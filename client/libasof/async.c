@@ -205,23 +205,22 @@ static void take_refusal(struct asof_async *async)
     }
 }
 
-/* Goes on to connect while that is not decided, from one address to the next. */
+/* Tries the addresses that are left, until one can be connected to. */
 static void connect_on(struct asof_async *async)
 {
     struct wire *wire = &async->wire;
-    while (wire->state != WIRE_OPEN && async->target != NULL) {
-        if (wire->state == WIRE_CONNECTING)
-            return;
+    enum asof_code code = ASOF_UNAVAILABLE;
+    while (code != ASOF_OK && async->target != NULL) {
         async->watched = 0;
+        code = wire_connect(wire, async->target);
+        async->target = async->target->ai_next;
+    }
+    if (code == ASOF_OK) {
         async->connect_until_us =
             clock_mono_us() + (int64_t)async->options.connect_timeout_ms * 1000;
-        enum asof_code code = wire_connect(wire, async->target);
-        async->target = async->target->ai_next;
-        if (code == ASOF_OK)
-            timer_set(async, async->connect_until_us);
-    }
-    if (wire->state == WIRE_OPEN)
+        timer_set(async, async->connect_until_us);
         return;
+    }
     take_refusal(async);
     wire_fini(wire);
     async->watched = 0;

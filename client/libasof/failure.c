@@ -55,6 +55,8 @@ enum asof_code failure_as_told(struct asof_error *error, unsigned code, struct b
     if (error == NULL)
         return known;
     bytes_to_text(text, error->text, sizeof(error->text));
+    for (char *byte = error->text; *byte != '\0' && !bytes_are_utf8(text); byte++)
+        *byte = (unsigned char)*byte < 0x80 ? *byte : '?';
     error->code = known;
     return known;
 }

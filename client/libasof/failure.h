@@ -8,8 +8,8 @@
 #include "base/status.h"
 
 /* Writes code and sentence into error (may be NULL) and returns the code. */
-enum asof_code failure_set(struct asof_error *error, enum asof_code code,
-                                    const char *format, ...) __attribute__((format(printf, 3, 4)));
+enum asof_code failure_set(struct asof_error *error, enum asof_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The same of a server's words: bytes that are no text are made harmless. A code that is none, or
  * OK, is UNKNOWN. */

@@ -201,8 +201,8 @@ bool wire_receive(struct wire *wire)
     return got > 0;
 }
 
-/* What speaks there, where it is not asofd's RPC port. */
-static void break_by_stranger(struct wire *wire, struct bytes input)
+/* What speaks there is not asofd's RPC port. */
+static bool break_by_stranger(struct wire *wire, struct bytes input)
 {
     const char *where = wire->address.text;
     if (bytes_start_with(input, bytes_of_text("-ERR")) ||
@@ -217,6 +217,8 @@ static void break_by_stranger(struct wire *wire, struct bytes input)
                    ASOF_PORT);
     else
         wire_break(wire, ASOF_INTERNAL, "what %s sends is no frame of docs/rpc.md", where);
+    buffer_consume(&wire->input, input.size);
+    return false;
 }
 
 static bool head_is_right(enum light_kind kind, size_t body_size)
@@ -297,18 +299,18 @@ bool wire_next(struct wire *wire, struct arrival *arrival)
 {
     skip(wire);
     struct bytes input = buffer_bytes(&wire->input);
-    if (input.size < HEAD_SIZE)
+    if (input.size < SIZE_SIZE)
         return false;
     size_t size = be32_read(input.data);
+    if (size + SIZE_SIZE < HEAD_SIZE)
+        return break_by_stranger(wire, input);
+    if (input.size < HEAD_SIZE)
+        return false;
     size_t body_size = size + SIZE_SIZE - HEAD_SIZE;
     *arrival = (struct arrival){.kind = (enum light_kind)input.data[HEAD_SIZE - 1],
                                 .call = be32_read(input.data + SIZE_SIZE)};
-    if (size + SIZE_SIZE < HEAD_SIZE || body_size > WIRE_ANSWER_SIZE_MAX ||
-        !head_is_right(arrival->kind, body_size)) {
-        break_by_stranger(wire, input);
-        buffer_consume(&wire->input, input.size);
-        return false;
-    }
+    if (body_size > WIRE_ANSWER_SIZE_MAX || !head_is_right(arrival->kind, body_size))
+        return break_by_stranger(wire, input);
     if (body_size > wire->answer_size_max)
         return tell_too_large(wire, body_size, arrival);
     if (input.size >= HEAD_SIZE + body_size && wire->large == NULL)

@@ -110,12 +110,6 @@ static void chunks_fit(struct chunks *chunks, size_t rows, size_t columns_count)
     chunks->chunk_rows = fitting > 0 ? fitting : 1;
 }
 
-static bool may_go_on(void *context)
-{
-    const struct rpc_work *work = context;
-    return !*work->is_unwanted && clock_mono_us() < work->until_mono_us;
-}
-
 static enum status chunk_read(struct chunks *chunks, struct query *query, struct arena *arena,
                               struct arena *rows, struct error *err)
 {
@@ -123,19 +117,17 @@ static enum status chunk_read(struct chunks *chunks, struct query *query, struct
     struct rpc_work work = {
         .until_mono_us = until_us < chunks->deadline_mono_us ? until_us : chunks->deadline_mono_us,
         .is_unwanted = &chunks->is_unwanted};
-    const struct columns_patience patience = {.may_go_on = may_go_on, .context = &work};
+    const struct columns_patience patience = {.may_go_on = rpc_work_may_go_on, .context = &work};
     struct columns_question question;
     struct columns columns;
-    struct buffer scratch = {0};
     chunk_ask(chunks, arena, &question);
     enum status status =
         query_read_columns(query, &question, &patience, arena, rows, &columns, err);
     if (status == STATUS_OK) {
-        rpc_get_append(&columns, &scratch, &chunks->part);
+        rpc_get_append(&columns, &chunks->part);
         chunks->row += question.rows_count;
         chunks_fit(chunks, question.rows_count, columns.columns_count);
     }
-    buffer_fini(&scratch);
     return status;
 }
 

@@ -26,7 +26,7 @@ static enum status get_features(struct rpc_work *work, struct error *err)
         status = query_read_columns(work->query, &question, &patience, work->arena, work->rows,
                                     &columns, err);
     if (status == STATUS_OK)
-        rpc_get_append(&columns, work->scratch, work->reply);
+        rpc_get_append(&columns, work->reply);
     return status;
 }
 

@@ -15,6 +15,8 @@ enum {
      * matter only by whether one of them is not zero. */
     DOUBLE_DIGITS_MAX = 800,
     DOUBLE_SHORTEST_DIGITS_MAX = 17,
+    DOUBLE_EXACT_DIGITS = 15,              /* integers of so many are doubles */
+    PLAIN_SIZE_MAX = INT64_DIGITS_MAX + 2, /* with a sign and a point */
     SIGNIFICAND_BITS = 53,
     EXPONENT_BIAS = 1075, /* of a significand taken as an integer */
 };
@@ -159,6 +161,76 @@ static bool signed_from_magnitude(bool is_negative, uint64_t magnitude, int64_t 
     return true;
 }
 
+/* A number without an exponent and of few digits, as most are: magnitude / 10^fraction. */
+struct plain {
+    bool is_negative;
+    uint64_t magnitude;
+    unsigned fraction; /* digits behind the point */
+    unsigned digits;   /* of all */
+};
+
+/* false: the text is another number, or none. */
+static inline bool plain_scan(struct bytes text, struct plain *plain)
+{
+    if (text.size == 0 || text.size > PLAIN_SIZE_MAX)
+        return false;
+    const char *at = text.data;
+    const char *end = text.data + text.size;
+    uint64_t magnitude = 0;
+    plain->is_negative = *at == '-';
+    const char *first = at += plain->is_negative;
+    for (; at < end && is_digit(*at); at++)
+        magnitude = magnitude * 10 + (uint64_t)(*at - '0');
+    size_t integer_size = (size_t)(at - first);
+    if (integer_size == 0 || (*first == '0' && integer_size > 1))
+        return false;
+    plain->fraction = 0;
+    if (at < end && *at == '.') {
+        const char *point = ++at;
+        for (; at < end && is_digit(*at); at++)
+            magnitude = magnitude * 10 + (uint64_t)(*at - '0');
+        plain->fraction = (unsigned)(at - point);
+        if (plain->fraction == 0)
+            return false;
+    }
+    plain->magnitude = magnitude;
+    plain->digits = (unsigned)integer_size + plain->fraction;
+    return at == end && plain->digits <= INT64_DIGITS_MAX;
+}
+
+/* The double nearest to integer / divisor, halves to even, as strtod has it; neither is 0, and the
+ * quotient is a normal double. In integers, so that it rounds once. */
+static double divide_rounded(uint64_t integer, uint64_t divisor)
+{
+    int up = __builtin_clzll(integer);
+    int down = __builtin_clzll(divisor);
+    unsigned __int128 dividend = (unsigned __int128)(integer << up) << 63;
+    divisor <<= down;
+    uint64_t quotient = (uint64_t)(dividend / divisor); /* of 63 or 64 bits */
+    bool has_rest = (unsigned __int128)quotient * divisor != dividend;
+    int dropped = 64 - __builtin_clzll(quotient) - SIGNIFICAND_BITS;
+    uint64_t half = UINT64_C(1) << (dropped - 1);
+    uint64_t tail = quotient & (2 * half - 1);
+    uint64_t significand = quotient >> dropped;
+    significand += tail > half || (tail == half && (has_rest || significand % 2 == 1));
+    uint64_t scale = (uint64_t)(EXPONENT_BIAS - SIGNIFICAND_BITS + 1 + dropped - 63 - up + down)
+                     << (SIGNIFICAND_BITS - 1);
+    double power;
+    memcpy(&power, &scale, sizeof(power));
+    return (double)significand * power;
+}
+
+static double plain_double(const struct plain *plain)
+{
+    /* Both operands are doubles, so that the one operation rounds once. */
+    double value = plain->digits <= DOUBLE_EXACT_DIGITS
+                       ? (double)plain->magnitude / exact_powers_of_ten[plain->fraction]
+                   : plain->magnitude == 0
+                       ? 0
+                       : divide_rounded(plain->magnitude, powers_of_ten[plain->fraction]);
+    return value == 0 ? 0 : plain->is_negative ? -value : value;
+}
+
 /* The floor of the number times 10^shift. */
 static enum number_result scanned_floor(const struct scanned *scanned, int shift, bool *is_exact,
                                         int64_t *out)
@@ -180,6 +252,10 @@ static enum number_result scanned_floor(const struct scanned *scanned, int shift
 
 enum number_result number_parse_int(struct bytes text, int64_t *out)
 {
+    struct plain plain;
+    if (plain_scan(text, &plain) && plain.fraction == 0)
+        return signed_from_magnitude(plain.is_negative, plain.magnitude, out) ? NUMBER_OK
+                                                                              : NUMBER_OUT_OF_RANGE;
     struct scanned scanned;
     if (!number_scan(text, &scanned))
         return NUMBER_MALFORMED;
@@ -197,6 +273,15 @@ enum number_result number_parse_int(struct bytes text, int64_t *out)
 enum number_result number_parse_decimal(struct bytes text, unsigned digits, int64_t *out_scaled)
 {
     CHECK(digits <= DECIMAL_DIGITS_MAX);
+    struct plain plain;
+    uint64_t magnitude;
+    if (plain_scan(text, &plain) && plain.fraction <= digits &&
+        !__builtin_mul_overflow(plain.magnitude, powers_of_ten[digits - plain.fraction],
+                                &magnitude) &&
+        magnitude < powers_of_ten[DECIMAL_DIGITS_MAX]) {
+        *out_scaled = (int64_t)(plain.is_negative ? -magnitude : magnitude);
+        return NUMBER_OK;
+    }
     struct scanned scanned;
     if (!number_scan(text, &scanned))
         return NUMBER_MALFORMED;
@@ -240,12 +325,18 @@ static double scanned_strtod(const struct scanned *scanned)
 
 enum number_result number_parse_double(struct bytes text, double *out)
 {
+    struct plain plain;
+    if (plain_scan(text, &plain)) {
+        *out = plain_double(&plain);
+        return NUMBER_OK;
+    }
     struct scanned scanned;
     if (!number_scan(text, &scanned))
         return NUMBER_MALFORMED;
     int64_t exponent = scanned.point - (int64_t)scanned.digits;
     double value;
-    if (scanned.digits <= 15 && exponent >= -EXACT_POWER_MAX && exponent <= EXACT_POWER_MAX) {
+    if (scanned.digits <= DOUBLE_EXACT_DIGITS && exponent >= -EXACT_POWER_MAX &&
+        exponent <= EXACT_POWER_MAX) {
         /* Both operands are doubles, so that the one operation rounds once. */
         value = (double)scanned_integer(&scanned, scanned.digits);
         value = exponent < 0 ? value / exact_powers_of_ten[-exponent]

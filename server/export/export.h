@@ -84,7 +84,13 @@ struct export_output {
 
 /* ---- jobs ---- */
 
-enum export_kind { EXPORT_SNAPSHOT, EXPORT_BACKFILL, EXPORT_KINDS_COUNT };
+enum export_kind {
+    EXPORT_SNAPSHOT,
+    EXPORT_EVENTS,
+    EXPORT_TRAINING,
+    EXPORT_BACKFILL,
+    EXPORT_KINDS_COUNT
+};
 
 /* "snapshot", ... */
 const char *export_kind_name(enum export_kind kind);

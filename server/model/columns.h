@@ -26,6 +26,7 @@ struct key_column {
 struct columns_question {
     const struct bytes *features; /* "view.feature", "view@2.feature", "view.*" */
     size_t features_count;
+    struct bytes names; /* as the request spells them: of the same bytes, the same; or empty */
     const struct key_column *keys;
     size_t keys_count;
     size_t rows_count;

@@ -25,7 +25,7 @@ static bool take_bytes(struct bytes *left, struct bytes *out)
     return true;
 }
 
-enum protobuf_result protobuf_next(struct bytes *left, struct protobuf_field *field)
+enum protobuf_result protobuf_next_any(struct bytes *left, struct protobuf_field *field)
 {
     uint64_t tag;
     bool is_whole = false;

@@ -25,8 +25,26 @@ struct protobuf_field {
 
 enum protobuf_result { PROTOBUF_FIELD, PROTOBUF_END, PROTOBUF_BROKEN };
 
+/* The same as protobuf_next, which it is called by. */
+enum protobuf_result protobuf_next_any(struct bytes *left, struct protobuf_field *field);
+
 /* Takes the next field from the front of *left. BROKEN: the bytes are no message. */
-enum protobuf_result protobuf_next(struct bytes *left, struct protobuf_field *field);
+static inline enum protobuf_result protobuf_next(struct bytes *left, struct protobuf_field *field)
+{
+    enum { SHORT_HEAD_SIZE = 2 }; /* tag and size of most fields: a byte each */
+    if (left->size < SHORT_HEAD_SIZE)
+        return protobuf_next_any(left, field);
+    unsigned tag = (unsigned char)left->data[0];
+    size_t size = (unsigned char)left->data[1];
+    if ((tag & 0x87) != PROTOBUF_BYTES || tag <= PROTOBUF_BYTES || size >= 0x80 ||
+        size > left->size - SHORT_HEAD_SIZE)
+        return protobuf_next_any(left, field);
+    *field = (struct protobuf_field){.number = tag >> 3,
+                                     .wire = PROTOBUF_BYTES,
+                                     .bytes = bytes_of(left->data + SHORT_HEAD_SIZE, size)};
+    *left = bytes_after(*left, SHORT_HEAD_SIZE + size);
+    return PROTOBUF_FIELD;
+}
 
 /* Takes the next varint of a packed field, or of its single value; false: no more, or broken. */
 static inline bool protobuf_take_integer(struct bytes *left, uint64_t *out)
@@ -39,12 +57,7 @@ bool protobuf_count_integers(struct bytes packed, size_t *count);
 
 static inline size_t protobuf_varint_size(uint64_t value)
 {
-    size_t size = 1;
-    while (value >= 0x80) {
-        value >>= 7;
-        size++;
-    }
-    return size;
+    return (70 - (size_t)__builtin_clzll(value | 1)) / 7; /* seven bits a byte */
 }
 
 /* Appends fields; proto3 leaves out what is 0 or empty, and so do these. */

@@ -157,17 +157,69 @@ enum {
     STATUS_NO_VALUE = 128,
 };
 
+/* What a message has, found in one pass. */
+struct get_outline {
+    size_t features;
+    size_t keys;
+    size_t at;            /* fields of times, packed or not */
+    struct bytes names;   /* from the first feature to the last */
+    bool is_in_one_piece; /* nothing else stands in names */
+    bool is_exclusive;
+    bool has_event_times;
+};
+
+static enum status get_outline(struct bytes message, struct get_outline *outline, struct error *err)
+{
+    struct protobuf_field field;
+    enum protobuf_result result;
+    struct bytes left = message;
+    const char *at = left.data;
+    *outline = (struct get_outline){.is_in_one_piece = true};
+    for (; (result = protobuf_next(&left, &field)) == PROTOBUF_FIELD; at = left.data) {
+        bool is_bytes = field.wire == PROTOBUF_BYTES;
+        if (field.number == GET_FEATURES && is_bytes) {
+            if (outline->features++ == 0)
+                outline->names = bytes_of(at, 0);
+            outline->is_in_one_piece &= at == outline->names.data + outline->names.size;
+            outline->names.size = (size_t)(left.data - outline->names.data);
+        }
+        outline->keys += field.number == GET_KEYS && is_bytes;
+        outline->at += field.number == GET_AT_US;
+        if (field.number == GET_EXCLUSIVE && field.wire == PROTOBUF_VARINT)
+            outline->is_exclusive = field.integer != 0;
+        if (field.number == GET_WITH_EVENT_TIMES && field.wire == PROTOBUF_VARINT)
+            outline->has_event_times = field.integer != 0;
+    }
+    return result == PROTOBUF_END ? STATUS_OK : broken("message", err);
+}
+
 static enum status key_column_parse(struct bytes message, size_t rows_max, struct arena *arena,
                                     struct key_column *column, struct error *err)
 {
+    struct protobuf_field field;
+    enum protobuf_result result;
     size_t ints_count = 0;
+    bool has_ints = false;
     *column = (struct key_column){0};
-    enum status status = take_texts(message, KEY_STRINGS, "rows", rows_max, arena, &column->strings,
-                                    &column->count, err);
-    column->name = take_text(message, KEY_NAME);
-    if (status == STATUS_OK)
-        status =
-            take_numbers(message, KEY_INTS, true, rows_max, arena, &column->ints, &ints_count, err);
+    for (struct bytes left = message; (result = protobuf_next(&left, &field)) == PROTOBUF_FIELD;) {
+        if (field.number == KEY_NAME && field.wire == PROTOBUF_BYTES)
+            column->name = field.bytes;
+        column->count += field.number == KEY_STRINGS && field.wire == PROTOBUF_BYTES;
+        has_ints |= field.number == KEY_INTS;
+    }
+    if (result != PROTOBUF_END)
+        return broken("message", err);
+    if (column->count > rows_max)
+        return too_many("rows", rows_max, column->count, err);
+    if (column->count > 0) {
+        struct bytes *strings = arena_allocate(arena, column->count * sizeof(*strings));
+        take_bytes_fields(message, KEY_STRINGS, strings);
+        column->strings = strings;
+    }
+    if (!has_ints)
+        return STATUS_OK;
+    enum status status =
+        take_numbers(message, KEY_INTS, true, rows_max, arena, &column->ints, &ints_count, err);
     if (status != STATUS_OK)
         return status;
     if (column->count > 0 && ints_count > 0)
@@ -175,28 +227,19 @@ static enum status key_column_parse(struct bytes message, size_t rows_max, struc
             err, STATUS_INVALID, "key column '%.*s' has strings and ints",
             (int)(column->name.size < NAME_SIZE_MAX ? column->name.size : NAME_SIZE_MAX),
             column->name.size == 0 ? "" : column->name.data);
-    if (ints_count > 0)
-        column->strings = NULL;
-    else
+    if (ints_count == 0)
         column->ints = NULL;
     column->count += ints_count;
     return STATUS_OK;
 }
 
-static enum status key_columns_parse(struct bytes message, size_t rows_max, struct arena *arena,
-                                     struct columns_question *question, struct error *err)
+static enum status get_check(const struct get_outline *outline, struct error *err)
 {
-    const struct bytes *messages = NULL;
-    enum status status = take_texts(message, GET_KEYS, "key columns", COLUMNS_KEYS_MAX, arena,
-                                    &messages, &question->keys_count, err);
-    if (status != STATUS_OK)
-        return status;
-    struct key_column *keys = ARENA_NEW_ARRAY(arena, question->keys_count, struct key_column);
-    for (size_t i = 0; i < question->keys_count && status == STATUS_OK; i++)
-        status = key_column_parse(messages[i], rows_max, arena, &keys[i], err);
-    question->keys = keys;
-    question->rows_count = question->keys_count > 0 ? keys[0].count : 0;
-    return status;
+    if (outline->features > COLUMNS_FEATURES_MAX)
+        return too_many("names of features", COLUMNS_FEATURES_MAX, outline->features, err);
+    if (outline->keys > COLUMNS_KEYS_MAX)
+        return too_many("key columns", COLUMNS_KEYS_MAX, outline->keys, err);
+    return STATUS_OK;
 }
 
 uint64_t rpc_get_chunk_rows(struct bytes message)
@@ -207,20 +250,34 @@ uint64_t rpc_get_chunk_rows(struct bytes message)
 enum status rpc_get_parse(struct bytes message, size_t rows_max, struct arena *arena,
                           struct columns_question *question, struct error *err)
 {
+    struct get_outline outline;
+    struct bytes messages[COLUMNS_KEYS_MAX];
     *question = (struct columns_question){0};
-    enum status status =
-        take_texts(message, GET_FEATURES, "names of features", COLUMNS_FEATURES_MAX, arena,
-                   &question->features, &question->features_count, err);
+    enum status status = get_outline(message, &outline, err);
     if (status == STATUS_OK)
-        status = key_columns_parse(message, rows_max, arena, question, err);
-    if (status == STATUS_OK)
-        status = take_numbers(message, GET_AT_US, false, rows_max, arena, &question->at_us,
-                              &question->at_count, err);
+        status = get_check(&outline, err);
     if (status != STATUS_OK)
         return status;
-    question->is_exclusive = take_integer(message, GET_EXCLUSIVE) != 0;
-    question->has_event_times = take_integer(message, GET_WITH_EVENT_TIMES) != 0;
-    return STATUS_OK;
+    struct bytes *features = arena_allocate(arena, outline.features * sizeof(*features));
+    struct key_column *keys = arena_allocate(arena, outline.keys * sizeof(*keys));
+    take_bytes_fields(outline.names, GET_FEATURES, features);
+    take_bytes_fields(message, GET_KEYS, messages);
+    for (size_t i = 0; i < outline.keys && status == STATUS_OK; i++)
+        status = key_column_parse(messages[i], rows_max, arena, &keys[i], err);
+    *question = (struct columns_question){
+        .features = features,
+        .features_count = outline.features,
+        .names = outline.is_in_one_piece ? outline.names : (struct bytes){0},
+        .keys = keys,
+        .keys_count = outline.keys,
+        .rows_count = outline.keys > 0 && status == STATUS_OK ? keys[0].count : 0,
+        .is_exclusive = outline.is_exclusive,
+        .has_event_times = outline.has_event_times,
+    };
+    if (status == STATUS_OK && outline.at > 0)
+        status = take_numbers(message, GET_AT_US, false, rows_max, arena, &question->at_us,
+                              &question->at_count, err);
+    return status;
 }
 
 /* As in the Status and Kind of feature_store.proto. */
@@ -252,44 +309,52 @@ static unsigned kind_number(enum value_kind kind)
     return 0;
 }
 
+/* ---- answers ---- */
+
+/* Fields are written where there is room for them already: their sizes are known before. */
+static char *put_varint(char *at, uint64_t value)
+{
+    while (value >= 0x80) {
+        *at++ = (char)(value | 0x80);
+        value >>= 7;
+    }
+    *at++ = (char)value;
+    return at;
+}
+
+static char *put_integer(char *at, unsigned number, uint64_t value)
+{
+    if (value == 0)
+        return at;
+    *at++ = (char)(number << 3 | PROTOBUF_VARINT);
+    return put_varint(at, value);
+}
+
+/* The head of a field of that many bytes. Numbers are small: a tag is one byte. */
+static char *put_head(char *at, unsigned number, size_t size)
+{
+    *at++ = (char)(number << 3 | PROTOBUF_BYTES);
+    return put_varint(at, size);
+}
+
+static char *put_bytes(char *at, struct bytes bytes)
+{
+    return bytes.size == 0 ? at : mempcpy(at, bytes.data, bytes.size);
+}
+
+static size_t integer_size(uint64_t value)
+{
+    return value == 0 ? 0 : 1 + protobuf_varint_size(value);
+}
+
+static size_t field_size(size_t size)
+{
+    return 1 + protobuf_varint_size(size) + size;
+}
+
 static bool value_is_there(const struct value *value)
 {
     return value->kind != VALUE_NULL && value->kind != VALUE_OVERFLOW;
-}
-
-static void append_statuses(const struct column *column, size_t rows, struct buffer *out)
-{
-    bool is_all_present = true;
-    for (size_t i = 0; i < rows && is_all_present; i++)
-        is_all_present =
-            column->statuses[i] == FEATURE_PRESENT && value_is_there(&column->values[i]);
-    if (is_all_present)
-        return;
-    protobuf_append_tag(out, COLUMN_STATUSES, PROTOBUF_BYTES);
-    varint_append(out, rows);
-    unsigned char *bytes = (unsigned char *)buffer_reserve(out, rows);
-    for (size_t i = 0; i < rows; i++)
-        bytes[i] = (unsigned char)(status_number(column->statuses[i]) |
-                                   (value_is_there(&column->values[i]) ? 0 : STATUS_NO_VALUE));
-    buffer_added(out, rows);
-}
-
-static void append_doubles(const struct value *values, size_t count, struct buffer *out)
-{
-    if (count == 0)
-        return;
-    size_t size = count * sizeof(double);
-    protobuf_append_tag(out, COLUMN_DOUBLES, PROTOBUF_BYTES);
-    varint_append(out, size);
-    char *end = buffer_reserve(out, size);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t bits = 0;
-        if (value_is_there(&values[i]))
-            memcpy(&bits, &values[i].real, sizeof(bits));
-        bits = htole64(bits);
-        memcpy(end + i * sizeof(bits), &bits, sizeof(bits));
-    }
-    buffer_added(out, size);
 }
 
 static uint64_t zigzag_of(const struct value *value)
@@ -297,35 +362,74 @@ static uint64_t zigzag_of(const struct value *value)
     return value_is_there(value) ? varint_zigzag(value->integer) : 0;
 }
 
-static void append_integers(const struct value *values, size_t count, struct buffer *out)
+static struct bytes text_of(const struct value *value)
 {
-    size_t size = 0;
-    for (size_t i = 0; i < count; i++)
-        size += protobuf_varint_size(zigzag_of(&values[i]));
-    if (count == 0)
-        return;
-    protobuf_append_tag(out, COLUMN_INTEGERS, PROTOBUF_BYTES);
-    varint_append(out, size);
-    for (size_t i = 0; i < count; i++)
-        varint_append(out, zigzag_of(&values[i]));
+    return value_is_there(value) ? value->text : (struct bytes){0};
 }
 
-static void append_strings(const struct value *values, size_t count, struct buffer *out)
-{
-    for (size_t i = 0; i < count; i++)
-        protobuf_append_item(out, COLUMN_STRINGS,
-                             value_is_there(&values[i]) ? values[i].text : (struct bytes){0});
-}
+/* A run of values and how they are written. */
+struct run {
+    enum value_kind kind;
+    const struct value *values;
+    size_t count;
+    size_t packed_size; /* of numbers, without a head */
+    size_t size;        /* of all */
+};
 
-static void append_values(enum value_kind kind, const struct value *values, size_t count,
-                          struct buffer *out)
+static struct run run_of(enum value_kind kind, const struct value *values, size_t count)
 {
+    struct run run = {.kind = kind, .values = values, .count = count};
+    if (kind == VALUE_STRING) {
+        for (size_t i = 0; i < count; i++)
+            run.size += field_size(text_of(&values[i]).size);
+        return run;
+    }
     if (kind == VALUE_DOUBLE)
-        append_doubles(values, count, out);
-    else if (kind == VALUE_STRING)
-        append_strings(values, count, out);
-    else
-        append_integers(values, count, out);
+        run.packed_size = count * sizeof(double);
+    for (size_t i = 0; i < count && kind != VALUE_DOUBLE; i++)
+        run.packed_size += protobuf_varint_size(zigzag_of(&values[i]));
+    run.size = count == 0 ? 0 : field_size(run.packed_size);
+    return run;
+}
+
+static char *put_doubles(char *at, const struct run *run)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        uint64_t bits = 0;
+        if (value_is_there(&run->values[i]))
+            memcpy(&bits, &run->values[i].real, sizeof(bits));
+        bits = htole64(bits);
+        at = mempcpy(at, &bits, sizeof(bits));
+    }
+    return at;
+}
+
+static char *put_run(char *at, const struct run *run)
+{
+    if (run->kind == VALUE_STRING) {
+        for (size_t i = 0; i < run->count; i++) {
+            struct bytes text = text_of(&run->values[i]);
+            at = put_bytes(put_head(at, COLUMN_STRINGS, text.size), text);
+        }
+        return at;
+    }
+    if (run->count == 0)
+        return at;
+    bool is_double = run->kind == VALUE_DOUBLE;
+    at = put_head(at, is_double ? COLUMN_DOUBLES : COLUMN_INTEGERS, run->packed_size);
+    if (is_double)
+        return put_doubles(at, run);
+    for (size_t i = 0; i < run->count; i++)
+        at = put_varint(at, zigzag_of(&run->values[i]));
+    return at;
+}
+
+static bool column_is_present(const struct column *column, size_t rows)
+{
+    for (size_t i = 0; i < rows; i++)
+        if (column->statuses[i] != FEATURE_PRESENT || !value_is_there(&column->values[i]))
+            return false;
+    return true;
 }
 
 static size_t list_count(const struct value *value)
@@ -333,80 +437,120 @@ static size_t list_count(const struct value *value)
     return value->kind == VALUE_LIST ? value->list.count : 0;
 }
 
-/* The items of all rows behind each other, as one run of values. */
-static void append_lists(const struct column *column, size_t rows, struct buffer *out)
+/* The items of all rows behind each other, as one run of values; items is the caller's. */
+static struct run list_run_of(const struct column *column, size_t rows, struct buffer *items)
 {
     size_t count = 0;
-    size_t size = 0;
-    for (size_t i = 0; i < rows; i++) {
+    for (size_t i = 0; i < rows; i++)
         count += list_count(&column->values[i]);
-        size += protobuf_varint_size(list_count(&column->values[i]));
-    }
-    struct buffer items = {0};
-    struct value *all = (struct value *)(void *)buffer_reserve(&items, count * sizeof(*all) + 1);
+    struct value *all = (struct value *)(void *)buffer_reserve(items, count * sizeof(*all) + 1);
     for (size_t i = 0, done = 0; i < rows; i++)
         for (size_t j = 0; j < list_count(&column->values[i]); j++)
             all[done++] = column->values[i].list.items[j];
-    append_values(column->type.kind, all, count, out);
-    buffer_fini(&items);
-    protobuf_append_tag(out, COLUMN_SIZES, PROTOBUF_BYTES);
-    varint_append(out, size);
+    return run_of(column->type.kind, all, count);
+}
+
+static char *put_sizes(char *at, const struct column *column, size_t rows, size_t packed_size)
+{
+    at = put_head(at, COLUMN_SIZES, packed_size);
     for (size_t i = 0; i < rows; i++)
-        varint_append(out, list_count(&column->values[i]));
+        at = put_varint(at, list_count(&column->values[i]));
+    return at;
+}
+
+static char *put_column_head(char *at, const struct column *column)
+{
+    at = put_head(at, COLUMN_FEATURE, column->view.size + 1 + column->feature.size);
+    at = put_bytes(at, column->view);
+    *at++ = '.';
+    at = put_bytes(at, column->feature);
+    at = put_integer(at, COLUMN_VIEW, column->view_index);
+    at = put_integer(at, COLUMN_KIND, kind_number(column->type.kind));
+    at = put_integer(at, COLUMN_DIGITS, column->type.digits);
+    return put_integer(at, COLUMN_IS_LIST, column->type.is_list);
+}
+
+static size_t column_head_size(const struct column *column)
+{
+    return field_size(column->view.size + 1 + column->feature.size) +
+           integer_size(column->view_index) + integer_size(kind_number(column->type.kind)) +
+           integer_size(column->type.digits) + integer_size(column->type.is_list);
+}
+
+static char *put_statuses(char *at, const struct column *column, size_t rows)
+{
+    at = put_head(at, COLUMN_STATUSES, rows);
+    for (size_t i = 0; i < rows; i++)
+        *at++ = (char)(status_number(column->statuses[i]) |
+                       (value_is_there(&column->values[i]) ? 0 : STATUS_NO_VALUE));
+    return at;
 }
 
 static void append_column(const struct column *column, size_t rows, struct buffer *out)
 {
-    protobuf_append_tag(out, COLUMN_FEATURE, PROTOBUF_BYTES);
-    varint_append(out, column->view.size + 1 + column->feature.size);
-    buffer_append(out, column->view);
-    buffer_append_byte(out, '.');
-    buffer_append(out, column->feature);
-    protobuf_append_integer(out, COLUMN_VIEW, column->view_index);
-    protobuf_append_integer(out, COLUMN_KIND, kind_number(column->type.kind));
-    protobuf_append_integer(out, COLUMN_DIGITS, column->type.digits);
-    protobuf_append_integer(out, COLUMN_IS_LIST, column->type.is_list);
-    append_statuses(column, rows, out);
-    if (column->type.is_list)
-        append_lists(column, rows, out);
-    else
-        append_values(column->type.kind, column->values, rows, out);
+    struct buffer items = {0};
+    bool is_list = column->type.is_list;
+    bool is_present = column_is_present(column, rows);
+    struct run run = is_list ? list_run_of(column, rows, &items)
+                             : run_of(column->type.kind, column->values, rows);
+    size_t sizes = 0;
+    for (size_t i = 0; i < rows && is_list; i++)
+        sizes += protobuf_varint_size(list_count(&column->values[i]));
+    size_t size = column_head_size(column) + (is_present ? 0 : field_size(rows)) + run.size +
+                  (is_list ? field_size(sizes) : 0);
+    char *begin = buffer_reserve(out, field_size(size));
+    char *at = put_column_head(put_head(begin, ANSWER_COLUMNS, size), column);
+    if (!is_present)
+        at = put_statuses(at, column, rows);
+    at = put_run(at, &run);
+    if (is_list)
+        at = put_sizes(at, column, rows, sizes);
+    CHECK((size_t)(at - begin) == field_size(size));
+    buffer_added(out, field_size(size));
+    buffer_fini(&items);
 }
 
-static void append_times(uint32_t number, const int64_t *times, size_t count, struct buffer *out)
+static size_t times_size(const int64_t *times, size_t count)
 {
     size_t size = 0;
     for (size_t i = 0; i < count; i++)
         size += protobuf_varint_size(varint_zigzag(times[i]));
-    protobuf_append_tag(out, number, PROTOBUF_BYTES);
-    varint_append(out, size);
+    return size;
+}
+
+static char *put_times(char *at, unsigned number, const int64_t *times, size_t count, size_t size)
+{
+    at = put_head(at, number, size);
     for (size_t i = 0; i < count; i++)
-        varint_append(out, varint_zigzag(times[i]));
+        at = put_varint(at, varint_zigzag(times[i]));
+    return at;
 }
 
 static void append_view(const struct columns_view *view, size_t rows, struct buffer *out)
 {
-    protobuf_append_bytes(out, VIEW_NAME, view->name);
-    protobuf_append_integer(out, VIEW_VERSION, view->version);
-    append_times(VIEW_AT_US, view->at_us, view->at_count, out);
-    if (view->event_times_us != NULL)
-        append_times(VIEW_EVENT_TIMES_US, view->event_times_us, rows, out);
+    bool has_events = view->event_times_us != NULL;
+    size_t at_size = times_size(view->at_us, view->at_count);
+    size_t events_size = has_events ? times_size(view->event_times_us, rows) : 0;
+    size_t size = field_size(view->name.size) + integer_size(view->version) + field_size(at_size) +
+                  (has_events ? field_size(events_size) : 0);
+    char *begin = buffer_reserve(out, field_size(size));
+    char *at = put_head(begin, ANSWER_VIEWS, size);
+    at = put_bytes(put_head(at, VIEW_NAME, view->name.size), view->name);
+    at = put_integer(at, VIEW_VERSION, view->version);
+    at = put_times(at, VIEW_AT_US, view->at_us, view->at_count, at_size);
+    if (has_events)
+        at = put_times(at, VIEW_EVENT_TIMES_US, view->event_times_us, rows, events_size);
+    CHECK((size_t)(at - begin) == field_size(size));
+    buffer_added(out, field_size(size));
 }
 
-void rpc_get_append(const struct columns *columns, struct buffer *scratch, struct buffer *out)
+void rpc_get_append(const struct columns *columns, struct buffer *out)
 {
-    size_t rows = columns->rows_count;
-    protobuf_append_integer(out, ANSWER_ROWS, rows);
-    for (size_t i = 0; i < columns->columns_count; i++) {
-        scratch->start = scratch->size = 0;
-        append_column(&columns->columns[i], rows, scratch);
-        protobuf_append_item(out, ANSWER_COLUMNS, buffer_bytes(scratch));
-    }
-    for (size_t i = 0; i < columns->views_count; i++) {
-        scratch->start = scratch->size = 0;
-        append_view(&columns->views[i], rows, scratch);
-        protobuf_append_item(out, ANSWER_VIEWS, buffer_bytes(scratch));
-    }
+    protobuf_append_integer(out, ANSWER_ROWS, columns->rows_count);
+    for (size_t i = 0; i < columns->columns_count; i++)
+        append_column(&columns->columns[i], columns->rows_count, out);
+    for (size_t i = 0; i < columns->views_count; i++)
+        append_view(&columns->views[i], columns->rows_count, out);
 }
 
 /* ---- Push ---- */

@@ -23,8 +23,8 @@ MUST_USE enum status rpc_get_parse(struct bytes message, size_t rows_max, struct
 /* GetFeaturesRequest.chunk_rows, of a message that was parsed. */
 uint64_t rpc_get_chunk_rows(struct bytes message);
 
-/* Appends a GetFeaturesResponse. scratch is the caller's, to be used again. */
-void rpc_get_append(const struct columns *columns, struct buffer *scratch, struct buffer *out);
+/* Appends a GetFeaturesResponse. */
+void rpc_get_append(const struct columns *columns, struct buffer *out);
 
 struct rpc_push_request {
     struct bytes source;

@@ -5,20 +5,17 @@
 
 #include "base/check.h"
 #include "base/number.h"
-#include "base/suggest.h"
 #include "base/time_text.h"
+#include "features/features.h"
 #include "model/entity.h"
+#include "query/columns_plan.h"
 
 enum { ROWS_AT_A_TIME = 16 }; /* whose memory is fetched ahead; patience is asked between them */
 
-/* The features of one version of a view that are read together. */
+/* A group of the plan that is being read. */
 struct group {
+    const struct columns_group *plan;
     struct target target;
-    const struct key_column *keys[ENTITY_KEYS_MAX]; /* of the entity's keys, in its order */
-    size_t count;
-    uint32_t *features;      /* indexes into the view's, as they stand in columns */
-    struct column **columns; /* their columns */
-    bool is_typed;           /* read without finished rows: their texts of lists are JSON */
     struct columns_view *view;
     int64_t *now_us; /* the T of all rows, where none was asked */
 };
@@ -33,157 +30,9 @@ struct reading {
     struct group *groups;
     size_t groups_count;
     size_t size_bytes; /* of texts so far */
+    size_t rows_hit;   /* that finished rows answered */
     struct buffer key; /* owned: of the entity being encoded */
 };
-
-/* ---- names ---- */
-
-/* A feature as it was typed. */
-struct feature_name {
-    struct bytes view;
-    uint32_t number; /* 0: the active version */
-    struct bytes feature;
-};
-
-static enum status name_split(struct bytes text, struct feature_name *name, struct error *err)
-{
-    char shown[2 * NAME_SIZE_MAX];
-    const char *dot = text.size == 0 ? NULL : memchr(text.data, '.', text.size);
-    if (dot == NULL)
-        return error_set(err, STATUS_NOT_FOUND,
-                         "no service '%s'; a feature is view.feature or view@2.feature",
-                         bytes_to_text(text, shown, sizeof(shown)));
-    struct bytes view = bytes_of(text.data, (size_t)(dot - text.data));
-    *name = (struct feature_name){.view = view, .feature = bytes_after(text, view.size + 1)};
-    const char *at = view.size == 0 ? NULL : memchr(view.data, '@', view.size);
-    if (at == NULL)
-        return STATUS_OK;
-    int64_t number;
-    name->view.size = (size_t)(at - view.data);
-    if (number_parse_int(bytes_after(view, name->view.size + 1), &number) != NUMBER_OK ||
-        number < 1 || number > UINT32_MAX)
-        return error_set(err, STATUS_INVALID,
-                         "'%s' is no feature: behind @ stands the number of "
-                         "a version",
-                         bytes_to_text(text, shown, sizeof(shown)));
-    name->number = (uint32_t)number;
-    return STATUS_OK;
-}
-
-static enum status unknown_feature(const struct target *target, struct bytes name,
-                                   struct error *err)
-{
-    struct suggest suggest = {.name = name};
-    char hint[SUGGEST_TEXT_SIZE];
-    char shown[NAME_SIZE_MAX + 1];
-    for (size_t i = 0; i < target->view->features_count; i++)
-        suggest_consider(&suggest, target->view->features[i].name);
-    return error_set(err, STATUS_NOT_FOUND, "%.*s@%u has no feature '%s'%s",
-                     BYTES_ARGS(target->view->name), target->view->version,
-                     bytes_to_text(name, shown, sizeof(shown)), suggest_text(&suggest, hint));
-}
-
-/* ---- groups ---- */
-
-/* Finds the key columns of the view's entity. */
-static enum status group_find_keys(struct group *group, const struct columns_question *question,
-                                   struct error *err)
-{
-    const struct view_definition *view = group->target.view;
-    for (size_t i = 0; i < view->keys_count; i++) {
-        struct bytes name = view->fields[view->key_fields[i]].name;
-        for (size_t j = 0; j < question->keys_count && group->keys[i] == NULL; j++)
-            if (bytes_equal(question->keys[j].name, name))
-                group->keys[i] = &question->keys[j];
-        if (group->keys[i] == NULL)
-            return error_set(err, STATUS_INVALID,
-                             "view '%.*s' needs the key '%.*s' of its entity '%.*s'; the request "
-                             "has no such key column",
-                             BYTES_ARGS(view->name), BYTES_ARGS(name), BYTES_ARGS(view->entity));
-    }
-    return STATUS_OK;
-}
-
-/* The group of the target's version, made where it is missing. */
-static enum status reading_find_group(struct reading *reading, const struct target *target,
-                                      size_t *index, struct error *err)
-{
-    for (*index = 0; *index < reading->groups_count; ++*index)
-        if (reading->groups[*index].target.version == target->version)
-            return STATUS_OK;
-    reading->groups[reading->groups_count++] = (struct group){.target = *target};
-    return group_find_keys(&reading->groups[*index], reading->question, err);
-}
-
-/* What one name of the question stands for: a feature of a group's view, or all of them. */
-struct asked {
-    size_t group;
-    uint32_t first;
-    size_t count;
-};
-
-enum status columns_find_features(struct query *query, struct bytes text, struct target *target,
-                                  uint32_t *first, size_t *count, struct error *err)
-{
-    struct feature_name name = {0};
-    enum status status = name_split(text, &name, err);
-    if (status == STATUS_OK)
-        status = query_find_view(query, name.view, name.number, target, err);
-    if (status != STATUS_OK)
-        return status;
-    bool is_all = bytes_equal_text(name.feature, "*");
-    ssize_t feature = is_all ? 0 : feature_find(target->view, name.feature);
-    if (feature < 0)
-        return unknown_feature(target, name.feature, err);
-    *first = (uint32_t)feature;
-    *count = is_all ? target->view->features_count : 1;
-    return STATUS_OK;
-}
-
-static enum status reading_resolve(struct reading *reading, struct bytes text, struct asked *asked,
-                                   struct error *err)
-{
-    struct target target = {0};
-    enum status status = columns_find_features(reading->query, text, &target, &asked->first,
-                                               &asked->count, err);
-    if (status != STATUS_OK)
-        return status;
-    return reading_find_group(reading, &target, &asked->group, err);
-}
-
-static void reading_add_column(struct reading *reading, struct group *group, uint32_t feature)
-{
-    const struct view_definition *view = group->target.view;
-    size_t rows = reading->question->rows_count;
-    struct column *column = &reading->columns[reading->columns_count++];
-    *column = (struct column){
-        .view = view->name,
-        .feature = view->features[feature].name,
-        .view_index = (size_t)(group - reading->groups),
-        .type = view->features[feature].type,
-        .values = arena_allocate(reading->arena, rows * sizeof(*column->values)),
-        .statuses = arena_allocate(reading->arena, rows * sizeof(*column->statuses)),
-    };
-    group->features[group->count] = feature;
-    group->columns[group->count++] = column;
-    group->is_typed |= column->type.is_list;
-}
-
-/* Makes the columns that were asked for. */
-static void reading_make_columns(struct reading *reading, const struct asked *asked, size_t count)
-{
-    for (size_t i = 0; i < reading->groups_count; i++) {
-        struct group *group = &reading->groups[i];
-        group->features = ARENA_NEW_ARRAY(reading->arena, group->count, uint32_t);
-        group->columns = ARENA_NEW_ARRAY(reading->arena, group->count, struct column *);
-        group->count = 0;
-    }
-    for (size_t i = 0; i < reading->question->features_count; i++)
-        for (size_t j = 0; j < asked[i].count; j++)
-            reading_add_column(reading, &reading->groups[asked[i].group],
-                               asked[i].first + (uint32_t)j);
-    CHECK(reading->columns_count == count);
-}
 
 /* ---- entities ---- */
 
@@ -221,7 +70,8 @@ static enum status reading_encode(struct reading *reading, const struct group *g
     enum status status = STATUS_OK;
     key->start = key->size = 0;
     for (size_t i = 0; i < view->keys_count && status == STATUS_OK; i++)
-        status = key_append(&view->fields[view->key_fields[i]], group->keys[i], row, key, err);
+        status = key_append(&view->fields[view->key_fields[i]],
+                            &reading->question->keys[group->plan->keys[i]], row, key, err);
     if (status == STATUS_OK && key->size > ENTITY_SIZE_MAX)
         status = error_set(err, STATUS_LIMIT, "row %zu: an entity has at most %d bytes", row,
                            ENTITY_SIZE_MAX);
@@ -273,21 +123,65 @@ static void group_note_row(const struct group *group, size_t row, int64_t t_us, 
         group->view->event_times_us[row] = is_found ? event_time_us : COLUMNS_NO_EVENT_TIME;
 }
 
+static struct column *group_column(const struct reading *reading, const struct group *group,
+                                   size_t i)
+{
+    return &reading->columns[group->plan->columns[i]];
+}
+
+static enum status refuse_text(const struct column *column, struct error *err)
+{
+    return error_set(err, STATUS_CORRUPT, "a finished row of '%.*s' is not of its types",
+                     BYTES_ARGS(column->view));
+}
+
+/* What a cell of a finished row says at that T. */
+static bool cell_value(const struct hot_cell *cell, struct type type, int64_t counted_us,
+                       struct value *value)
+{
+    *value = value_null();
+    if (cell->is_relative)
+        *value = relative_value(cell->base_us, counted_us);
+    else if (cell->has_text)
+        return value_parse_text(cell->text, type, value);
+    return true;
+}
+
+/* Of a finished row. AGAIN: it does not know all that is asked. */
+static enum status read_row_cells(struct reading *reading, const struct group *group,
+                                  const struct hot_row *finished, int64_t counted_us, size_t row,
+                                  struct error *err)
+{
+    for (size_t i = 0; i < group->plan->count; i++) {
+        struct column *column = group_column(reading, group, i);
+        const struct hot_cell cell = hot_row_cell(finished, group->plan->features[i]);
+        struct value value;
+        if (!cell.is_known)
+            return STATUS_AGAIN;
+        if (!cell_value(&cell, column->type, counted_us, &value))
+            return refuse_text(column, err);
+        column->statuses[row] = cell.status;
+        column->values[row] = value.kind == VALUE_STRING ? reading_copy(reading, &value) : value;
+    }
+    reading->rows_hit++;
+    return reading_check_size(reading, err);
+}
+
 /* By way of finished rows. */
 static enum status read_row_texts(struct reading *reading, const struct group *group,
                                   const struct target *target, struct moment moment, size_t row,
                                   struct error *err)
 {
     struct text_answer answer;
-    enum status status = query_read_texts(reading->query, target, group->features, group->count,
-                                          moment, reading->scratch, &answer, err);
-    for (size_t i = 0; i < group->count && status == STATUS_OK; i++) {
-        struct column *column = group->columns[i];
+    enum status status =
+        query_read_texts(reading->query, target, group->plan->features, group->plan->count, moment,
+                         reading->scratch, &answer, err);
+    for (size_t i = 0; i < group->plan->count && status == STATUS_OK; i++) {
+        struct column *column = group_column(reading, group, i);
         struct value value = value_null();
         if (answer.texts[i].data != NULL &&
             !value_parse_text(answer.texts[i], column->type, &value))
-            status = error_set(err, STATUS_CORRUPT, "a finished row of '%.*s' is not of its types",
-                               BYTES_ARGS(column->view));
+            status = refuse_text(column, err);
         column->statuses[row] = answer.statuses[i];
         column->values[row] = reading_copy(reading, &value);
     }
@@ -301,16 +195,16 @@ static enum status read_row_values(struct reading *reading, const struct group *
                                    struct error *err)
 {
     struct answer answer;
-    enum status status = query_read(reading->query, target, group->features, group->count, moment,
-                                    reading->scratch, &answer, err);
+    enum status status = query_read(reading->query, target, group->plan->features,
+                                    group->plan->count, moment, reading->scratch, &answer, err);
     if (status != STATUS_OK)
         return status;
-    for (size_t i = 0; i < group->count; i++) {
+    for (size_t i = 0; i < group->plan->count; i++) {
         const struct value *value = &answer.values[i];
-        group->columns[i]->statuses[row] = answer.statuses[i];
-        group->columns[i]->values[row] = value->kind == VALUE_LIST
-                                             ? reading_copy_list(reading, value)
-                                             : reading_copy(reading, value);
+        struct column *column = group_column(reading, group, i);
+        column->statuses[row] = answer.statuses[i];
+        column->values[row] = value->kind == VALUE_LIST ? reading_copy_list(reading, value)
+                                                        : reading_copy(reading, value);
     }
     group_note_row(group, row, answer.t_us, answer.is_found, answer.event_time_us);
     return reading_check_size(reading, err);
@@ -327,13 +221,33 @@ static struct moment moment_of(const struct columns_question *question, size_t r
     return moment;
 }
 
+/* Reads as of now, by the finished row at that place if there is one. */
+static enum status read_row_now(struct reading *reading, const struct group *group,
+                                const struct target *target, uint64_t place, size_t row,
+                                struct error *err)
+{
+    const struct moment moment = moment_of(reading->question, row);
+    int64_t now_us = *group->now_us;
+    int64_t counted_us = now_us - moment.is_exclusive;
+    const struct hot_row *finished = query_peek_row(reading->query, target, place, counted_us);
+    enum status status = STATUS_AGAIN;
+    if (finished != NULL)
+        status = read_row_cells(reading, group, finished, counted_us, row, err);
+    if (status == STATUS_AGAIN)
+        return read_row_texts(reading, group, target, moment, row, err);
+    if (status == STATUS_OK)
+        group_note_row(group, row, now_us, finished->is_found, finished->event_time_us);
+    return status;
+}
+
 /* Reads rows from first on, at most ROWS_AT_A_TIME of them: first the memory of all is fetched. */
 static enum status read_some_rows(struct reading *reading, const struct group *group, size_t first,
                                   size_t count, struct error *err)
 {
     struct target targets[ROWS_AT_A_TIME];
     uint64_t places[ROWS_AT_A_TIME];
-    bool is_fetched = reading->question->at_count == 0 && !group->is_typed;
+    bool is_derived = group->target.plan == NULL;
+    bool is_fetched = reading->question->at_count == 0 && !group->plan->is_typed && !is_derived;
     enum status status = STATUS_OK;
     arena_reset(reading->scratch);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
@@ -346,9 +260,12 @@ static enum status read_some_rows(struct reading *reading, const struct group *g
         query_prefetch_row(reading->query, places[i]);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         struct moment moment = moment_of(reading->question, first + i);
-        status = group->is_typed
-                     ? read_row_values(reading, group, &targets[i], moment, first + i, err)
-                     : read_row_texts(reading, group, &targets[i], moment, first + i, err);
+        if (is_fetched)
+            status = read_row_now(reading, group, &targets[i], places[i], first + i, err);
+        else if (group->plan->is_typed || !moment.is_now)
+            status = read_row_values(reading, group, &targets[i], moment, first + i, err);
+        else
+            status = read_row_texts(reading, group, &targets[i], moment, first + i, err);
     }
     return status;
 }
@@ -400,30 +317,30 @@ enum status query_check_columns(const struct columns_question *question, size_t 
     return STATUS_OK;
 }
 
-/* Finds what the names stand for, and makes room for it. */
-static enum status reading_plan(struct reading *reading, struct error *err)
+/* Makes room for what the plan reads. */
+static enum status reading_start(struct reading *reading, const struct columns_plan *plan,
+                                 struct error *err)
 {
-    const struct columns_question *question = reading->question;
-    struct asked *asked = ARENA_NEW_ARRAY(reading->arena, question->features_count, struct asked);
-    enum status status = STATUS_OK;
-    size_t count = 0;
-    reading->groups = ARENA_NEW_ARRAY(reading->arena, question->features_count, struct group);
-    for (size_t i = 0; i < question->features_count && status == STATUS_OK; i++) {
-        status = reading_resolve(reading, question->features[i], &asked[i], err);
-        count += asked[i].count;
-        if (status == STATUS_OK)
-            reading->groups[asked[i].group].count += asked[i].count;
-    }
-    if (status != STATUS_OK)
-        return status;
-    if (count > COLUMNS_FEATURES_MAX)
-        return error_set(err, STATUS_LIMIT, "a request reads at most %d features, asked for %zu",
-                         COLUMNS_FEATURES_MAX, count);
-    if (count * question->rows_count > COLUMNS_CELLS_MAX)
+    size_t rows = reading->question->rows_count;
+    size_t count = plan->columns_count;
+    if (count * rows > COLUMNS_CELLS_MAX)
         return error_set(err, STATUS_LIMIT, "an answer has at most %d values, asked for %zu",
-                         COLUMNS_CELLS_MAX, count * question->rows_count);
-    reading->columns = ARENA_NEW_ARRAY(reading->arena, count, struct column);
-    reading_make_columns(reading, asked, count);
+                         COLUMNS_CELLS_MAX, count * rows);
+    reading->columns = arena_allocate(reading->arena, count * sizeof(*reading->columns));
+    reading->columns_count = count;
+    struct value *values = arena_allocate(reading->arena, count * rows * sizeof(*values));
+    enum feature_status *statuses =
+        arena_allocate(reading->arena, count * rows * sizeof(*statuses));
+    for (size_t i = 0; i < count; i++) {
+        reading->columns[i] = plan->columns[i];
+        reading->columns[i].values = values + i * rows;
+        reading->columns[i].statuses = statuses + i * rows;
+    }
+    reading->groups = ARENA_NEW_ARRAY(reading->arena, plan->groups_count, struct group);
+    reading->groups_count = plan->groups_count;
+    for (size_t i = 0; i < plan->groups_count; i++)
+        reading->groups[i] =
+            (struct group){.plan = &plan->groups[i], .target = plan->groups[i].target};
     return STATUS_OK;
 }
 
@@ -482,9 +399,12 @@ enum status query_read_columns(struct query *query, const struct columns_questio
     struct reading reading = {
         .query = query, .question = question, .arena = arena, .scratch = scratch};
     const struct columns_view *views = NULL;
+    const struct columns_plan *plan = NULL;
     enum status status = query_check_columns(question, COLUMNS_ROWS_MAX, err);
     if (status == STATUS_OK)
-        status = reading_plan(&reading, err);
+        status = columns_plan_find(query, question, &plan, err);
+    if (status == STATUS_OK)
+        status = reading_start(&reading, plan, err);
     if (status != STATUS_OK)
         return status;
     uint64_t changes = query_storage_changes(query);
@@ -493,6 +413,7 @@ enum status query_read_columns(struct query *query, const struct columns_questio
     if (status == STATUS_OK && !is_one_state && reading_has_derived(&reading))
         status = read_groups(&reading, true, patience, &views, err);
     buffer_fini(&reading.key);
+    query_count_rows(query, reading.rows_hit);
     *columns = (struct columns){.rows_count = question->rows_count,
                                 .columns = reading.columns,
                                 .columns_count = reading.columns_count,

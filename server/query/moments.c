@@ -21,7 +21,7 @@ struct moments {
     struct query *query; /* borrowed */
     struct target target;
     struct moments_question question;
-    int64_t history_from_us;   /* T's that count before this are out of history */
+    int64_t history_from_us;   /* of a stream view: T's that count before this are out of history */
     enum feature_status *lost; /* owned: what they have */
     struct value *nothing;     /* owned: the same */
     struct sweep *sweep;       /* owned; of a stream view, as the next */
@@ -31,15 +31,6 @@ struct moments {
     struct arena *arena; /* owned: of one answer */
 };
 
-/* The clock is looked at behind the snapshot, which holds all that by then could not be folded. */
-static int64_t history_from_us(const struct target *target)
-{
-    const struct readable *readable = target->readable;
-    if (target->view->history_us == DURATION_NONE || readable->time == NULL)
-        return INT64_MIN;
-    return source_time_now_us(readable->time, readable->clock) - target->view->history_us;
-}
-
 struct moments *moments_open(struct query *query, const struct moments_question *question)
 {
     struct moments *moments = calloc(1, sizeof(*moments));
@@ -48,7 +39,9 @@ struct moments *moments_open(struct query *query, const struct moments_question 
     moments->query = query;
     moments->target = *question->target;
     moments->question = *question;
-    moments->history_from_us = history_from_us(question->target);
+    moments->history_from_us = question->target->view->kind == VIEW_STREAM
+                                   ? query_kept_from_us(query, question->target)
+                                   : INT64_MIN; /* reads look by themselves */
     moments->lost = calloc(count + 1, sizeof(*moments->lost));
     moments->nothing = calloc(count + 1, sizeof(*moments->nothing));
     CHECK(moments->lost != NULL && moments->nothing != NULL);

@@ -80,6 +80,9 @@ struct target {
     const struct request *request; /* NULL: none was given, all are NULL */
 };
 
+/* Splits "view@2", and "view" with 0 for its number. false: the number is none. */
+MUST_USE bool query_split_version(struct bytes text, struct bytes *view, uint32_t *number);
+
 /* Finds what key names. NOT_FOUND: outside all views (err says so). UNAVAILABLE: the view is being
  * filled and not shown yet, or a derived view lacks something. INVALID: not an entity of this view (wrong number of keys, no int). */
 MUST_USE enum status query_find(struct query *query, struct bytes key, struct arena *arena,
@@ -152,6 +155,16 @@ MUST_USE bool query_peek_texts(struct query *query, const struct target *target,
 /* Fetches ahead what peeks will look at: first the places of all, then the rows at these places. */
 uint64_t query_prefetch_place(struct query *query, const struct target *target);
 void query_prefetch_row(struct query *query, uint64_t place);
+
+struct hot_row;
+
+/* The finished row of the entity at that place, if it holds at counted_us, or NULL; borrowed as hot_find
+ * says. NULL as well where an older state is read. */
+const struct hot_row *query_peek_row(struct query *query, const struct target *target,
+                                     uint64_t place, int64_t counted_us);
+
+/* Counts reads that such rows answered. */
+void query_count_rows(struct query *query, size_t count);
 
 /* Takes the key of an entity that is found as of the moment; borrowed for the call. */
 typedef void (*scan_emit_fn)(void *context, struct bytes key);

@@ -4,6 +4,7 @@
 
 #include "query/query.h"
 
+struct columns_plans;
 struct derived_cache;
 
 struct query {
@@ -20,6 +21,7 @@ struct query {
     struct query_now *snapshot_now;     /* owned: the clocks behind the taking of the snapshot, while there is one */
     struct arena *scan_arena;         /* owned: until the next entity of a scan */
     struct derived_cache *derived;    /* owned: compiled on-demand views */
+    struct columns_plans *plans;      /* owned: what names of columns stand for */
 };
 
 /* What is asked of a target of a view that is not derived: the moment, with now as now_us. */
@@ -56,7 +58,20 @@ struct bytes query_value_text(const struct value *value, struct buffer *scratch,
 
 /* ---- query.c ---- */
 
+/* What counts at T's before this may have been taken out of the state that is read. */
+int64_t query_kept_from_us(const struct query *query, const struct target *target);
+
 struct target query_target_of(const struct readable *readable);
+
+/* What of an entity's events may count at the moment. */
+struct timeline_bounds query_bounds(const struct query *query, const struct target *target,
+                                    struct moment moment);
+
+/* Answers all features of a stream view from events that were read already. */
+MUST_USE enum status query_read_events(struct query *query, const struct target *target,
+                                       struct moment moment, const struct timeline_reader *events,
+                                       struct arena *arena, struct answer *answer,
+                                       struct error *err);
 
 /* ---- derived.c ---- */
 

@@ -230,7 +230,14 @@ static bool row_is_stale(struct entry *entry)
 
 const struct hot_row *hot_find(struct hot *hot, uint32_t table_id, struct bytes entity)
 {
-    const struct name name = name_of(hot, KIND_ROW, table_id, entity);
+    return hot_find_at(hot, hash_of(hot, table_id, entity), table_id, entity);
+}
+
+const struct hot_row *hot_find_at(struct hot *hot, uint64_t place, uint32_t table_id,
+                                  struct bytes entity)
+{
+    const struct name name = {
+        .hash = place, .kind = KIND_ROW, .table_id = table_id, .entity = entity};
     struct entry *entry = look_up(hot, &name);
     if (entry == NULL || row_is_stale(entry))
         return NULL;

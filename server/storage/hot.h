@@ -57,6 +57,10 @@ const struct hot_row *hot_find(struct hot *hot, uint32_t table_id, struct bytes 
 uint64_t hot_prefetch_place(struct hot *hot, uint32_t table_id, struct bytes entity);
 void hot_prefetch_row(struct hot *hot, uint64_t place);
 
+/* The same as hot_find, where the place is known. */
+const struct hot_row *hot_find_at(struct hot *hot, uint64_t place, uint32_t table_id,
+                                  struct bytes entity);
+
 /* To be taken before the timeline of the entity is opened. */
 uint64_t hot_ticket(struct hot *hot, uint32_t table_id, struct bytes entity);
 

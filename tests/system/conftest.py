@@ -42,13 +42,14 @@ class Server:
         self.log_path = pathlib.Path(folder) / "asofd.log"
         self.process = None
         self.port = 0  # any free one at the first start, the same one ever after
-        self.rpc_port = 0  # of the RPC door, which is closed unless a start's options open it
+        self.rpc_port = 0  # the same of the RPC door, which the command uses
         self.http_port = 0  # the same of the HTTP door
 
     def start(self, *options):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [ASOFD, "--data", str(self.data), "--resp-port", str(self.port), "--rpc-port", "off", "--http-port", "off",
+                [ASOFD, "--data", str(self.data), "--resp-port", str(self.port), "--rpc-port",
+                 str(self.rpc_port), "--http-port", "off",
                  *options], stdout=subprocess.PIPE, stderr=log, text=True)
         line = self._ready_line()
         match = READY.fullmatch(line)
@@ -57,7 +58,7 @@ class Server:
             code = self.process.wait()
             raise StartFailed(code, line + self.log())
         self.host, self.port = match[1], int(match[2])
-        self.rpc_port = int(match[3] or 0)
+        self.rpc_port = int(match[3] or self.rpc_port)
         self.http_port = int(match[4] or 0)
         assert match[5] == str(self.data)
         return self
@@ -103,6 +104,10 @@ class Server:
     def address(self):
         return f"{self.host}:{self.port}"
 
+    @property
+    def rpc_address(self):
+        return f"{self.host}:{self.rpc_port}"
+
     def client(self, version=2, timeout_s=120):
         return Client(self.host, self.port, timeout_s, version)
 
@@ -111,7 +116,7 @@ class Server:
             return client.call(*words)
 
     def asof(self, *words, input=None, check=True, timeout_s=600):
-        return asof("--server", self.address, *words, input=input, check=check, timeout_s=timeout_s)
+        return asof("--server", self.rpc_address, *words, input=input, check=check, timeout_s=timeout_s)
 
     def apply(self, text, name="definitions.yaml"):
         """Registers definitions and waits until their views are shown."""

@@ -106,7 +106,7 @@ def test_push_refuses_to_write_rejects_over_its_input(shop, tmp_path, how):
     rejects = link if how == "link" else path
     with path.open() as file:
         words = ["-"] if how == "standard input" else [str(path)]
-        done = subprocess.run([ASOF, "--server", shop.address, "push", "sales", *words, "--rejects", str(rejects)],
+        done = subprocess.run([ASOF, "--server", shop.rpc_address, "push", "sales", *words, "--rejects", str(rejects)],
                               stdin=file, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "--rejects" in done.stderr, done.stderr
     assert path.read_text() == text and read(shop, "sales") == [b"0"]

@@ -87,7 +87,7 @@ def folder(server, tmp_path):
 
 def run_command(command, folder, server):
     environment = os.environ | {"PATH": f"{folder.parent / 'tools'}:{os.environ['PATH']}",
-                                "ASOF_SERVER": server.address}
+                                "ASOF_SERVER": server.rpc_address}
     done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=COMMAND_TIMEOUT_S)
     return done.stdout

@@ -112,8 +112,8 @@ def test_what_can_not_be_done_is_refused_with_a_reason(server):
     for words, code, said in [
             (["promote", "user_clicks@3"], 3, "has no version 3"),
             (["promote", "user_clickz@1"], 3, "did you mean 'user_clicks'"),
-            (["promote", "user_clicks"], 1, "name one like this: view@2"),
-            (["promote", "user_clicks@0"], 1, "is no version"),
+            (["promote", "user_clicks"], 2, "names no version"),
+            (["promote", "user_clicks@0"], 2, "names no version"),
             (["rollback", "user_clicks"], 1, "has no version that was active before"),
             (["rollback", "nothing"], 3, "there is no view"),
             (["drop", "user_clicks@1"], 1, "is the active one"),

@@ -1,5 +1,5 @@
 /* Lanes: each event of a file counts exactly once, whatever is refused and whenever the connection
- * breaks. The server here is a model of what ASOF.PUSH promises of producers. */
+ * breaks. The server here is a model of what Push promises of producers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "lane.h"
+#include "protocol/rpc_message.h"
 #include "random.h"
 
 enum { EVENTS_MAX = 400, LANES_MAX = 4 };
@@ -31,18 +32,17 @@ static size_t event_of(struct bytes json)
 }
 
 /* Takes a push. Returns MODEL_ACKNOWLEDGED, or the number (from 1) of the event that it refuses. */
-static size_t model_push(struct model *model, size_t producer, const struct bytes *words,
-                         size_t words_count)
+static size_t model_push(struct model *model, size_t producer,
+                         const struct rpc_push_request *request)
 {
-    uint64_t sequence = strtoull(words[4].data, NULL, 10);
-    if (sequence <= model->last_sequence[producer])
+    if (request->producer_sequence <= model->last_sequence[producer])
         return MODEL_ACKNOWLEDGED;
-    for (size_t i = 5; i < words_count; i++)
-        if (model->is_bad[event_of(words[i])])
-            return i - 4;
-    for (size_t i = 5; i < words_count; i++)
-        model->counted[event_of(words[i])]++;
-    model->last_sequence[producer] = sequence;
+    for (size_t i = 0; i < request->events_count; i++)
+        if (model->is_bad[event_of(request->events[i])])
+            return i + 1;
+    for (size_t i = 0; i < request->events_count; i++)
+        model->counted[event_of(request->events[i])]++;
+    model->last_sequence[producer] = request->producer_sequence;
     return MODEL_ACKNOWLEDGED;
 }
 
@@ -56,11 +56,30 @@ static void add_event(struct lane *lane, size_t number)
     batch_add(&lane->batch, &(struct event){.json = text, .raw = text, .line = number + 1});
 }
 
+/* What the server reads of the push under way; it borrows from push. */
+static void read_request(const struct lane *lane, struct asof_push *push, struct arena *arena,
+                         struct rpc_push_request *request)
+{
+    struct asof_bytes message;
+    struct asof_error error;
+    struct error err;
+    lane_request(lane, push);
+    assert_int_equal(asof_push_message(push, &message, &error), ASOF_OK);
+    assert_int_equal(rpc_push_parse(bytes_of(message.data, message.size), EVENTS_MAX, arena,
+                                    request, &err),
+                     STATUS_OK);
+}
+
 static size_t push_to_model(struct lane *lane, size_t producer, struct model *model)
 {
-    size_t words_count;
-    const struct bytes *words = lane_request(lane, bytes_of_text("payments"), &words_count);
-    return model_push(model, producer, words, words_count);
+    struct arena *arena = arena_create(1024);
+    struct asof_push *push = asof_push_create("payments");
+    struct rpc_push_request request;
+    read_request(lane, push, arena, &request);
+    size_t reply = model_push(model, producer, &request);
+    asof_push_destroy(&push);
+    arena_destroy(&arena);
+    return reply;
 }
 
 static void take_reply(struct lane *lane, size_t reply, unsigned *refused)
@@ -79,23 +98,28 @@ static void take_reply(struct lane *lane, size_t reply, unsigned *refused)
 static void a_push_names_source_producer_and_sequence(void **state)
 {
     (void)state;
-    static const char *const expected[] = {"ASOF.PUSH", "payments", "PRODUCER", "p1",
-                                           "1",         "000007",   "000008"};
+    struct arena *arena = arena_create(1024);
+    struct asof_push *push = asof_push_create("payments");
+    struct rpc_push_request request;
     struct lane lane;
-    size_t count;
     lane_init(&lane, "p1");
     add_event(&lane, 7);
     add_event(&lane, 8);
 
     assert_true(lane_advance(&lane));
-    const struct bytes *words = lane_request(&lane, bytes_of_text("payments"), &count);
+    read_request(&lane, push, arena, &request);
 
-    assert_int_equal(count, sizeof(expected) / sizeof(expected[0]));
-    for (size_t i = 0; i < count; i++)
-        assert_true(bytes_equal_text(words[i], expected[i]));
+    assert_true(bytes_equal_text(request.source, "payments"));
+    assert_true(bytes_equal_text(request.producer, "p1"));
+    assert_int_equal(request.producer_sequence, 1);
+    assert_int_equal(request.events_count, 2);
+    assert_true(bytes_equal_text(request.events[0], "000007"));
+    assert_true(bytes_equal_text(request.events[1], "000008"));
     assert_int_equal(lane_acknowledge(&lane), 2);
     assert_false(lane_advance(&lane));
     lane_fini(&lane);
+    asof_push_destroy(&push);
+    arena_destroy(&arena);
 }
 
 static void around_a_refused_event_the_rest_is_pushed_under_new_sequences(void **state)

@@ -213,6 +213,32 @@ static void texts_of_doubles_go_to_the_nearest(void **state)
     }
 }
 
+/* Texts without an exponent, of up to 20 digits: the point anywhere, halves among them. */
+static void plain_texts_go_to_the_nearest_double_as_strtod_has_it(void **state)
+{
+    (void)state;
+    struct random random = random_begin(__func__);
+
+    for (int i = 0; i < 200000; i++) {
+        char digits[32];
+        char text[40];
+        uint64_t number = random_next(&random) >> random_below(&random, 64);
+        if (i % 4 == 0) /* the middle of two doubles, or nearly */
+            number = (random_next(&random) >> 11 | 1) + (uint64_t)i % 3 - 1;
+        int size = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)number);
+        int point = (int)random_below(&random, (uint32_t)size + 1);
+        snprintf(text, sizeof(text), "%s%.*s%s%s", i % 2 == 0 ? "-" : "", point, digits,
+                 point == 0 ? "0." : (point == size ? "" : "."), digits + point);
+        double value = 0;
+
+        assert_int_equal(number_parse_double(bytes_of_text(text), &value), NUMBER_OK);
+
+        double expected = strtod(text, NULL) + 0.0;
+        if (bits_of(value) != bits_of(expected))
+            fail_msg("%s became %a, expected %a", text, value, expected);
+    }
+}
+
 static void doubles_beyond_range_are_refused(void **state)
 {
     (void)state;
@@ -471,6 +497,7 @@ int main(void)
         cmocka_unit_test(doubles_are_written_as_javascript_does),
         cmocka_unit_test(doubles_read_back_and_no_shorter_text_does),
         cmocka_unit_test(texts_of_doubles_go_to_the_nearest),
+        cmocka_unit_test(plain_texts_go_to_the_nearest_double_as_strtod_has_it),
         cmocka_unit_test(doubles_beyond_range_are_refused),
         cmocka_unit_test(a_digit_far_behind_the_middle_decides),
         cmocka_unit_test(texts_outside_of_the_grammar_are_malformed),

@@ -179,7 +179,6 @@ static void answers_read_by_protobuf_c_are_what_was_written(void **state)
 {
     (void)state;
     struct random random = random_begin(__func__);
-    struct buffer scratch = {0};
     struct buffer out = {0};
     for (size_t round = 0; round < ROUNDS; round++) {
         struct arena *arena = arena_create(4096);
@@ -201,7 +200,7 @@ static void answers_read_by_protobuf_c_are_what_was_written(void **state)
                                         .views_count = 2};
 
         buffer_reset(&out, SIZE_MAX);
-        rpc_get_append(&columns, &scratch, &out);
+        rpc_get_append(&columns, &out);
         Asof__V1__GetFeaturesResponse *told = asof__v1__get_features_response__unpack(
             NULL, out.size, (const uint8_t *)buffer_bytes(&out).data);
 
@@ -212,7 +211,6 @@ static void answers_read_by_protobuf_c_are_what_was_written(void **state)
         arena_destroy(&arena);
     }
     buffer_fini(&out);
-    buffer_fini(&scratch);
 }
 
 /* ---- requests ---- */
