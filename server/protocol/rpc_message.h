@@ -20,21 +20,36 @@
 MUST_USE enum status rpc_get_parse(struct bytes message, size_t rows_max, struct arena *arena,
                                    struct columns_question *question, struct error *err);
 
+/* The same, where the names are likely to be these; the question may borrow them. */
+MUST_USE enum status rpc_get_parse_as(struct bytes message, const struct columns_names *known,
+                                      size_t rows_max, struct arena *arena,
+                                      struct columns_question *question, struct error *err);
+
 /* GetFeaturesRequest.chunk_rows, of a message that was parsed. */
 uint64_t rpc_get_chunk_rows(struct bytes message);
+
+/* Appends the fields of a Column that stand before its values. */
+void rpc_column_head_append(const struct column *column, struct buffer *out);
 
 /* Appends a GetFeaturesResponse. */
 void rpc_get_append(const struct columns *columns, struct buffer *out);
 
 struct rpc_push_request {
     struct bytes source;
-    const struct bytes *events; /* JSON */
+    const struct bytes *events; /* JSON; NULL: columns have them */
     size_t events_count;
+    const struct value_column *columns; /* one value an event in each */
+    size_t columns_count;
     struct bytes producer;
     uint64_t producer_sequence;
 };
 
-/* INVALID: no PushRequest. LIMIT: more than events_max events. */
+enum {
+    RPC_PUSH_COLUMNS_MAX = 1024,
+    RPC_PUSH_CELLS_MAX = 1000 * 1000, /* columns times events */
+};
+
+/* INVALID: no PushRequest. LIMIT: more than events_max events, or a limit above. */
 MUST_USE enum status rpc_push_parse(struct bytes message, size_t events_max, struct arena *arena,
                                     struct rpc_push_request *request, struct error *err);
 void rpc_push_append(uint64_t events_count, struct buffer *out);

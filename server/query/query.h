@@ -93,6 +93,9 @@ MUST_USE enum status query_find(struct query *query, struct bytes key, struct ar
 MUST_USE enum status query_find_view(struct query *query, struct bytes name, uint32_t number,
                                      struct target *target, struct error *err);
 
+/* Whether something that the target reads takes a request value of that name. */
+bool query_takes_request(const struct target *target, struct bytes name);
+
 /* Gives the target request values by their names and texts, count of both; memory is in the arena.
  * INVALID: nothing that it reads takes such a value, or the text is not of its type. */
 MUST_USE enum status query_set_request(struct target *target, const struct bytes *names,
