@@ -27,7 +27,8 @@ from asof.v1 import feature_store_pb2 as messages  # noqa: E402
 from asof.v1 import feature_store_pb2_grpc as feature_store  # noqa: E402
 from asof.v1 import operations_pb2 as operations_messages  # noqa: E402
 from asof.v1 import operations_pb2_grpc as operations  # noqa: E402
-from asof.v1 import offline_pb2 as offline_messages  # noqa: E402, F401
+from asof.v1 import offline_pb2 as offline_messages  # noqa: E402
+from asof.v1 import offline_pb2_grpc as offline  # noqa: E402
 from asof.v1 import registry_pb2 as registry_messages  # noqa: E402
 from asof.v1 import registry_pb2_grpc as registry  # noqa: E402
 from grpc.health.v1 import health_pb2 as health_messages  # noqa: E402
@@ -46,6 +47,7 @@ class Rpc:
         self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[
             ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1), *options.items()])
         self.store = feature_store.FeatureStoreStub(self.channel)
+        self.offline = offline.OfflineStub(self.channel)
         self.registry = registry.RegistryStub(self.channel)
         self.operations = operations.OperationsStub(self.channel)
         self.health = health.HealthStub(self.channel)
