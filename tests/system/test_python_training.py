@@ -14,6 +14,7 @@ import pytest
 
 from python_client import asof
 from rpc_world import offline_messages
+from test_rpc import DEFINITIONS, KEYS, random_event
 
 CALL, FAILED, MESSAGE, END, PART, DONE = 1, 4, 5, 6, 7, 8
 EXPORT_TRAINING = 19
@@ -132,3 +133,31 @@ def test_labels_without_a_time_are_a_mistake_before_anything_is_sent():
         asof.training_set(LABELS, "v.a", server="127.0.0.1:1", time_column="at")
     with pytest.raises(TypeError, match="DataFrame"):
         asof.training_set([1, 2], "v.a", server="127.0.0.1:1")
+
+
+# ---- of a server ----
+
+
+def test_a_training_set_has_what_reads_at_each_label_tell(server, draw):
+    server.apply(DEFINITIONS)
+    with asof.Client(server.rpc_address, timeout=60) as client:
+        client.push("events", [random_event(draw, number) for number in range(400)])
+        rows = 700
+        moments = [draw.randrange(990_000, 1_250_000) for _ in range(rows)]
+        labels = pandas.DataFrame({
+            "k": draw.choices(KEYS, k=rows), "n": draw.choices(range(-2, 3), k=rows), "label": range(rows),
+            "event_timestamp": pandas.to_datetime(moments, unit="us", utc=True)})
+        features = ["things.i_max", "things.d_avg", "things.m_last", "things.s_last", "things.b_last", "things.t_min",
+                    "things.last_d", "things.session", "things.idle"]
+        for exclusive in [False, True]:
+            train = client.training_set(pyarrow.Table.from_pandas(labels, preserve_index=False), features,
+                                        exclusive=exclusive, full_names=True)
+            told = client.get(features, {"k": labels["k"]}, at=moments, exclusive=exclusive)
+            assert train["label"].to_pylist() == list(range(rows))
+            for column in told.columns:
+                assert train[column.feature.replace(".", "__")].to_pylist() == column.values, column
+        frame = client.training_set(labels.set_index("label", drop=False), "both")
+        assert isinstance(frame, pandas.DataFrame) and list(frame.index) == list(range(rows))
+        assert frame["k"].tolist() == labels["k"].tolist()
+        with pytest.raises(asof.NotFound, match="no view 'thongs'"):
+            client.training_set(labels, ["thongs.x"])
