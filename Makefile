@@ -161,7 +161,7 @@ $(BUILD)/tests/rpc_message_test: $(PROTO_TEST).o
 
 PACKAGES = build-essential librocksdb-dev librdkafka-dev libevent-dev libyaml-dev libyajl-dev libsqlite3-dev \
 	libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
-	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev pkg-config redis-tools python3 python3-venv \
+	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev pkg-config redis-tools python3 python3-dev python3-venv \
 	python3-pip clang clang-format libclang-rt-14-dev valgrind default-jre-headless maven
 VENV = $(BUILD)/venv
 PROMTOOL = $(BUILD)/promtool
@@ -189,6 +189,21 @@ $(KAFKA_JARS): tools/kafka/pom.xml
 	@touch $@
 
 kafka-jars: $(KAFKA_JARS) ## fetch the jars of a Kafka broker, once
+
+# ---- the Python package ----
+
+PYTHON_CLIENT = $(BUILD)/python/.done
+PYTHON_SOURCES = $(wildcard client/python/*.py client/python/*.toml client/python/asof/* client/python/native/*)
+LIBASOF_HEADERS = $(wildcard client/libasof/*.h server/base/*.h server/protocol/*.h)
+
+python: $(PYTHON_CLIENT) ## the wheel of client/python, and the package installed into build/python
+
+$(PYTHON_CLIENT): $(PYTHON_SOURCES) $(LIBASOF_SOURCES) $(LIBASOF_TAKES) $(LIBASOF_HEADERS) | $(VENV)/.done
+	$(call say,WHEEL $(@D))
+	$(Q)rm -rf $(@D) client/python/build
+	$(Q)$(VENV)/bin/pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps -w $(@D)/wheel ./client/python
+	$(Q)$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --target $(@D) $(@D)/wheel/*.whl
+	$(Q)touch $@
 
 # ---- the demo ----
 
@@ -242,8 +257,8 @@ record-cost: $(BUILD)/tests/cost ## record what an operation costs now, for chec
 check-fuzz: $(FUZZERS)
 	@tests/run_fuzzers.sh $(JOBS) $(FUZZ_SECONDS) $(FUZZERS)
 
-check-system: all $(BUILD)/replay $(PROMTOOL) $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
-	@PROMTOOL=$(abspath $(PROMTOOL)) ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) \
+check-system: all $(PYTHON_CLIENT) $(BUILD)/replay $(PROMTOOL) $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
+	@PROMTOOL=$(abspath $(PROMTOOL)) ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) ASOF_PYTHON=$(abspath $(BUILD)/python) \
 		ASOF_FLIGHTS=$(abspath $(FLIGHTS)) ASOF_LANGUAGES=$(abspath $(BUILD)/languages) $(PYTEST) $(PYTEST_FLAGS) tests/system
 
 # The unit tests and bad input again, under the address and undefined-behaviour sanitizers.
@@ -276,7 +291,7 @@ include loadtest/bench.mk
 # ---- the rest ----
 
 format: ## lay out the C code by .clang-format
-	clang-format -i server/*.c server/*/*.[ch] migrations/*.[ch] client/*.[ch] client/libasof/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c \
+	clang-format -i server/*.c server/*/*.[ch] migrations/*.[ch] client/*.[ch] client/libasof/*.[ch] client/python/native/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c \
 		tests/cost/*.c tests/system/*.c loadtest/*.c
 
 install: all install-libasof ## install below PREFIX (and DESTDIR): binaries, libasof, man pages, examples, a systemd unit
@@ -304,5 +319,5 @@ install-libasof: $(BUILD)/libasof.a $(BUILD)/libasof.so ## install only the C li
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
-.PHONY: all help setup kafka-jars demo demo-kafka test check checks-built unit-tests thread-tests check-house check-unit \
+.PHONY: all help setup python kafka-jars demo demo-kafka test check checks-built unit-tests thread-tests check-house check-unit \
 	check-cost record-cost check-fuzz check-system check-sanitized check-threads test-all format install install-libasof clean

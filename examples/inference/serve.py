@@ -14,10 +14,11 @@ import pickle
 import time
 
 import asof
+from threadpoolctl import threadpool_limits
 
 import flights as data
 
-FEATURES_TIMEOUT_S = 0.025  # the stage's share of the 100 ms that an answer may take
+FEATURES_MS = 25  # the stage's share of the 100 ms that an answer may take
 
 
 class Stages:
@@ -49,7 +50,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         stages.ended("request")
         try:
             row = self.server.features.get(data.SERVICE, keys, at=flight.get("at"), exclusive="at" in flight,
-                                           timeout=FEATURES_TIMEOUT_S).to_matrix()
+                                           timeout=self.server.features_timeout).to_matrix()
         except asof.DeadlineExceeded as error:
             return self.reply(504, {"error": str(error)})
         except asof.InvalidArgument as error:
@@ -81,11 +82,15 @@ def main():
     parser.add_argument("--server", help="HOST:PORT of RPC (default: ASOF_SERVER, else 127.0.0.1:6391)")
     parser.add_argument("--model", default="delay.model")
     parser.add_argument("--port", type=int, default=8000, help="0 takes any free one")
+    parser.add_argument("--features-ms", type=float, default=FEATURES_MS, help="how long reading features may take")
     options = parser.parse_args()
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", options.port), Handler)
     server.daemon_threads = True
     server.features = asof.Client(options.server)
+    server.features.is_serving()  # connects
+    server.features_timeout = options.features_ms / 1000
+    threadpool_limits(1)  # one row is no work for several threads
     with open(options.model, "rb") as file:
         server.model = pickle.load(file)
     print(f"serving on http://127.0.0.1:{server.server_port}/predict", flush=True)

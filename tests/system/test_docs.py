@@ -14,10 +14,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
 from conftest import ASOF, EXAMPLES, ROOT
+from python_client import FOLDER as PYTHON
 
 FILES = sorted((ROOT / "docs").glob("*.md")) + [path for path in [ROOT / "README.md"] if path.exists()]
 MARK = re.compile(r"<!-- example: (\S+) -->")
@@ -71,17 +73,19 @@ def pattern_of(lines):
 
 @pytest.fixture
 def folder(server, tmp_path):
-    """Where the commands run: asof and redis-cli are on the PATH and know the server."""
+    """Where the commands run: asof, redis-cli and a python with the package asof are on the PATH and know the server."""
     folder = tmp_path / "folder"
     tools = tmp_path / "tools"
     folder.mkdir()
     tools.mkdir()
     scripts = {"asof": f'exec {ASOF} "$@"',
-               "redis-cli": f'exec {shutil.which("redis-cli")} --no-raw -h {server.host} -p {server.port} "$@"'}
+               "redis-cli": f'exec {shutil.which("redis-cli")} --no-raw -h {server.host} -p {server.port} "$@"',
+               "python": f'PYTHONPATH={PYTHON} exec {sys.executable} "$@"'}
     for name, script in scripts.items():
         (tools / name).write_text(f"#!/bin/sh\n{script}\n")
         (tools / name).chmod(0o755)
     os.symlink(EXAMPLES, folder / "examples")
+    os.symlink(ROOT / "proto", folder / "proto")
     return folder
 
 

@@ -11,7 +11,7 @@ from . import arguments, registry, times, training
 from ._native import Loop
 from .answer import Features
 from .client import Client, server_address
-from .registry import Change, Definitions, Operation
+from .registry import Changes, Definitions, Operation
 
 T = TypeVar("T")
 
@@ -91,12 +91,12 @@ class AsyncClient:
                                     arguments.timeout_ms(timeout))
         return operation.decode(message)
 
-    async def plan(self, definitions: Definitions, *, timeout: Optional[float] = None) -> list[Change]:
+    async def plan(self, definitions: Definitions, *, timeout: Optional[float] = None) -> Changes:
         """As Client.plan."""
         return await self._run(registry.plan(definitions), timeout)
 
     async def apply(self, definitions: Definitions, *, promote: bool = False,
-                    timeout: Optional[float] = None) -> list[Change]:
+                    timeout: Optional[float] = None) -> Changes:
         """As Client.apply."""
         return await self._run(registry.apply(definitions, promote), timeout)
 

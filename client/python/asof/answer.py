@@ -179,6 +179,11 @@ def _nearest_doubles(scaled: numpy.ndarray, digits: int) -> numpy.ndarray:
     return doubles
 
 
+def _name_with_version(column: Column) -> str:
+    view, feature = column.feature.split(".", 1)
+    return f"{view}@{column.view.version}.{feature}"
+
+
 class Features:
     """The answer to a read: a row for each entity, a column for each feature."""
 

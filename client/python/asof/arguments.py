@@ -7,7 +7,7 @@ import decimal
 import json
 import math
 import numbers
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Optional, Union
 
 from . import times
@@ -114,12 +114,12 @@ def typed_column(values: Iterable[Any]) -> tuple[list[Any], Optional[bytes]]:
     present = [_plain(value) for value, is_null in zip(found, nulls) if not is_null]
     kinds = {bool: int}
     of = {kinds.get(type(value), type(value)) for value in present}
+    convert: Callable[[Any], Any] = _text
     if not of or of == {int}:
-        filling, convert = 0, int
+        convert = int
     elif of == {float}:
-        filling, convert = 0.0, float
-    else:
-        filling, convert = "", _text
+        convert = float
+    filling = "" if convert is _text else convert(0)
     rest = iter(present)
     column = [filling if is_null else convert(next(rest)) for is_null in nulls]
     return column, nulls if any(nulls) else None

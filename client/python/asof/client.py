@@ -11,7 +11,7 @@ from typing import Any, Optional, TypeVar
 from . import arguments, registry, times, training
 from ._native import Client as NativeClient
 from .answer import Features
-from .registry import Change, Definitions, Operation
+from .registry import Changes, Definitions, Operation
 
 T = TypeVar("T")
 
@@ -121,11 +121,11 @@ class Client:
         return operation.decode(self._native.call(operation.method, operation.request, operation.is_repeatable,
                                                   arguments.timeout_ms(timeout)))
 
-    def plan(self, definitions: Definitions, *, timeout: Optional[float] = None) -> list[Change]:
+    def plan(self, definitions: Definitions, *, timeout: Optional[float] = None) -> Changes:
         """Says what `apply` would do. definitions: YAML text, a file, a folder, or a list of these."""
         return self._run(registry.plan(definitions), timeout)
 
-    def apply(self, definitions: Definitions, *, promote: bool = False, timeout: Optional[float] = None) -> list[Change]:
+    def apply(self, definitions: Definitions, *, promote: bool = False, timeout: Optional[float] = None) -> Changes:
         """Registers definitions: all of them, or nothing. New versions are then filled from the events that are there;
         promote: they become active by themselves once they are."""
         return self._run(registry.apply(definitions, promote), timeout)

@@ -36,6 +36,10 @@ class Change:
     """One line for people."""
 
 
+Changes = list[Change]
+"""Of `plan` and `apply`: one for each definition. By this name, as clients have a method `list`."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Operation(Generic[T]):
     """One call: what is sent, and what is made of the answer."""
@@ -64,30 +68,29 @@ def _files(definitions: Definitions) -> list[tuple[str, str]]:
 
 
 def _change(message: bytes) -> Change:
-    found = dict(wire.fields(message))
-    kind = found.get(1, 0)
-    text = {number: found.get(number, b"").decode() for number in (2, 3, 5)}
-    return Change(_CHANGES[kind] if kind < len(_CHANGES) else "", text[2], text[3], found.get(4, 0), text[5])
+    kind = wire.last(message, 1, 0)
+    noun, name, detail = (wire.last_text(message, number) for number in (2, 3, 5))
+    return Change(_CHANGES[kind] if kind < len(_CHANGES) else "", noun, name, wire.last(message, 4, 0), detail)
 
 
-def _changes(message: bytes) -> list[Change]:
-    return [_change(value) for number, value in wire.fields(message) if number == 1]
+def _changes(message: bytes) -> Changes:
+    return [_change(each) for each in wire.messages(message, 1)]
 
 
 def _text(message: bytes) -> str:
-    return wire.last(message, 1, b"").decode()
+    return wire.last_text(message, 1)
 
 
 def _from_json(message: bytes) -> Any:
     return json.loads(_text(message))
 
 
-def plan(definitions: Definitions) -> Operation[list[Change]]:
+def plan(definitions: Definitions) -> Operation[Changes]:
     request = b"".join(wire.item(1, wire.text(1, name) + wire.text(2, text)) for name, text in _files(definitions))
     return Operation(PLAN, request, _changes)
 
 
-def apply(definitions: Definitions, promote: bool) -> Operation[list[Change]]:
+def apply(definitions: Definitions, promote: bool) -> Operation[Changes]:
     return Operation(APPLY, plan(definitions).request + wire.integer(2, promote), _changes)
 
 
@@ -124,8 +127,7 @@ def entities(view: str, after: str, count: int, match: str) -> Operation[tuple[l
     request = wire.text(1, view) + wire.text(2, after) + wire.integer(3, count) + wire.text(4, match)
 
     def decode(message: bytes) -> tuple[list[str], str]:
-        found = [value.decode() for number, value in wire.fields(message) if number == 1]
-        return found, wire.last(message, 2, b"").decode()
+        return [each.decode(errors="replace") for each in wire.messages(message, 1)], wire.last_text(message, 2)
 
     return Operation(ENTITIES, request, decode)
 

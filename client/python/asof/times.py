@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
 from typing import Any, Union
 
 Moment = Union[int, str, datetime.datetime]
@@ -13,12 +12,12 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 
 
-def to_us(moment: Moment) -> int:
+def to_us(moment: Any) -> int:
     """Microseconds since 1970 of a moment; exact, without a detour by floats."""
     if isinstance(moment, bool):
         raise TypeError("a moment is no bool")
-    if hasattr(moment, "__index__"):
-        return moment.__index__()  # also numpy's integers
+    if _is_integer(moment):
+        return int(moment)
     if isinstance(moment, str):
         moment = _parsed(moment)
     if isinstance(moment, datetime.datetime):
@@ -28,6 +27,11 @@ def to_us(moment: Moment) -> int:
     if hasattr(moment, "dtype"):
         return int(moment.astype("datetime64[us]").astype("int64"))
     raise TypeError(f"a moment is microseconds, RFC 3339 or a datetime, not {type(moment).__name__}")
+
+
+def _is_integer(moment: Any) -> bool:
+    """Also numpy's; an array has the methods of its only value, too."""
+    return hasattr(moment, "__index__") and getattr(moment, "ndim", 0) == 0
 
 
 def _parsed(text: str) -> datetime.datetime:
@@ -42,14 +46,14 @@ def to_datetime(us: int) -> datetime.datetime:
     return EPOCH + datetime.timedelta(microseconds=us)
 
 
-def moments(at: Union[None, Moment, Sequence[Moment], Any]) -> Any:
+def moments(at: Any) -> Any:
     """What GetFeatures takes as T: () for now, one for all rows, or one a row.
 
     A column of datetime64 or of timestamps (numpy, pandas, pyarrow) becomes an array of int64 without a loop.
     """
     if at is None:
         return ()
-    if isinstance(at, (str, datetime.datetime)) or hasattr(at, "__index__"):
+    if isinstance(at, (str, datetime.datetime)) or _is_integer(at):
         return (to_us(at),)
     if hasattr(at, "cast") and hasattr(at, "to_numpy"):  # pyarrow's arrays
         at = at.to_numpy(zero_copy_only=False) if not hasattr(at, "chunks") else at.to_numpy()

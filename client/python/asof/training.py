@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, BinaryIO, Optional, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Optional, TypeVar
 
 from . import arguments, wire
 from ._native import Client as NativeClient
@@ -29,9 +29,10 @@ Progress = Callable[[str, int, int], Any]
 
 def specification(features: arguments.Names, time_column: str, exclusive: bool, full_names: bool, statuses: bool) -> bytes:
     """The first message: a TrainingSpec."""
-    is_service = isinstance(features, str) and "." not in features
-    spec = wire.text(1, features) if is_service else b"".join(
-        wire.item(2, name) for name in arguments.feature_names(features))
+    if isinstance(features, str) and "." not in features:
+        spec = wire.text(1, features)
+    else:
+        spec = b"".join(wire.item(2, name) for name in arguments.feature_names(features))
     spec += wire.text(3, time_column) + wire.integer(4, exclusive) + wire.integer(5, full_names)
     return wire.item(1, spec + wire.integer(6, statuses) + wire.integer(7, _PARQUET))
 
@@ -50,7 +51,7 @@ def _arrow_of(labels: Any, time_column: str) -> pyarrow.Table:
     return table.replace_schema_metadata(None)  # pandas' own, which would not know of the new columns
 
 
-def _write(table: pyarrow.Table) -> BinaryIO:
+def _write(table: pyarrow.Table) -> IO[bytes]:
     import pyarrow.parquet
 
     file = tempfile.SpooledTemporaryFile(IN_MEMORY_SIZE)
@@ -59,7 +60,7 @@ def _write(table: pyarrow.Table) -> BinaryIO:
     return file
 
 
-def _send(stream: Stream, file: BinaryIO) -> None:
+def _send(stream: Stream, file: IO[bytes]) -> None:
     with file:
         while piece := file.read(PIECE_SIZE):
             stream.send(wire.item(2, piece))
@@ -72,20 +73,20 @@ def _check(done: bytes, size: int, digest: bytes) -> None:
         raise DataLoss("the training set is not what the server sent: its hash differs")
 
 
-def _receive(stream: Stream, file: BinaryIO, progress: Optional[Progress]) -> None:
+def _receive(stream: Stream, file: IO[bytes], progress: Optional[Progress]) -> None:
     digest = hashlib.sha256()
     size = 0
     while (message := stream.receive()) is not None:
-        for number, part in wire.fields(message):
-            if number == 1 and progress is not None:
-                progress(wire.last(part, 1, b"").decode(), wire.last(part, 2, 0), wire.last(part, 3, 0))
-            elif number == 2:
-                file.write(part)
-                digest.update(part)
-                size += len(part)
-            elif number == 3:
-                _check(part, size, digest.digest())
-                return
+        for told in wire.messages(message, 1):
+            if progress is not None:
+                progress(wire.last_text(told, 1), wire.last(told, 2, 0), wire.last(told, 3, 0))
+        for piece in wire.messages(message, 2):
+            file.write(piece)
+            digest.update(piece)
+            size += len(piece)
+        for done in wire.messages(message, 3):
+            _check(done, size, digest.digest())
+            return
     raise Internal("the training set has no end")
 
 

@@ -6,7 +6,11 @@ So the package needs no protobuf library, whose generated code pins its version.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Union
+from typing import TypeVar, Union
+
+from .errors import Internal
+
+Value = TypeVar("Value", int, bytes)
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -38,10 +42,6 @@ def text(number: int, value: Union[str, bytes]) -> bytes:
     return item(number, value) if value else b""
 
 
-class Broken(ValueError):
-    """The bytes are no message."""
-
-
 def _take_varint(data: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while at < len(data) and shift < 64:
@@ -51,7 +51,7 @@ def _take_varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value & (1 << 64) - 1, at
         shift += 7
-    raise Broken("a number that does not end")
+    raise Internal("the server's message has a number that does not end")
 
 
 def fields(data: bytes) -> Iterator[tuple[int, Union[int, bytes]]]:
@@ -69,17 +69,27 @@ def fields(data: bytes) -> Iterator[tuple[int, Union[int, bytes]]]:
         elif kind in (_FIXED64, _FIXED32):
             size = 8 if kind == _FIXED64 else 4
         else:
-            raise Broken(f"a field of kind {kind}")
+            raise Internal(f"the server's message has a field of kind {kind}")
         if size > len(data) - at:
-            raise Broken("a field that is cut")
+            raise Internal("the server's message has a field that is cut")
         yield number, data[at:at + size]
         at += size
 
 
-def last(data: bytes, number: int, otherwise: Union[int, bytes]) -> Union[int, bytes]:
+def last(data: bytes, number: int, otherwise: Value) -> Value:
     """The last value of a field, as protobuf has it; `otherwise` where it is not there."""
     found = otherwise
     for each, value in fields(data):
         if each == number and isinstance(value, type(otherwise)):
             found = value
     return found
+
+
+def last_text(data: bytes, number: int) -> str:
+    """The same of a text."""
+    return last(data, number, b"").decode(errors="replace")
+
+
+def messages(data: bytes, number: int) -> list[bytes]:
+    """The values of a repeated field of messages or texts."""
+    return [value for each, value in fields(data) if each == number and isinstance(value, bytes)]
