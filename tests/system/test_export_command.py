@@ -68,3 +68,27 @@ views: {tills: {source: sales, entity: till, features: {n: {count: '*', over: fo
 def test_the_redis_port_is_told_from_the_rpc_port(server):
     done = asof("--server", server.address, "list", check=False)
     assert done.returncode == 4 and "speaks the Redis protocol" in done.stderr, done.stderr
+
+
+def test_a_training_set_is_what_get_tells_of_each_label(server, tmp_path):
+    server.apply("""
+sources: {sales: {fields: {at: timestamp_us, shop: string, amount: int}, event_time: at, clock: event}}
+entities: {shop: {keys: [shop]}}
+views: {shops: {source: sales, entity: shop, features: {n: {count: '*', over: 10ms}, sum: {sum: amount, over: forever}}}}
+""")
+    events = [{"at": 1_000_000 + 1_000 * number, "shop": f"s{number % 3}", "amount": number} for number in range(300)]
+    server.asof("push", "sales", input="\n".join(map(json.dumps, events)))
+    labels, out = tmp_path / "labels.csv", tmp_path / "train.ndjson"
+    rows = [(f"s{number % 4}", 1_000_000 + 7_001 * number, number) for number in range(40)]
+    labels.write_text("shop,event_timestamp,label\n" + "".join(
+        f"{shop},1970-01-01T00:00:{at / 1e6:09.6f}Z,{label}\n" for shop, at, label in rows))
+
+    done = json.loads(server.asof("export", "training", "--labels", str(labels), "--features", "shops.*", "--out", str(out),
+                                  "--json").stdout)
+    assert done["rows"] == 40 and done["bytes"] == out.stat().st_size
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(("train", ".train"))) == ["train.ndjson"]
+    for (shop, at, label), line in zip(rows, out.read_text().splitlines(), strict=True):
+        told = json.loads(server.asof("get", "shops", shop, "--at", str(at), "--json").stdout)["features"]
+        made = json.loads(line)
+        assert (made["shop"], made["label"]) == (shop, label)
+        assert [made["n"], made.get("sum")] == [told["n"]["value"], told["sum"]["value"]], line
