@@ -233,7 +233,7 @@ int64_t rpc_offline_tell(struct rpc_door *door, int64_t now_mono_us)
 static void offline_go_on_sending(struct rpc_offline *offline)
 {
     struct bytes piece = buffer_bytes(&offline->piece);
-    char digest[SHA256_SIZE];
+    unsigned char digest[SHA256_SIZE];
     struct buffer part = {0};
     if (piece.size == 0) {
         sha256_finish(&offline->hash, digest);

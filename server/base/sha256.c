@@ -1,11 +1,10 @@
 #include "base/sha256.h"
 
-#include <string.h>
-
-#include "base/endian.h"
+#include <endian.h>
 
 enum { ROUNDS = 64, LENGTH_SIZE = 8 };
 
+/* The first 32 bits of the fractions of the cube roots of the first 64 primes. */
 static const uint32_t round_constants[ROUNDS] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
@@ -17,35 +16,45 @@ static const uint32_t round_constants[ROUNDS] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 };
 
-static uint32_t turn(uint32_t word, unsigned bits)
+static uint32_t rotate(uint32_t word, unsigned bits)
 {
     return word >> bits | word << (32 - bits);
 }
 
-static void take_block(struct sha256 *hash, const char *block)
+/* The message schedule of a block. */
+static void expand(const unsigned char *block, uint32_t words[ROUNDS])
 {
-    uint32_t words[ROUNDS];
-    uint32_t s[8];
-    for (size_t i = 0; i < 16; i++)
-        words[i] = be32_read(block + 4 * i);
+    for (size_t i = 0; i < 16; i++) {
+        uint32_t big;
+        memcpy(&big, block + i * sizeof(big), sizeof(big));
+        words[i] = be32toh(big);
+    }
     for (size_t i = 16; i < ROUNDS; i++) {
         uint32_t a = words[i - 15];
         uint32_t b = words[i - 2];
-        words[i] = words[i - 16] + (turn(a, 7) ^ turn(a, 18) ^ a >> 3) + words[i - 7] +
-                   (turn(b, 17) ^ turn(b, 19) ^ b >> 10);
+        words[i] = words[i - 16] + words[i - 7] + (rotate(a, 7) ^ rotate(a, 18) ^ a >> 3) +
+                   (rotate(b, 17) ^ rotate(b, 19) ^ b >> 10);
     }
-    memcpy(s, hash->state, sizeof(s));
+}
+
+static void compress(uint32_t state[8], const unsigned char *block)
+{
+    uint32_t words[ROUNDS];
+    uint32_t s[8];
+    expand(block, words);
+    memcpy(s, state, sizeof(s));
     for (size_t i = 0; i < ROUNDS; i++) {
-        uint32_t one = s[7] + (turn(s[4], 6) ^ turn(s[4], 11) ^ turn(s[4], 25)) +
-                       ((s[4] & s[5]) ^ (~s[4] & s[6])) + round_constants[i] + words[i];
-        uint32_t two = (turn(s[0], 2) ^ turn(s[0], 13) ^ turn(s[0], 22)) +
-                       ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
-        memmove(s + 1, s, 7 * sizeof(*s));
-        s[4] += one;
-        s[0] = one + two;
+        uint32_t high = rotate(s[4], 6) ^ rotate(s[4], 11) ^ rotate(s[4], 25);
+        uint32_t choice = (s[4] & s[5]) ^ (~s[4] & s[6]);
+        uint32_t first = s[7] + high + choice + round_constants[i] + words[i];
+        uint32_t low = rotate(s[0], 2) ^ rotate(s[0], 13) ^ rotate(s[0], 22);
+        uint32_t majority = (s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]);
+        memmove(s + 1, s, 7 * sizeof(s[0]));
+        s[4] += first;
+        s[0] = first + low + majority;
     }
     for (size_t i = 0; i < 8; i++)
-        hash->state[i] += s[i];
+        state[i] += s[i];
 }
 
 void sha256_init(struct sha256 *hash)
@@ -56,33 +65,31 @@ void sha256_init(struct sha256 *hash)
 
 void sha256_add(struct sha256 *hash, struct bytes bytes)
 {
-    size_t held = hash->size % SHA256_BLOCK_SIZE;
-    hash->size += bytes.size;
-    while (held + bytes.size >= SHA256_BLOCK_SIZE) {
-        size_t taken = SHA256_BLOCK_SIZE - held;
-        if (held == 0) {
-            take_block(hash, bytes.data);
-        } else {
-            memcpy(hash->block + held, bytes.data, taken);
-            take_block(hash, (const char *)hash->block);
-        }
+    size_t filled = hash->size_bytes % SHA256_BLOCK_SIZE;
+    hash->size_bytes += bytes.size;
+    while (bytes.size > 0) {
+        size_t room = SHA256_BLOCK_SIZE - filled;
+        size_t taken = bytes.size < room ? bytes.size : room;
+        memcpy(hash->block + filled, bytes.data, taken);
         bytes = bytes_after(bytes, taken);
-        held = 0;
+        filled += taken;
+        if (filled == SHA256_BLOCK_SIZE) {
+            compress(hash->state, hash->block);
+            filled = 0;
+        }
     }
-    if (bytes.size > 0)
-        memcpy(hash->block + held, bytes.data, bytes.size);
 }
 
-void sha256_finish(struct sha256 *hash, char digest[SHA256_SIZE])
+void sha256_finish(struct sha256 *hash, unsigned char digest[SHA256_SIZE])
 {
-    static const char padding[SHA256_BLOCK_SIZE] = {(char)0x80};
-    char length[LENGTH_SIZE];
-    uint64_t bits = hash->size * 8;
-    size_t held = hash->size % SHA256_BLOCK_SIZE;
+    static const unsigned char padding[SHA256_BLOCK_SIZE] = {0x80};
+    uint64_t bits = htobe64(hash->size_bytes * 8);
+    size_t filled = hash->size_bytes % SHA256_BLOCK_SIZE;
     size_t end = SHA256_BLOCK_SIZE - LENGTH_SIZE;
-    be64_write(length, bits);
-    sha256_add(hash, bytes_of(padding, held < end ? end - held : end + SHA256_BLOCK_SIZE - held));
-    sha256_add(hash, bytes_of(length, LENGTH_SIZE));
-    for (size_t i = 0; i < 8; i++)
-        be32_write(digest + 4 * i, hash->state[i]);
+    sha256_add(hash, bytes_of(padding, (filled < end ? end : end + SHA256_BLOCK_SIZE) - filled));
+    sha256_add(hash, bytes_of(&bits, sizeof(bits)));
+    for (size_t i = 0; i < 8; i++) {
+        uint32_t big = htobe32(hash->state[i]);
+        memcpy(digest + i * sizeof(big), &big, sizeof(big));
+    }
 }

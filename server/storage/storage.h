@@ -200,6 +200,7 @@ void storage_snapshot_release(struct storage_snapshot **snapshot);
 struct storage_reading {
     const struct storage_snapshot *snapshot; /* borrowed, or NULL: the newest state */
     bool never_waits; /* what is not in memory is answered by AGAIN */
+    bool is_passing;  /* what is read will not be read again soon: it takes no one's place in memory */
 };
 
 struct timeline;
