@@ -251,7 +251,7 @@ check-sanitized: $(VENV)/.done
 	@$(MAKE) --no-print-directory SAN=address,undefined all check-unit
 	@ASOFD=$(abspath $(BUILD)/san-address-undefined/asofd) \
 		ASOF=$(abspath $(BUILD)/san-address-undefined/asof) ASOF_FLIGHTS=$(abspath $(FLIGHTS)) \
-		$(PYTEST) $(PYTEST_FLAGS) tests/system/test_bad_input.py
+		$(PYTEST) $(PYTEST_FLAGS) tests/system/test_bad_input.py tests/system/test_libasof.py
 
 # What threads share, under the thread sanitizer.
 THREAD_TESTS = epoch_test hot_test network_test storage_heal_test

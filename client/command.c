@@ -7,7 +7,7 @@
 #include "base/suggest.h"
 #include "pusher.h"
 
-enum { SAMPLE_PRESET = 1000, SAMPLE_MAX = 1000 * 1000 };
+enum { SAMPLE_PRESET = 1000, SAMPLE_MAX = 1000 * 1000, HASH_BUCKETS_MAX = 65536 };
 
 enum { BATCH_EVENTS_PRESET = 1000, IN_FLIGHT_PRESET = 4, RETRY_S_PRESET = 60, RETRY_S_MAX = 86400 };
 
@@ -60,6 +60,33 @@ static const struct option diff_options[] = {
 
 static const struct option entities_options[] = {
     TEXT("match", "GLOB", match, "only those that match: * ? [a-z] \\x"),
+};
+
+static const struct option export_options[] = {
+    TEXT("out", "FILE", out, "where it goes; the format is by its suffix"),
+    TEXT("format", "FORMAT", format, "parquet, csv or ndjson"),
+    FLAG("on-server", is_on_server, "--out is a path on the server, in one of its --export-dirs"),
+    FLAG("statuses", has_statuses, "a column NAME__status for each feature"),
+    TEXT("labels", "FILE", labels, "of training: Parquet, CSV or NDJSON; - with --labels-format"),
+    TEXT("labels-format", "FORMAT", labels_format, "of training: parquet, csv or ndjson"),
+    TEXT("service", "NAME", service, "of training: the features of a service"),
+    TEXT("features", "V.F,...", features, "of training: these: view.feature, view@2.feature, view.*"),
+    TEXT("time-column", "NAME", time_column, "of training: T of each label (event_timestamp)"),
+    FLAG("exclusive", is_exclusive, "of training: without the events at T itself"),
+    FLAG("full-names", is_full_names, "of training: columns are named view__feature"),
+    TEXT("memory", "SIZE", memory, "of training: at most so much; the rest goes to disk"),
+    TEXT("at", "T", at, "of snapshot: as of T: now, RFC 3339, or microseconds since 1970"),
+    TEXT("partition-by", "A,B", partition_by, "of snapshot: Hive partitions by these columns"),
+    NUMBER("hash-buckets", "N", hash_buckets, 0, HASH_BUCKETS_MAX, 0,
+           "of snapshot: partitions by the hash of the entity"),
+    TEXT("from", "T", from, "of events: those from T on"),
+    TEXT("to", "T", to, "of events: those before T"),
+};
+
+static const struct option backfill_options[] = {
+    TEXTS("from", "FILE...", from_files, "Parquet, CSV or NDJSON, with the fields of the source"),
+    TEXT("until", "T", until, "only rows before T, from which on the stream has them"),
+    FLAG("on-server", is_on_server, "the files are the server's, in one of its --export-dirs"),
 };
 
 static const struct option migrate_options[] = {
@@ -240,6 +267,41 @@ const struct command command_table[] = {
                     "  asof get card_payments@1 c42 --at 2026-01-31T12:00:00Z --exclusive\n"
                     "  asof get store_sales 'acme|7' --json\n",
         .run = command_get,
+    },
+    {
+        .name = "export",
+        .words = "training | snapshot VIEW | events SOURCE",
+        .summary = "Write training sets, snapshots and raw events to files",
+        .text = "training: all columns of the labels in their order, and a column for each feature as of\n"
+                "the time of each label. snapshot: a row for each entity that exists at T. events: the\n"
+                "raw events of a source that the server keeps. Types are kept; times are UTC,\n"
+                "microseconds. The file appears when it is whole; an interrupt leaves nothing.\n",
+        .words_min = 1,
+        .words_max = 2,
+        .options = TABLE(export_options),
+        .examples =
+            "  asof export training --labels labels.parquet --service fraud --out train.parquet\n"
+            "  asof export training --labels labels.csv --features 'card_payments.*' \\\n"
+            "      --time-column paid_at --exclusive --statuses --out train.parquet\n"
+            "  asof export snapshot card_payments --at 2026-01-31T12:00:00Z --out cards.parquet\n"
+            "  asof export snapshot card_payments --hash-buckets 16 --on-server --out /exports/cards\n"
+            "  asof export events payments --from 2026-01-01T00:00:00Z --out payments.parquet\n",
+        .run = command_export,
+    },
+    {
+        .name = "backfill",
+        .words = "VIEW[@N]",
+        .summary = "Take history of a view from files",
+        .text = "Rows of Parquet, CSV or NDJSON files become events of the view, as if they had been\n"
+                "pushed when they happened. Each row of a file counts once, however often it is run;\n"
+                "with an event id also where the stream has it. A source without ids needs --until.\n",
+        .words_min = 1,
+        .words_max = SIZE_MAX,
+        .options = TABLE(backfill_options),
+        .examples = "  asof backfill card_payments --from history.parquet\n"
+                    "  asof backfill card_payments@2 --from 2024.parquet 2025.parquet\n"
+                    "  asof backfill page_views --from old.csv --until 2026-01-01T00:00:00Z\n",
+        .run = command_backfill,
     },
     {
         .name = "entities",

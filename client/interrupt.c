@@ -5,14 +5,25 @@
 #include <time.h>
 
 #include "base/time_text.h"
+#include "libasof/asof.h"
 
-/* A signal handler has no other way to tell: the one variable of the process. */
+/* A signal handler has no other way to tell, or to know what to end: the two variables of the
+ * process. */
 static volatile sig_atomic_t interrupt_noted;
+static struct asof_cancel *_Atomic interrupt_cancel;
 
 static void note(int number)
 {
     (void)number;
     interrupt_noted = 1;
+    struct asof_cancel *cancel = interrupt_cancel;
+    if (cancel != NULL)
+        asof_cancel_fire(cancel);
+}
+
+void interrupt_fires(struct asof_cancel *cancel)
+{
+    interrupt_cancel = cancel;
 }
 
 void interrupt_catch(void)

@@ -135,6 +135,27 @@ enum status option_time(const char *name, const char *text, bool *has_time, int6
                      name, text);
 }
 
+enum status option_size(const char *name, const char *text, uint64_t *size_bytes,
+                        struct error *err)
+{
+    static const struct {
+        const char *unit;
+        unsigned shift;
+    } units[] = {{"", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}};
+    enum { DIGITS_MAX = 10 }; /* so that no unit makes it overflow */
+    size_t digits = strspn(text, "0123456789");
+    int64_t number = 0;
+    bool is_number = digits > 0 && digits <= DIGITS_MAX &&
+                     number_parse_int(bytes_of(text, digits), &number) == NUMBER_OK;
+    for (size_t i = 0; is_number && i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(text + digits, units[i].unit) != 0)
+            continue;
+        *size_bytes = (uint64_t)number << units[i].shift;
+        return STATUS_OK;
+    }
+    return error_set(err, STATUS_INVALID, "%s is a size as 512MiB or 2GiB, got '%s'", name, text);
+}
+
 void option_append_help(const struct option_table *table, struct buffer *out)
 {
     for (size_t i = 0; i < table->count; i++) {

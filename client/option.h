@@ -55,6 +55,10 @@ bool option_is(const char *argument);
 MUST_USE enum status option_time(const char *name, const char *text, bool *has_time,
                                  int64_t *time_us, struct error *err);
 
+/* Reads a size: bytes, or "64MiB", "1GiB". INVALID: it is none. */
+MUST_USE enum status option_size(const char *name, const char *text, uint64_t *size_bytes,
+                                 struct error *err);
+
 /* Appends a line or more per option, for --help. */
 void option_append_help(const struct option_table *table, struct buffer *out);
 

@@ -40,13 +40,16 @@ static void append_line(const struct progress_state *state, int bar_width, struc
     buffer_append_text(out, state->label);
     if (fraction >= 0)
         append_bar(fraction, bar_width, out);
-    buffer_format(out, "  %s events", text_count(state->events_done, count));
+    buffer_format(out, "  %s %s", text_count(state->events_done, count),
+                  state->unit != NULL ? state->unit : "events");
     if (elapsed_s > 0) {
         double per_second = (double)state->events_done / elapsed_s;
         buffer_format(out, "  %s/s", text_count((uint64_t)per_second, rate));
     }
-    if (fraction > 0) {
-        int64_t left_us = (int64_t)((double)state->elapsed_us * (1 - fraction) / fraction);
+    if (fraction > 0 || state->left_us > 0) {
+        int64_t left_us = state->left_us;
+        if (left_us == 0)
+            left_us = (int64_t)((double)state->elapsed_us * (1 - fraction) / fraction);
         buffer_format(out, "  %s left", text_span(left_us, left));
     }
 }

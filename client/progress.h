@@ -10,9 +10,11 @@
 
 struct progress_state {
     const char *label;
+    const char *unit; /* of what is counted; NULL: events */
     uint64_t events_done;
     double fraction; /* 0..1, below 0 where the end is not known */
     int64_t elapsed_us;
+    int64_t left_us; /* 0: as elapsed_us and fraction say */
 };
 
 struct progress {

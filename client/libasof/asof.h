@@ -124,6 +124,7 @@ ASOF_API void asof_client_destroy(struct asof_client **client);
  * once it was fired. */
 struct asof_cancel;
 
+/* NULL: the process has no descriptor left for it. */
 ASOF_API struct asof_cancel *asof_cancel_create(void);
 ASOF_API void asof_cancel_destroy(struct asof_cancel **cancel);
 
@@ -308,7 +309,7 @@ static inline bool asof_column_has_value(const struct asof_column *column, size_
 /* ---- pushing ---- */
 
 /* Events for one source, or writes to one batch view: as JSON texts or as columns. Everything is
- * copied. A mistake is told by the call that sends it. */
+ * copied. A mistake is told by the call that sends it, until the push is reset. */
 struct asof_push;
 
 ASOF_API struct asof_push *asof_push_create(const char *source);
@@ -414,8 +415,8 @@ ASOF_API enum asof_code asof_stream_open(struct asof_client *client, unsigned me
 ASOF_API void asof_stream_destroy(struct asof_stream **stream);
 
 /* Sends a further request. Waits while the server is behind, and takes in what it answers
- * meanwhile. A code other than OK ends the stream; where the server ended it, that is its reason.
- */
+ * meanwhile. A code other than OK: the stream has ended, for that reason; what had arrived before
+ * can still be received. */
 ASOF_API enum asof_code asof_stream_send(struct asof_stream *stream, struct asof_bytes request,
                                          struct asof_error *error);
 

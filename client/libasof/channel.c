@@ -102,7 +102,6 @@ void channel_destroy(struct channel **channel)
 {
     if (*channel == NULL)
         return;
-    CHECK(TAILQ_EMPTY(&(*channel)->parked));
     wire_fini(&(*channel)->wire);
     pthread_mutex_destroy(&(*channel)->lock);
     free(*channel);

@@ -97,11 +97,12 @@ void asof_client_destroy(struct asof_client **out)
     struct asof_client *client = *out;
     if (client == NULL)
         return;
+    bool is_ours = client->process == getpid(); /* else threads of the parent seem to use it */
     for (size_t i = 0; i < client->options.connections_max; i++) {
         struct shared *shared = client->slots[i].shared;
         if (shared == NULL)
             continue;
-        CHECK(shared->users == 0 || client->process != getpid());
+        CHECK(shared->users == 0 || !is_ours);
         shared_destroy(shared);
     }
     while (!SLIST_EMPTY(&client->lanes)) {
@@ -109,8 +110,10 @@ void asof_client_destroy(struct asof_client **out)
         SLIST_REMOVE_HEAD(&client->lanes, link);
         free(lane);
     }
-    pthread_cond_destroy(&client->filled);
-    pthread_mutex_destroy(&client->lock);
+    if (is_ours) {
+        pthread_cond_destroy(&client->filled);
+        pthread_mutex_destroy(&client->lock);
+    }
     free(client);
     *out = NULL;
 }

@@ -128,6 +128,8 @@ struct asof_cancel *asof_cancel_create(void)
     struct asof_cancel *cancel = calloc(1, sizeof(*cancel));
     CHECK(cancel != NULL);
     cancel->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (cancel->fd < 0)
+        asof_cancel_destroy(&cancel);
     return cancel;
 }
 

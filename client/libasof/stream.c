@@ -230,6 +230,8 @@ enum asof_code asof_stream_open(struct asof_client *client, unsigned method,
         return code;
     struct asof_stream *opened = stream_create(client, options);
     code = stream_check(opened, message, error);
+    if (code == ASOF_OK && opened->patience.cancel == NULL)
+        code = failure_set(error, ASOF_RESOURCE_EXHAUSTED, "no descriptor is left for a stream");
     if (code == ASOF_OK)
         code = channel_connect(&opened->wire, &opened->patience, connect_us, error);
     if (code == ASOF_OK) {

@@ -74,6 +74,10 @@ const struct rpc_method *rpc_method_of_number(unsigned number);
 /* Of an RPC_READ, whose rpc_work is the context: whether it may go on. As columns_patience_fn. */
 bool rpc_work_may_go_on(void *context);
 
+/* ---- rpc_push.c ---- */
+
+enum status rpc_push(struct rpc_work *work, struct error *err);
+
 /* ---- rpc_registry.c, rpc_operations.c: rpc_run_fn ---- */
 
 enum status rpc_registry_plan(struct rpc_work *work, struct error *err);

@@ -72,6 +72,27 @@ static enum status chunks_parse(struct chunks *chunks, struct query *query, stru
     return STATUS_OK;
 }
 
+/* Its part of the request values that are given row by row. */
+static void chunk_ask_request(const struct chunks *chunks, struct arena *arena,
+                              struct columns_question *question)
+{
+    struct value_column *columns =
+        ARENA_NEW_ARRAY(arena, question->request_count, struct value_column);
+    for (size_t i = 0; i < question->request_count; i++) {
+        struct value_column *column = &columns[i];
+        *column = question->request[i];
+        if (column->count == 1)
+            continue;
+        column->count = question->rows_count;
+        column->strings += column->ints == NULL && column->doubles == NULL ? chunks->row : 0;
+        column->ints += column->ints == NULL ? 0 : chunks->row;
+        column->doubles += column->doubles == NULL ? 0 : chunks->row;
+        if (column->nulls.size > 0)
+            column->nulls = bytes_of(column->nulls.data + chunks->row, column->count);
+    }
+    question->request = columns;
+}
+
 /* The question of the next chunk. */
 static void chunk_ask(const struct chunks *chunks, struct arena *arena,
                       struct columns_question *question)
@@ -90,6 +111,7 @@ static void chunk_ask(const struct chunks *chunks, struct arena *arena,
             keys[i].ints += chunks->row;
     }
     question->keys = keys;
+    chunk_ask_request(chunks, arena, question);
     if (whole->at_count > 1) {
         question->at_us += chunks->row;
         question->at_count = question->rows_count;

@@ -31,34 +31,6 @@ static enum status get_features(struct rpc_work *work, struct error *err)
     return status;
 }
 
-static enum status push(struct rpc_work *work, struct error *err)
-{
-    struct rpc_push_request request;
-    struct push_result result;
-    enum status status = rpc_push_parse(work->request, PUSH_EVENTS_MAX, work->arena, &request, err);
-    if (status != STATUS_OK)
-        return status;
-    if (request.producer.size > NAME_SIZE_MAX)
-        return error_set(err, STATUS_INVALID, "the name of a producer has at most %d bytes",
-                         NAME_SIZE_MAX);
-    if (request.producer.size > 0 && request.producer_sequence == 0)
-        return error_set(err, STATUS_INVALID, "the sequence of a producer begins at 1");
-    struct push_event *events =
-        ARENA_NEW_ARRAY(work->arena, request.events_count, struct push_event);
-    for (size_t i = 0; i < request.events_count; i++)
-        events[i] = (struct push_event){.format = EVENT_JSON, .text = request.events[i]};
-    const struct push pushed = {.source = request.source,
-                                .events = events,
-                                .events_count = request.events_count,
-                                .producer = request.producer,
-                                .producer_sequence = request.producer_sequence};
-    status = stream_push(work->stream, &pushed, &result, err);
-    work->has_pushed = status == STATUS_OK;
-    if (status == STATUS_OK)
-        rpc_push_append(result.events_count, work->reply);
-    return status;
-}
-
 /* ---- health, reflection ---- */
 
 static enum status health(struct rpc_work *work, struct error *err)
@@ -92,12 +64,12 @@ static enum status reflect(struct rpc_work *work, struct error *err)
 static const struct rpc_method methods[] = {
     {.path = FEATURE_STORE "GetFeatures", .number = 1, .place = RPC_READ, .run = get_features},
     {.path = FEATURE_STORE "GetFeaturesStream", .number = 8, .stream = &rpc_chunks},
-    {.path = FEATURE_STORE "Push", .number = 2, .place = RPC_WRITE, .run = push},
+    {.path = FEATURE_STORE "Push", .number = 2, .place = RPC_WRITE, .run = rpc_push},
     {.path = FEATURE_STORE "PushStream",
      .number = 9,
      .place = RPC_WRITE,
      .is_dialog = true,
-     .run = push},
+     .run = rpc_push},
     {.path = REGISTRY "Plan", .number = 3, .place = RPC_WRITE, .run = rpc_registry_plan},
     {.path = REGISTRY "Apply", .number = 4, .place = RPC_WRITE, .run = rpc_registry_apply},
     {.path = REGISTRY "List", .number = 5, .place = RPC_NOW, .run = rpc_registry_list},

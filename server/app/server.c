@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "app/backfill_taker.h"
 #include "app/monitor.h"
 #include "app/worker.h"
 #include "base/clock.h"
@@ -212,7 +213,9 @@ static enum status open_export(struct server *server, struct error *err)
                                           .library = options->duckdb_library,
                                           .memory_bytes = (size_t)options->export_memory,
                                           .threads = (size_t)options->export_threads,
-                                          .jobs_max = (size_t)options->export_jobs};
+                                          .jobs_max = (size_t)options->export_jobs,
+                                          .taker = &backfill_taker,
+                                          .taker_context = server->writer};
     return export_create(&export, &server->export, err);
 }
 

@@ -31,6 +31,7 @@ enum {
 };
 
 struct export;
+struct backfill_taker;
 
 struct export_options {
     struct query_options query; /* of what jobs read; borrowed */
@@ -40,6 +41,8 @@ struct export_options {
     size_t memory_bytes;        /* of a job */
     size_t threads;
     size_t jobs_max;
+    const struct backfill_taker *taker; /* of the rows of backfills: see backfill.h; borrowed */
+    void *taker_context;
 };
 
 /* Empties the spool. Owned by the caller. INVALID: dirs; IO: the spool. Thread: main, as the next.
@@ -81,7 +84,13 @@ struct export_output {
 
 /* ---- jobs ---- */
 
-enum export_kind { EXPORT_SNAPSHOT, EXPORT_TRAINING, EXPORT_KINDS_COUNT };
+enum export_kind {
+    EXPORT_SNAPSHOT,
+    EXPORT_EVENTS,
+    EXPORT_TRAINING,
+    EXPORT_BACKFILL,
+    EXPORT_KINDS_COUNT
+};
 
 /* "snapshot", ... */
 const char *export_kind_name(enum export_kind kind);

@@ -286,9 +286,9 @@ static void append_checked_int(struct bytes name, bool is_real_number, struct bu
     }
     buffer_append_text(sql, " THEN ");
     append_cast(name, "BIGINT", sql);
-    buffer_append_text(sql, " ELSE error('the labels'' key ' || ");
+    buffer_append_text(sql, " ELSE error('the labels'' key ''' || ");
     duck_append_text(sql, name);
-    buffer_append_text(sql, " || ' is an int, got ' || ");
+    buffer_append_text(sql, " || ''' is an int, got ' || ");
     append_cast(name, "VARCHAR", sql);
     buffer_append_text(sql, ") END");
 }

@@ -1,10 +1,8 @@
 #include "export/snapshot.h"
 
-#include <stdio.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "base/number.h"
 #include "base/time_text.h"
 #include "export/table.h"
 #include "model/entity.h"
@@ -31,34 +29,16 @@ struct snapshot {
 
 /* ---- what is asked ---- */
 
-/* Splits "view@2". INVALID: that is no such name. */
-static enum status split_view(struct bytes text, struct bytes *name, uint32_t *number,
-                              struct error *err)
-{
-    char shown[NAME_SIZE_MAX + 16];
-    int64_t parsed = 0;
-    const char *at = text.size == 0 ? NULL : memchr(text.data, '@', text.size);
-    *name = at == NULL ? text : bytes_of(text.data, (size_t)(at - text.data));
-    *number = 0;
-    if (at == NULL && text.size > 0)
-        return STATUS_OK;
-    if (at != NULL && number_parse_int(bytes_after(text, name->size + 1), &parsed) == NUMBER_OK &&
-        parsed >= 1 && parsed <= UINT32_MAX) {
-        *number = (uint32_t)parsed;
-        return STATUS_OK;
-    }
-    return error_set(err, STATUS_INVALID, "'%s' is no view: name it as view or view@2",
-                     bytes_to_text(text, shown, sizeof(shown)));
-}
-
 static enum status find_target(struct snapshot *snapshot, struct error *err)
 {
     const struct snapshot_spec *spec = snapshot->spec;
+    char shown[NAME_SIZE_MAX + 16];
     struct bytes name;
     uint32_t number;
-    enum status status = split_view(spec->view, &name, &number, err);
-    if (status == STATUS_OK)
-        status = query_find_view(snapshot->query, name, number, &snapshot->target, err);
+    if (!query_split_version(spec->view, &name, &number))
+        return error_set(err, STATUS_INVALID, "'%s' is no view: name it as view or view@2",
+                         bytes_to_text(spec->view, shown, sizeof(shown)));
+    enum status status = query_find_view(snapshot->query, name, number, &snapshot->target, err);
     if (status != STATUS_OK)
         return status;
     if (spec->has_at && !time_is_valid(spec->at_us))

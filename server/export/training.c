@@ -15,6 +15,10 @@ enum {
     CHECK_ROWS = 64, /* between two looks at whether to go on */
 };
 
+/* A row group is kept until it is written: with DuckDB's 122,880 rows a set of 10 features took 18 MB more, and
+ * was no smaller. */
+#define ROW_GROUP_ROWS "30720"
+
 struct training {
     struct export_job *job; /* borrowed */
     const struct training_spec *spec;
@@ -302,7 +306,7 @@ static void append_metadata(const struct training *training, struct buffer *sql)
 static void append_options(const struct training *training, struct buffer *sql)
 {
     static const char *const formats[] = {
-        [EXPORT_PARQUET] = "FORMAT parquet, COMPRESSION zstd",
+        [EXPORT_PARQUET] = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE " ROW_GROUP_ROWS,
         [EXPORT_CSV] = "FORMAT csv, HEADER",
         [EXPORT_NDJSON] = "FORMAT json",
     };

@@ -5,6 +5,7 @@
 #define ASOF_MODEL_COLUMNS_H
 
 #include "base/buffer.h"
+#include "base/number.h"
 #include "model/answer.h"
 
 enum {
@@ -13,6 +14,7 @@ enum {
     COLUMNS_STREAM_ROWS_MAX = 1000 * 1000, /* of an answer in chunks */
     COLUMNS_CELLS_MAX = 1000 * 1000,       /* features times rows of one answer */
     COLUMNS_KEYS_MAX = 64,                 /* key columns of one question */
+    COLUMNS_REQUEST_MAX = 64,              /* request columns of one question */
     COLUMNS_SIZE_MAX = 128 * 1024 * 1024,  /* bytes of the texts of one answer */
 };
 
@@ -37,6 +39,21 @@ struct column;
 /* Appends what an answer has before the values of a column. */
 typedef void (*column_head_fn)(const struct column *column, struct buffer *out);
 
+/* Values of which the type is known elsewhere: one of the three lists is there. Of a question's
+ * request: one for all rows, or one a row. */
+struct value_column {
+    struct bytes name;
+    const struct bytes *strings;
+    const int64_t *ints;
+    const double *doubles;
+    struct bytes nulls; /* a byte a value, not 0 where it is NULL; empty: none is */
+    size_t count;
+};
+
+/* The value of the row as a text, borrowed from the column or from scratch. false: it is NULL. */
+bool value_column_text(const struct value_column *column, size_t row,
+                       char scratch[NUMBER_TEXT_SIZE], struct bytes *text);
+
 struct columns_question {
     const struct bytes *features; /* "view.feature", "view@2.feature", "view.*" */
     size_t features_count;
@@ -47,8 +64,11 @@ struct columns_question {
     size_t rows_count;
     const int64_t *at_us; /* at_count of them: 0: now; 1: of all rows; else one a row */
     size_t at_count;
+    const struct value_column *request;
+    size_t request_count;
     bool is_exclusive;
-    bool has_event_times; /* are asked for */
+    bool has_event_times;     /* are asked for */
+    bool is_without_statuses; /* but where values are NULL */
 };
 
 /* One feature of all rows. */
@@ -79,6 +99,7 @@ struct columns {
     size_t columns_count;
     const struct columns_view *views;
     size_t views_count;
+    bool is_without_statuses; /* as the question */
 };
 
 #endif

@@ -175,6 +175,19 @@ static size_t entity_key_size(enum value_kind kind, struct bytes bytes)
     return bytes.size >= ENTITY_INT_SIZE ? ENTITY_INT_SIZE : 0;
 }
 
+struct bytes entity_least(const struct view_definition *view, struct arena *arena)
+{
+    struct buffer least = {0};
+    for (size_t i = 0; i < view->keys_count; i++) {
+        bool is_int = view->fields[view->key_fields[i]].type.kind == VALUE_INT;
+        const struct value value = is_int ? value_int(INT64_MIN) : value_text(bytes_of("", 0));
+        entity_append_value(&value, &least);
+    }
+    struct bytes encoding = arena_copy(arena, buffer_bytes(&least));
+    buffer_fini(&least);
+    return encoding;
+}
+
 size_t entity_encoded_size(const struct view_definition *view, struct bytes bytes)
 {
     size_t total = 0;

@@ -45,6 +45,9 @@ MUST_USE bool entity_parts(const struct view_definition *view, struct bytes enco
 MUST_USE bool entity_values(const struct view_definition *view, struct bytes encoded,
                             struct arena *arena, struct value *values);
 
+/* An encoding at or before all of this view; in the arena. */
+struct bytes entity_least(const struct view_definition *view, struct arena *arena);
+
 /* The size of the encoding at the start of bytes; 0 where there is none of this view. */
 size_t entity_encoded_size(const struct view_definition *view, struct bytes bytes);
 

@@ -4,125 +4,7 @@
 
 #include "base/check.h"
 #include "protocol/protobuf.h"
-
-/* ---- reading ---- */
-
-static enum status broken(const char *what, struct error *err)
-{
-    return error_set(err, STATUS_INVALID, "the bytes are no %s", what);
-}
-
-/* Counts the fields of that number and kind. false: the bytes are no message. */
-static bool count_bytes_fields(struct bytes message, uint32_t number, size_t *count)
-{
-    struct protobuf_field field;
-    enum protobuf_result result;
-    *count = 0;
-    while ((result = protobuf_next(&message, &field)) == PROTOBUF_FIELD)
-        *count += field.number == number && field.wire == PROTOBUF_BYTES;
-    return result == PROTOBUF_END;
-}
-
-/* Collects them; the message is whole. */
-static void take_bytes_fields(struct bytes message, uint32_t number, struct bytes *out)
-{
-    struct protobuf_field field;
-    while (protobuf_next(&message, &field) == PROTOBUF_FIELD)
-        if (field.number == number && field.wire == PROTOBUF_BYTES)
-            *out++ = field.bytes;
-}
-
-/* Counts the integers of a repeated field, packed or not. false: they are cut. */
-static bool count_integers(struct bytes message, uint32_t number, size_t *count)
-{
-    struct protobuf_field field;
-    *count = 0;
-    while (protobuf_next(&message, &field) == PROTOBUF_FIELD) {
-        size_t packed = field.wire == PROTOBUF_VARINT;
-        if (field.number != number)
-            continue;
-        if (field.wire == PROTOBUF_BYTES && !protobuf_count_integers(field.bytes, &packed))
-            return false;
-        *count += packed;
-    }
-    return true;
-}
-
-/* Collects them, at most count. false: one has more than 64 bits. */
-static bool take_integers(struct bytes message, uint32_t number, bool is_zigzag, int64_t *out,
-                          size_t count)
-{
-    struct protobuf_field field;
-    size_t taken = 0;
-    while (protobuf_next(&message, &field) == PROTOBUF_FIELD) {
-        uint64_t integer = field.integer;
-        if (field.number != number)
-            continue;
-        if (field.wire == PROTOBUF_VARINT && taken < count)
-            out[taken++] = is_zigzag ? varint_unzigzag(integer) : (int64_t)integer;
-        while (field.wire == PROTOBUF_BYTES && taken < count &&
-               protobuf_take_integer(&field.bytes, &integer))
-            out[taken++] = is_zigzag ? varint_unzigzag(integer) : (int64_t)integer;
-    }
-    return taken == count;
-}
-
-static enum status too_many(const char *what, size_t count_max, size_t count, struct error *err)
-{
-    return error_set(err, STATUS_LIMIT, "a request has at most %zu %s, got %zu", count_max, what,
-                     count);
-}
-
-/* A repeated field of strings. */
-static enum status take_texts(struct bytes message, uint32_t number, const char *what,
-                              size_t count_max, struct arena *arena, const struct bytes **out,
-                              size_t *count, struct error *err)
-{
-    if (!count_bytes_fields(message, number, count))
-        return broken("message", err);
-    if (*count > count_max)
-        return too_many(what, count_max, *count, err);
-    struct bytes *texts = ARENA_NEW_ARRAY(arena, *count, struct bytes);
-    take_bytes_fields(message, number, texts);
-    *out = texts;
-    return STATUS_OK;
-}
-
-static enum status take_numbers(struct bytes message, uint32_t number, bool is_zigzag,
-                                size_t rows_max, struct arena *arena, const int64_t **out,
-                                size_t *count, struct error *err)
-{
-    if (!count_integers(message, number, count))
-        return broken("list of integers", err);
-    if (*count > rows_max)
-        return too_many("rows", rows_max, *count, err);
-    int64_t *integers = ARENA_NEW_ARRAY(arena, *count, int64_t);
-    *out = integers;
-    return take_integers(message, number, is_zigzag, integers, *count)
-               ? STATUS_OK
-               : broken("list of integers", err);
-}
-
-/* The last field of that number that is an integer, as protobuf has it; 0: there is none. */
-static uint64_t take_integer(struct bytes message, uint32_t number)
-{
-    struct protobuf_field field;
-    uint64_t integer = 0;
-    while (protobuf_next(&message, &field) == PROTOBUF_FIELD)
-        if (field.number == number && field.wire == PROTOBUF_VARINT)
-            integer = field.integer;
-    return integer;
-}
-
-static struct bytes take_text(struct bytes message, uint32_t number)
-{
-    struct protobuf_field field;
-    struct bytes text = {0};
-    while (protobuf_next(&message, &field) == PROTOBUF_FIELD)
-        if (field.number == number && field.wire == PROTOBUF_BYTES)
-            text = field.bytes;
-    return text;
-}
+#include "protocol/rpc_fields.h"
 
 /* ---- GetFeatures ---- */
 
@@ -132,7 +14,9 @@ enum {
     GET_KEYS = 2,
     GET_AT_US = 3,
     GET_EXCLUSIVE = 4,
+    GET_REQUEST = 5,
     GET_WITH_EVENT_TIMES = 6,
+    GET_WITHOUT_STATUSES = 7,
     GET_CHUNK_ROWS = 8,
     KEY_NAME = 1,
     KEY_STRINGS = 2,
@@ -163,10 +47,12 @@ struct get_outline {
     size_t features;
     size_t keys;
     size_t at;            /* fields of times, packed or not */
+    size_t request;       /* columns */
     struct bytes names;   /* from the first feature to the last */
     bool is_in_one_piece; /* nothing else stands in names */
     bool is_exclusive;
     bool has_event_times;
+    bool is_without_statuses;
 };
 
 static enum status get_outline(struct bytes message, struct get_outline *outline, struct error *err)
@@ -186,12 +72,15 @@ static enum status get_outline(struct bytes message, struct get_outline *outline
         }
         outline->keys += field.number == GET_KEYS && is_bytes;
         outline->at += field.number == GET_AT_US;
+        outline->request += field.number == GET_REQUEST;
+        if (field.number == GET_WITHOUT_STATUSES && field.wire == PROTOBUF_VARINT)
+            outline->is_without_statuses = field.integer != 0;
         if (field.number == GET_EXCLUSIVE && field.wire == PROTOBUF_VARINT)
             outline->is_exclusive = field.integer != 0;
         if (field.number == GET_WITH_EVENT_TIMES && field.wire == PROTOBUF_VARINT)
             outline->has_event_times = field.integer != 0;
     }
-    return result == PROTOBUF_END ? STATUS_OK : broken("message", err);
+    return result == PROTOBUF_END ? STATUS_OK : rpc_refuse_broken("message", err);
 }
 
 static enum status key_column_parse(struct bytes message, size_t rows_max, struct arena *arena,
@@ -209,18 +98,18 @@ static enum status key_column_parse(struct bytes message, size_t rows_max, struc
         has_ints |= field.number == KEY_INTS;
     }
     if (result != PROTOBUF_END)
-        return broken("message", err);
+        return rpc_refuse_broken("message", err);
     if (column->count > rows_max)
-        return too_many("rows", rows_max, column->count, err);
+        return rpc_refuse_many("rows", rows_max, column->count, err);
     if (column->count > 0) {
         struct bytes *strings = arena_allocate(arena, column->count * sizeof(*strings));
-        take_bytes_fields(message, KEY_STRINGS, strings);
+        rpc_take_fields(message, KEY_STRINGS, strings);
         column->strings = strings;
     }
     if (!has_ints)
         return STATUS_OK;
     enum status status =
-        take_numbers(message, KEY_INTS, true, rows_max, arena, &column->ints, &ints_count, err);
+        rpc_take_numbers(message, KEY_INTS, true, rows_max, arena, &column->ints, &ints_count, err);
     if (status != STATUS_OK)
         return status;
     if (column->count > 0 && ints_count > 0)
@@ -237,15 +126,15 @@ static enum status key_column_parse(struct bytes message, size_t rows_max, struc
 static enum status get_check(const struct get_outline *outline, struct error *err)
 {
     if (outline->features > COLUMNS_FEATURES_MAX)
-        return too_many("names of features", COLUMNS_FEATURES_MAX, outline->features, err);
+        return rpc_refuse_many("names of features", COLUMNS_FEATURES_MAX, outline->features, err);
     if (outline->keys > COLUMNS_KEYS_MAX)
-        return too_many("key columns", COLUMNS_KEYS_MAX, outline->keys, err);
+        return rpc_refuse_many("key columns", COLUMNS_KEYS_MAX, outline->keys, err);
     return STATUS_OK;
 }
 
 uint64_t rpc_get_chunk_rows(struct bytes message)
 {
-    return take_integer(message, GET_CHUNK_ROWS);
+    return rpc_take_integer(message, GET_CHUNK_ROWS);
 }
 
 /* Whether the message begins with these names, and has no others. */
@@ -296,8 +185,8 @@ enum status rpc_get_parse(struct bytes message, size_t rows_max, struct arena *a
         return status;
     struct bytes *features = arena_allocate(arena, outline.features * sizeof(*features));
     struct key_column *keys = arena_allocate(arena, outline.keys * sizeof(*keys));
-    take_bytes_fields(outline.names, GET_FEATURES, features);
-    take_bytes_fields(message, GET_KEYS, messages);
+    rpc_take_fields(outline.names, GET_FEATURES, features);
+    rpc_take_fields(message, GET_KEYS, messages);
     for (size_t i = 0; i < outline.keys && status == STATUS_OK; i++)
         status = key_column_parse(messages[i], rows_max, arena, &keys[i], err);
     *question = (struct columns_question){
@@ -310,10 +199,14 @@ enum status rpc_get_parse(struct bytes message, size_t rows_max, struct arena *a
         .rows_count = outline.keys > 0 && status == STATUS_OK ? keys[0].count : 0,
         .is_exclusive = outline.is_exclusive,
         .has_event_times = outline.has_event_times,
+        .is_without_statuses = outline.is_without_statuses,
     };
     if (status == STATUS_OK && outline.at > 0)
-        status = take_numbers(message, GET_AT_US, false, rows_max, arena, &question->at_us,
-                              &question->at_count, err);
+        status = rpc_take_numbers(message, GET_AT_US, false, rows_max, arena, &question->at_us,
+                                  &question->at_count, err);
+    if (status == STATUS_OK && outline.request > 0)
+        status = rpc_take_columns(message, GET_REQUEST, COLUMNS_REQUEST_MAX, rows_max, arena,
+                                  &question->request, &question->request_count, err);
     return status;
 }
 
@@ -466,10 +359,11 @@ static char *put_run(char *at, const struct run *run)
     return at;
 }
 
-static bool column_is_present(const struct column *column, size_t rows)
+static bool column_is_present(const struct column *column, size_t rows, bool is_without_statuses)
 {
     for (size_t i = 0; i < rows; i++)
-        if (column->statuses[i] != FEATURE_PRESENT || !value_is_there(&column->values[i]))
+        if ((column->statuses[i] != FEATURE_PRESENT && !is_without_statuses) ||
+            !value_is_there(&column->values[i]))
             return false;
     return true;
 }
@@ -515,27 +409,34 @@ void rpc_column_head_append(const struct column *column, struct buffer *out)
     buffer_added(out, (size_t)(at - begin));
 }
 
-static char *put_statuses(char *at, const struct column *column, size_t rows)
+/* Without statuses, each is present or is not there. */
+static char *put_statuses(char *at, const struct column *column, size_t rows,
+                          bool is_without_statuses)
 {
     at = put_head(at, COLUMN_STATUSES, rows);
-    for (size_t i = 0; i < rows; i++)
-        *at++ = (char)(status_number(column->statuses[i]) |
-                       (value_is_there(&column->values[i]) ? 0 : STATUS_NO_VALUE));
+    for (size_t i = 0; i < rows; i++) {
+        bool is_there = value_is_there(&column->values[i]);
+        unsigned status = status_number(column->statuses[i]);
+        if (is_without_statuses)
+            status = is_there ? status_number(FEATURE_PRESENT) : 0;
+        *at++ = (char)(status | (is_there ? 0 : STATUS_NO_VALUE));
+    }
     return at;
 }
 
 /* Writes a column of one number, as most calls ask for one entity; the same as append_scalars. */
-static void append_number(const struct column *column, struct bytes head, struct buffer *out)
+static void append_number(const struct column *column, struct bytes head, bool is_without_statuses,
+                          struct buffer *out)
 {
     const struct value *value = column->values;
     bool is_double = column->type.kind == VALUE_DOUBLE;
-    bool is_present = column_is_present(column, 1);
+    bool is_present = column_is_present(column, 1, is_without_statuses);
     size_t packed_size = is_double ? sizeof(double) : protobuf_varint_size(zigzag_of(value));
     size_t size = head.size + (is_present ? 0 : field_size(1)) + field_size(packed_size);
     char *begin = buffer_reserve(out, field_size(size));
     char *at = put_bytes(put_head(begin, ANSWER_COLUMNS, size), head);
     if (!is_present)
-        at = put_statuses(at, column, 1);
+        at = put_statuses(at, column, 1, is_without_statuses);
     at = put_head(at, is_double ? COLUMN_DOUBLES : COLUMN_INTEGERS, packed_size);
     at = is_double ? put_double(at, value) : put_varint(at, zigzag_of(value));
     CHECK((size_t)(at - begin) == field_size(size));
@@ -543,26 +444,28 @@ static void append_number(const struct column *column, struct bytes head, struct
 }
 
 /* Writes a column that is no list behind a head. */
-static void append_scalars(const struct column *column, struct bytes head, size_t rows,
-                           struct buffer *out)
+static void append_scalars(const struct column *column, struct bytes head,
+                           const struct columns *columns, struct buffer *out)
 {
-    bool is_present = column_is_present(column, rows);
+    size_t rows = columns->rows_count;
+    bool is_present = column_is_present(column, rows, columns->is_without_statuses);
     struct run run = run_of(column->type.kind, column->values, rows);
     size_t size = head.size + (is_present ? 0 : field_size(rows)) + run.size;
     char *begin = buffer_reserve(out, field_size(size));
     char *at = put_bytes(put_head(begin, ANSWER_COLUMNS, size), head);
     if (!is_present)
-        at = put_statuses(at, column, rows);
+        at = put_statuses(at, column, rows, columns->is_without_statuses);
     at = put_run(at, &run);
     CHECK((size_t)(at - begin) == field_size(size));
     buffer_added(out, field_size(size));
 }
 
-static void append_lists(const struct column *column, struct bytes head, size_t rows,
-                         struct buffer *out)
+static void append_lists(const struct column *column, struct bytes head,
+                         const struct columns *columns, struct buffer *out)
 {
+    size_t rows = columns->rows_count;
     struct buffer items = {0};
-    bool is_present = column_is_present(column, rows);
+    bool is_present = column_is_present(column, rows, columns->is_without_statuses);
     struct run run = list_run_of(column, rows, &items);
     size_t sizes = 0;
     for (size_t i = 0; i < rows; i++)
@@ -571,14 +474,15 @@ static void append_lists(const struct column *column, struct bytes head, size_t 
     char *begin = buffer_reserve(out, field_size(size));
     char *at = put_bytes(put_head(begin, ANSWER_COLUMNS, size), head);
     if (!is_present)
-        at = put_statuses(at, column, rows);
+        at = put_statuses(at, column, rows, columns->is_without_statuses);
     at = put_sizes(put_run(at, &run), column, rows, sizes);
     CHECK((size_t)(at - begin) == field_size(size));
     buffer_added(out, field_size(size));
     buffer_fini(&items);
 }
 
-static void append_column(const struct column *column, size_t rows, struct buffer *out)
+static void append_column(const struct column *column, const struct columns *columns,
+                          struct buffer *out)
 {
     struct buffer made = {0};
     struct bytes head = column->head;
@@ -587,11 +491,11 @@ static void append_column(const struct column *column, size_t rows, struct buffe
         head = buffer_bytes(&made);
     }
     if (column->type.is_list)
-        append_lists(column, head, rows, out);
-    else if (rows == 1 && column->type.kind != VALUE_STRING)
-        append_number(column, head, out);
+        append_lists(column, head, columns, out);
+    else if (columns->rows_count == 1 && column->type.kind != VALUE_STRING)
+        append_number(column, head, columns->is_without_statuses, out);
     else
-        append_scalars(column, head, rows, out);
+        append_scalars(column, head, columns, out);
     if (made.memory != NULL)
         buffer_fini(&made);
 }
@@ -634,26 +538,57 @@ void rpc_get_append(const struct columns *columns, struct buffer *out)
 {
     protobuf_append_integer(out, ANSWER_ROWS, columns->rows_count);
     for (size_t i = 0; i < columns->columns_count; i++)
-        append_column(&columns->columns[i], columns->rows_count, out);
+        append_column(&columns->columns[i], columns, out);
     for (size_t i = 0; i < columns->views_count; i++)
         append_view(&columns->views[i], columns->rows_count, out);
 }
 
 /* ---- Push ---- */
 
-enum { PUSH_SOURCE = 1, PUSH_JSON = 2, PUSH_PRODUCER = 3, PUSH_SEQUENCE = 4, PUSHED_EVENTS = 1 };
+enum {
+    PUSH_SOURCE = 1,
+    PUSH_JSON = 2,
+    PUSH_PRODUCER = 3,
+    PUSH_SEQUENCE = 4,
+    PUSH_COLUMNS = 5,
+    PUSHED_EVENTS = 1,
+};
+
+/* Events as columns, in place of JSON. */
+static enum status push_columns_parse(struct bytes message, size_t events_max, struct arena *arena,
+                                      struct rpc_push_request *request, struct error *err)
+{
+    enum status status = rpc_take_columns(message, PUSH_COLUMNS, RPC_PUSH_COLUMNS_MAX, events_max,
+                                          arena, &request->columns, &request->columns_count, err);
+    if (status != STATUS_OK || request->columns_count == 0)
+        return status;
+    if (request->events_count > 0)
+        return error_set(err, STATUS_INVALID, "events are JSON or columns, not both");
+    request->events = NULL;
+    request->events_count = request->columns[0].count;
+    if (request->events_count * request->columns_count > RPC_PUSH_CELLS_MAX)
+        return error_set(err, STATUS_LIMIT, "a push has at most %d values in columns, got %zu",
+                         RPC_PUSH_CELLS_MAX, request->events_count * request->columns_count);
+    for (size_t i = 1; i < request->columns_count; i++)
+        if (request->columns[i].count != request->events_count)
+            return rpc_refuse_column(&request->columns[i], "has not as many values as the first",
+                                     err);
+    return STATUS_OK;
+}
 
 enum status rpc_push_parse(struct bytes message, size_t events_max, struct arena *arena,
                            struct rpc_push_request *request, struct error *err)
 {
     *request = (struct rpc_push_request){0};
-    enum status status = take_texts(message, PUSH_JSON, "events", events_max, arena,
-                                    &request->events, &request->events_count, err);
+    enum status status = rpc_take_texts(message, PUSH_JSON, "events", events_max, arena,
+                                        &request->events, &request->events_count, err);
+    if (status == STATUS_OK)
+        status = push_columns_parse(message, events_max, arena, request, err);
     if (status != STATUS_OK)
         return status;
-    request->source = take_text(message, PUSH_SOURCE);
-    request->producer = take_text(message, PUSH_PRODUCER);
-    request->producer_sequence = take_integer(message, PUSH_SEQUENCE);
+    request->source = rpc_take_text(message, PUSH_SOURCE);
+    request->producer = rpc_take_text(message, PUSH_PRODUCER);
+    request->producer_sequence = rpc_take_integer(message, PUSH_SEQUENCE);
     return STATUS_OK;
 }
 
@@ -683,19 +618,19 @@ enum status rpc_plan_parse(struct bytes message, size_t files_max, struct arena 
 {
     const struct bytes *messages = NULL;
     enum status status =
-        take_texts(message, PLAN_FILES, "files", files_max, arena, &messages, files_count, err);
+        rpc_take_texts(message, PLAN_FILES, "files", files_max, arena, &messages, files_count, err);
     if (status != STATUS_OK)
         return status;
     struct rpc_file *made = ARENA_NEW_ARRAY(arena, *files_count, struct rpc_file);
     for (size_t i = 0; i < *files_count; i++) {
         size_t names;
-        if (!count_bytes_fields(messages[i], FILE_NAME, &names))
-            return broken("DefinitionFile", err);
-        made[i] = (struct rpc_file){.name = take_text(messages[i], FILE_NAME),
-                                    .text = take_text(messages[i], FILE_TEXT)};
+        if (!rpc_count_fields(messages[i], FILE_NAME, &names))
+            return rpc_refuse_broken("DefinitionFile", err);
+        made[i] = (struct rpc_file){.name = rpc_take_text(messages[i], FILE_NAME),
+                                    .text = rpc_take_text(messages[i], FILE_TEXT)};
     }
     *files = made;
-    *is_promoting = take_integer(message, PLAN_PROMOTE) != 0;
+    *is_promoting = rpc_take_integer(message, PLAN_PROMOTE) != 0;
     return STATUS_OK;
 }
 
@@ -717,9 +652,9 @@ enum { ONLY_FIELD = 1, HEALTH_SERVING = 1, HEALTH_NOT_SERVING = 2 };
 enum status rpc_name_parse(struct bytes message, struct bytes *name, struct error *err)
 {
     size_t count;
-    if (!count_bytes_fields(message, ONLY_FIELD, &count))
-        return broken("message", err);
-    *name = take_text(message, ONLY_FIELD);
+    if (!rpc_count_fields(message, ONLY_FIELD, &count))
+        return rpc_refuse_broken("message", err);
+    *name = rpc_take_text(message, ONLY_FIELD);
     return STATUS_OK;
 }
 

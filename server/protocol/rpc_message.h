@@ -36,13 +36,20 @@ void rpc_get_append(const struct columns *columns, struct buffer *out);
 
 struct rpc_push_request {
     struct bytes source;
-    const struct bytes *events; /* JSON */
+    const struct bytes *events; /* JSON; NULL: columns have them */
     size_t events_count;
+    const struct value_column *columns; /* one value an event in each */
+    size_t columns_count;
     struct bytes producer;
     uint64_t producer_sequence;
 };
 
-/* INVALID: no PushRequest. LIMIT: more than events_max events. */
+enum {
+    RPC_PUSH_COLUMNS_MAX = 1024,
+    RPC_PUSH_CELLS_MAX = 1000 * 1000, /* columns times events */
+};
+
+/* INVALID: no PushRequest. LIMIT: more than events_max events, or a limit above. */
 MUST_USE enum status rpc_push_parse(struct bytes message, size_t events_max, struct arena *arena,
                                     struct rpc_push_request *request, struct error *err);
 void rpc_push_append(uint64_t events_count, struct buffer *out);

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "model/entity.h"
 #include "query/composite.h"
+#include "query/gathering.h"
 #include "query/query_room.h"
 
 enum {
@@ -21,7 +22,8 @@ struct census {
     struct query *query; /* borrowed */
     struct target target;
     struct moment moment;
-    struct census_table *tables; /* owned: merged, as an entity may be in some of them only */
+    struct gathering *gathering; /* owned: of a stream view; else NULL */
+    struct census_table *tables; /* owned: else; merged, as an entity may be in some of them only */
     size_t tables_count;
     struct buffer entity; /* owned: that was given last */
 };
@@ -72,27 +74,32 @@ static enum status add_tables(struct census *census, struct error *err)
     return status;
 }
 
-/* What history says of the moment, it says of all entities. */
+/* What history says of the moment, it says of every entity, be there one or not. */
 static enum status check_history(struct census *census, struct error *err)
 {
     struct arena *arena = census->query->scan_arena;
     struct answer answer;
     struct target target = census->target;
-    struct bytes least = {0};
     const uint32_t none = 0;
-    for (size_t i = 0; i < census->tables_count; i++)
-        if (census->tables[i].entity.data != NULL)
-            least = census->tables[i].entity;
-    if (least.data == NULL)
-        return STATUS_OK;
     arena_reset(arena);
-    target.entity = least;
+    target.entity = entity_least(target.view, arena);
     enum status status =
         query_read(census->query, &target, &none, 0, census->moment, arena, &answer, err);
     if (status == STATUS_OK && answer.is_out_of_history)
         return error_set(err, STATUS_INVALID, "T lies before the history that view '%.*s' keeps",
                          BYTES_ARGS(target.view->name));
     return status;
+}
+
+static enum status open_tables(struct census *census, struct error *err)
+{
+    const struct query *query = census->query;
+    const struct target *target = &census->target;
+    if (target->view->kind != VIEW_STREAM)
+        return add_tables(census, err);
+    const struct timeline_bounds bounds = query_bounds(query, target, census->moment);
+    census->gathering = gathering_open(query->storage, &query->reading, target->version, &bounds);
+    return STATUS_OK;
 }
 
 enum status census_open(struct query *query, const struct target *target, struct moment moment,
@@ -103,9 +110,9 @@ enum status census_open(struct query *query, const struct target *target, struct
     census->query = query;
     census->target = *target;
     census->moment = moment;
-    enum status status = add_tables(census, err);
+    enum status status = check_history(census, err);
     if (status == STATUS_OK)
-        status = check_history(census, err);
+        status = open_tables(census, err);
     if (status != STATUS_OK)
         census_close(&census);
     *out = census;
@@ -121,20 +128,21 @@ void census_close(struct census **out)
         if (census->tables[i].scan != NULL)
             entity_scan_close(&census->tables[i].scan);
     free(census->tables);
+    gathering_close(&census->gathering);
     buffer_fini(&census->entity);
     free(census);
     *out = NULL;
 }
 
 /* The least entity of all tables, taken from each that has it. NOT_FOUND: there are no more. */
-static enum status take_entity(struct census *census, struct error *err)
+static enum status take_entity(struct census *census, struct bytes *entity, struct error *err)
 {
     struct bytes least = {0};
     enum status status = STATUS_OK;
     for (size_t i = 0; i < census->tables_count; i++) {
-        struct bytes entity = census->tables[i].entity;
-        if (entity.data != NULL && (least.data == NULL || bytes_compare(entity, least) < 0))
-            least = entity;
+        struct bytes here = census->tables[i].entity;
+        if (here.data != NULL && (least.data == NULL || bytes_compare(here, least) < 0))
+            least = here;
     }
     if (least.data == NULL)
         return STATUS_NOT_FOUND;
@@ -144,20 +152,37 @@ static enum status take_entity(struct census *census, struct error *err)
         if (census->tables[i].entity.data != NULL &&
             bytes_equal(census->tables[i].entity, buffer_bytes(&census->entity)))
             status = table_step(&census->tables[i], err);
+    *entity = buffer_bytes(&census->entity);
     return status;
+}
+
+/* The next entity and its answer, whether it is found or not. */
+static enum status census_step(struct census *census, struct arena *arena, struct bytes *entity,
+                               struct answer *answer, struct error *err)
+{
+    struct query *query = census->query;
+    struct target *target = &census->target;
+    bool is_whole = false;
+    enum status status = STATUS_OK;
+    if (census->gathering != NULL)
+        status = gathering_next(census->gathering, entity, &is_whole, err);
+    else
+        status = take_entity(census, entity, err);
+    if (status != STATUS_OK)
+        return status;
+    arena_reset(arena);
+    target->entity = *entity;
+    if (!is_whole)
+        return query_read(query, target, NULL, 0, census->moment, arena, answer, err);
+    const struct timeline_reader events = gathering_reader(census->gathering);
+    return query_read_events(query, target, census->moment, &events, arena, answer, err);
 }
 
 enum status census_next(struct census *census, struct arena *arena, struct bytes *entity,
                         struct answer *answer, struct error *err)
 {
     for (size_t i = 0; i < EXAMINED_MAX; i++) {
-        enum status status = take_entity(census, err);
-        if (status != STATUS_OK)
-            return status;
-        arena_reset(arena);
-        census->target.entity = *entity = buffer_bytes(&census->entity);
-        status =
-            query_read(census->query, &census->target, NULL, 0, census->moment, arena, answer, err);
+        enum status status = census_step(census, arena, entity, answer, err);
         if (status != STATUS_OK || answer->is_found)
             return status;
     }

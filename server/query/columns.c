@@ -18,7 +18,9 @@ struct group {
     const struct columns_group *plan;
     struct target target;
     struct columns_view *view;
-    int64_t *now_us; /* the T of all rows, where none was asked */
+    int64_t *now_us;                     /* the T of all rows, where none was asked */
+    const struct value_column **request; /* those columns that it takes */
+    size_t request_count;
 };
 
 struct columns_reading {
@@ -40,6 +42,53 @@ struct rows {
     size_t count;
     struct bytes entities[ROWS_AT_A_TIME]; /* encoded, of the group that is read */
 };
+
+/* ---- request values ---- */
+
+/* Finds which columns each group takes. */
+static enum status reading_find_request(struct columns_reading *reading, struct error *err)
+{
+    const struct columns_question *question = reading->question;
+    for (size_t i = 0; i < question->request_count; i++) {
+        const struct value_column *column = &question->request[i];
+        bool is_taken = false;
+        for (size_t j = 0; j < reading->groups_count; j++) {
+            struct group *group = &reading->groups[j];
+            if (!query_takes_request(&group->target, column->name))
+                continue;
+            if (group->request == NULL)
+                group->request = (const struct value_column **)arena_allocate_array(
+                    reading->arena, question->request_count, sizeof(struct value_column *));
+            group->request[group->request_count++] = column;
+            is_taken = true;
+        }
+        char shown[NAME_SIZE_MAX + 1];
+        if (!is_taken)
+            return error_set(err, STATUS_INVALID,
+                             "nothing that is asked takes a request value '%s'",
+                             bytes_to_text(column->name, shown, sizeof(shown)));
+    }
+    return STATUS_OK;
+}
+
+/* Gives the row its values, in scratch. */
+static enum status group_set_request(struct columns_reading *reading, const struct group *group,
+                                     struct target *target, size_t row, struct error *err)
+{
+    struct bytes names[COLUMNS_REQUEST_MAX];
+    struct bytes texts[COLUMNS_REQUEST_MAX];
+    char numbers[COLUMNS_REQUEST_MAX][NUMBER_TEXT_SIZE];
+    size_t count = 0;
+    if (group->request_count == 0)
+        return STATUS_OK;
+    for (size_t i = 0; i < group->request_count; i++) {
+        const struct value_column *column = group->request[i];
+        names[count] = column->name;
+        count += value_column_text(column, row, numbers[count], &texts[count]);
+    }
+    enum status status = query_set_request(target, names, texts, count, reading->scratch, err);
+    return status == STATUS_OK ? STATUS_OK : error_prefix(err, status, "row %zu", row);
+}
 
 /* ---- entities ---- */
 
@@ -283,6 +332,10 @@ static enum status read_group(struct columns_reading *reading, const struct grou
         size_t row = rows->first + i;
         struct moment moment = moment_of(reading->question, row);
         target.entity = rows->entities[i];
+        target.request = NULL;
+        status = group_set_request(reading, group, &target, row, err);
+        if (status != STATUS_OK)
+            break;
         if (is_fetched)
             status = read_row_now(reading, group, &target, places[i], row, err);
         else if (group->plan->is_typed || !moment.is_now)
@@ -335,6 +388,17 @@ enum status query_check_columns(const struct columns_question *question, size_t 
                          "at_us has %zu values for %zu rows; give none, one, "
                          "or one a row",
                          question->at_count, question->rows_count);
+    if (question->request_count > COLUMNS_REQUEST_MAX)
+        return error_set(err, STATUS_LIMIT, "a request has at most %d request columns",
+                         COLUMNS_REQUEST_MAX);
+    for (size_t i = 0; i < question->request_count; i++)
+        if (question->request[i].count != 1 && question->request[i].count != question->rows_count)
+            return error_set(
+                err, STATUS_INVALID,
+                "request column '%.*s' has %zu values for %zu rows; give one, or one a "
+                "row",
+                BYTES_ARGS(question->request[i].name), question->request[i].count,
+                question->rows_count);
     for (size_t i = 0; i < question->at_count; i++)
         if (!time_is_valid(question->at_us[i]))
             return error_set(err, STATUS_INVALID,
@@ -367,7 +431,7 @@ static enum status reading_start(struct columns_reading *reading, const struct c
     for (size_t i = 0; i < plan->groups_count; i++)
         reading->groups[i] =
             (struct group){.plan = &plan->groups[i], .target = plan->groups[i].target};
-    return STATUS_OK;
+    return reading_find_request(reading, err);
 }
 
 static struct columns_view *reading_make_views(struct columns_reading *reading)
@@ -448,6 +512,7 @@ enum status query_read_columns(struct query *query, const struct columns_questio
                                 .columns = reading.columns,
                                 .columns_count = reading.columns_count,
                                 .views = views,
+                                .is_without_statuses = question->is_without_statuses,
                                 .views_count = reading.groups_count};
     return status;
 }

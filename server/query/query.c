@@ -192,26 +192,31 @@ uint64_t query_catalog_number(const struct query *query)
 
 /* ---- names ---- */
 
+bool query_split_version(struct bytes text, struct bytes *view, uint32_t *number)
+{
+    const char *at = text.size == 0 ? NULL : memchr(text.data, '@', text.size);
+    int64_t parsed;
+    *view = text;
+    *number = 0;
+    if (at == NULL)
+        return true;
+    *view = bytes_of(text.data, (size_t)(at - text.data));
+    struct bytes digits = bytes_after(text, view->size + 1);
+    if (number_parse_int(digits, &parsed) != NUMBER_OK || parsed < 1 || parsed > UINT32_MAX)
+        return false;
+    *number = (uint32_t)parsed;
+    return true;
+}
+
 /* Splits "view@2:entity". false: there is no ':' or the number is none. */
 static bool split_key(struct bytes key, struct bytes *view, uint32_t *number, struct bytes *entity)
 {
     const char *colon = memchr(key.data, ':', key.size);
     if (colon == NULL)
         return false;
-    *view = bytes_of(key.data, (size_t)(colon - key.data));
-    *entity = bytes_after(key, view->size + 1);
-    *number = 0;
-
-    const char *at = memchr(view->data, '@', view->size);
-    if (at == NULL)
-        return true;
-    int64_t parsed;
-    struct bytes text = bytes_after(*view, (size_t)(at - view->data) + 1);
-    if (number_parse_int(text, &parsed) != NUMBER_OK || parsed < 1 || parsed > UINT32_MAX)
-        return false;
-    *number = (uint32_t)parsed;
-    *view = bytes_of(view->data, (size_t)(at - view->data));
-    return true;
+    struct bytes version = bytes_of(key.data, (size_t)(colon - key.data));
+    *entity = bytes_after(key, version.size + 1);
+    return query_split_version(version, view, number);
 }
 
 static enum status find_version(const struct query *query, struct bytes name, uint32_t number,
@@ -472,6 +477,37 @@ enum status query_read_base(struct query *query, const struct target *target,
         return evaluate(query, target, &question, arena, answer, NULL, err);
     answer_out_of_history(&question, arena, answer);
     return STATUS_OK;
+}
+
+static struct reading reading_of_all(const struct query *query, const struct target *target,
+                                     struct moment moment)
+{
+    return (struct reading){.moment = moment, .now_us = query_now_us(query, target)};
+}
+
+struct timeline_bounds query_bounds(const struct query *query, const struct target *target,
+                                    struct moment moment)
+{
+    const struct reading reading = reading_of_all(query, target, moment);
+    struct question question;
+    (void)ask(target, &reading, &question);
+    return bounds_of(target, &question);
+}
+
+enum status query_read_events(struct query *query, const struct target *target,
+                              struct moment moment, const struct timeline_reader *events,
+                              struct arena *arena, struct answer *answer, struct error *err)
+{
+    const struct reading reading = reading_of_all(query, target, moment);
+    struct question question;
+    struct walk_report report;
+    enum status status = STATUS_OK;
+    bool is_known = ask(target, &reading, &question);
+    if (is_known)
+        status = features_walk(target->plan, &question, events, arena, answer, &report, err);
+    if (!is_known || is_out_of_history(query, target, &question))
+        answer_out_of_history(&question, arena, answer);
+    return status;
 }
 
 enum status query_read(struct query *query, const struct target *target, const uint32_t *features,
@@ -783,69 +819,4 @@ enum status query_scan(struct query *query, struct buffer *position, size_t exam
     buffer_fini(&scan.key);
     buffer_fini(&start);
     return status;
-}
-
-/* ---- the entities of one version ---- */
-
-/* The table that has the entities: of a derived view, that of the first view that it reads. */
-static enum status find_table(const struct target *target, uint32_t *table_id, struct error *err)
-{
-    const struct composite *composite = target->readable->composite;
-    *table_id = target->version->table_id;
-    if (composite == NULL)
-        return STATUS_OK;
-    *table_id = composite->bases[0].readable->version->table_id;
-    if (composite->bases[0].has_all_keys)
-        return STATUS_OK;
-    return error_set(err, STATUS_INVALID,
-                     "'%.*s' reads views of several entities; list those of each view",
-                     BYTES_ARGS(target->view->name));
-}
-
-/* The encoding of the entity that was typed, or nothing for the first. */
-static enum status find_position(struct query *query, struct bytes version, struct bytes after,
-                                 struct arena *arena, struct target *target, struct error *err)
-{
-    struct bytes key = arena_format(arena, "%.*s:", BYTES_ARGS(version));
-    struct bytes name;
-    struct bytes entity;
-    uint32_t number = 0;
-    const struct view_version *found = NULL;
-    if (!split_key(key, &name, &number, &entity))
-        return error_set(err, STATUS_NOT_FOUND, "there is no such view; name one, or view@2");
-    enum status status = find_version(query, name, number, &found, err);
-    if (status != STATUS_OK)
-        return status;
-    *target = query_target_of(catalog_find(query->catalog, found));
-    return after.size == 0 ? STATUS_OK
-                           : entity_parse(target->view, after, arena, &target->entity, err);
-}
-
-enum status query_list_entities(struct query *query, struct bytes version, struct bytes after,
-                                size_t entities_max, struct arena *arena, scan_emit_fn emit,
-                                void *context, struct error *err)
-{
-    struct target target = {0};
-    struct buffer text = {0};
-    struct bytes entity;
-    uint32_t table_id = 0;
-    enum status status = find_position(query, version, after, arena, &target, err);
-    if (status == STATUS_OK)
-        status = find_table(&target, &table_id, err);
-    if (status != STATUS_OK)
-        return status;
-    struct entity_scan *entities =
-        entity_scan_open(query->storage, &query->reading, table_id, target.entity,
-                         encoded_size, target.view);
-    for (size_t i = 0; i < entities_max && status == STATUS_OK; i++) {
-        status = entity_scan_next(entities, &entity, err);
-        text.start = text.size = 0;
-        if (status == STATUS_OK)
-            status = entity_append_text(target.view, entity, &text);
-        if (status == STATUS_OK)
-            emit(context, buffer_bytes(&text));
-    }
-    entity_scan_close(&entities);
-    buffer_fini(&text);
-    return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

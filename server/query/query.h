@@ -80,6 +80,9 @@ struct target {
     const struct request *request; /* NULL: none was given, all are NULL */
 };
 
+/* Splits "view@2", and "view" with 0 for its number. false: the number is none. */
+MUST_USE bool query_split_version(struct bytes text, struct bytes *view, uint32_t *number);
+
 /* Finds what key names. NOT_FOUND: outside all views (err says so). UNAVAILABLE: the view is being
  * filled and not shown yet, or a derived view lacks something. INVALID: not an entity of this view (wrong number of keys, no int). */
 MUST_USE enum status query_find(struct query *query, struct bytes key, struct arena *arena,
@@ -89,6 +92,9 @@ MUST_USE enum status query_find(struct query *query, struct bytes key, struct ar
  * target's entity. */
 MUST_USE enum status query_find_view(struct query *query, struct bytes name, uint32_t number,
                                      struct target *target, struct error *err);
+
+/* Whether something that the target reads takes a request value of that name. */
+bool query_takes_request(const struct target *target, struct bytes name);
 
 /* Gives the target request values by their names and texts, count of both; memory is in the arena.
  * INVALID: nothing that it reads takes such a value, or the text is not of its type. */

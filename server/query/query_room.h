@@ -64,6 +64,16 @@ int64_t query_kept_from_us(const struct query *query, const struct target *targe
 
 struct target query_target_of(const struct readable *readable);
 
+/* What of an entity's events may count at the moment. */
+struct timeline_bounds query_bounds(const struct query *query, const struct target *target,
+                                    struct moment moment);
+
+/* Answers all features of a stream view from events that were read already. */
+MUST_USE enum status query_read_events(struct query *query, const struct target *target,
+                                       struct moment moment, const struct timeline_reader *events,
+                                       struct arena *arena, struct answer *answer,
+                                       struct error *err);
+
 /* ---- derived.c ---- */
 
 struct derived_cache *derived_cache_create(void);

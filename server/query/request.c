@@ -1,5 +1,7 @@
 /* Request values: what a read brings along for on-demand views. */
+#include "base/number.h"
 #include "base/suggest.h"
+#include "base/time_text.h"
 #include "model/field_text.h"
 #include "query/composite.h"
 #include "query/query.h"
@@ -32,13 +34,36 @@ static enum status refuse_name(const struct target *target, struct bytes name, s
     return STATUS_INVALID;
 }
 
+bool query_takes_request(const struct target *target, struct bytes name)
+{
+    const struct composite *composite = target->readable->composite;
+    for (size_t i = 0; composite != NULL && i < composite->steps_count; i++) {
+        const struct view_definition *view = composite->steps[i].readable->version->definition;
+        if (field_find(view->request, view->request_count, name) >= 0)
+            return true;
+    }
+    return false;
+}
+
+/* Times may be microseconds, too, as in all that asks. */
+static enum status parse_value(const struct field_definition *field, struct bytes text,
+                               struct arena *arena, struct value *out, struct error *err)
+{
+    const struct raw_value raw = {.kind = RAW_TEXT, .text = text};
+    int64_t time_us;
+    if (field->type.kind != VALUE_TIMESTAMP || field->unit != TIME_RFC3339 ||
+        number_parse_int(text, &time_us) != NUMBER_OK || !time_is_valid(time_us))
+        return field_text_parse(field, &raw, arena, out, err);
+    *out = (struct value){.kind = VALUE_TIMESTAMP, .integer = time_us};
+    return STATUS_OK;
+}
+
 /* Sets one value in each on-demand view that takes it. */
 static enum status set_value(const struct target *target, struct value *const *values,
                              struct bytes name, struct bytes text, struct arena *arena,
                              struct error *err)
 {
     const struct composite *composite = target->readable->composite;
-    const struct raw_value raw = {.kind = RAW_TEXT, .text = text};
     bool is_known = false;
     for (size_t i = 0; composite != NULL && i < composite->steps_count; i++) {
         const struct view_definition *view = composite->steps[i].readable->version->definition;
@@ -47,7 +72,7 @@ static enum status set_value(const struct target *target, struct value *const *v
             continue;
         is_known = true;
         enum status status =
-            field_text_parse(&view->request[field], &raw, arena, &values[i][field], err);
+            parse_value(&view->request[field], text, arena, &values[i][field], err);
         if (status != STATUS_OK)
             return error_prefix(err, status, "request value '%.*s'", BYTES_ARGS(name));
     }

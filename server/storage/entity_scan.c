@@ -84,17 +84,17 @@ struct event_scan {
     bool is_placed;     /* the iterator stands on the event that was given last */
 };
 
-struct event_scan *event_scan_open(struct storage *storage, uint32_t table_id, struct bytes from,
+struct event_scan *event_scan_open(struct storage *storage, const struct storage_reading *reading,
+                                   uint32_t table_id, struct bytes from,
                                    entity_size_fn encoded_size, const void *context)
 {
-    const struct storage_reading read_newest = {0};
     struct event_scan *scan = calloc(1, sizeof(*scan));
     CHECK(scan != NULL);
     scan->encoded_size = encoded_size;
     scan->context = context;
     range_set_table(&scan->range, table_id);
     buffer_append(&scan->key, from.size > 0 ? from : buffer_bytes(&scan->range.lower));
-    range_open(&scan->range, storage, &read_newest, FAMILY_EVENTS);
+    range_open(&scan->range, storage, reading, FAMILY_EVENTS);
     range_seek(&scan->range, buffer_bytes(&scan->key));
     return scan;
 }

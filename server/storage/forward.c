@@ -23,12 +23,13 @@ struct forward *forward_open(struct storage *storage, const struct storage_readi
     CHECK(forward != NULL && table_id < UINT32_MAX);
     forward->storage = storage;
     forward->reading = *reading;
+    forward->reading.is_passing = true;
     forward->table_id = table_id;
     key_append_prefix(&forward->range.lower, table_id, (struct bytes){0}, KIND_EVENT);
     key_append_prefix(&forward->range.upper, table_id + 1, (struct bytes){0}, KIND_EVENT);
     forward->range.lower.size -= KIND_SIZE;
     forward->range.upper.size -= KIND_SIZE;
-    range_open(&forward->range, storage, reading, FAMILY_EVENTS);
+    range_open(&forward->range, storage, &forward->reading, FAMILY_EVENTS);
     return forward;
 }
 

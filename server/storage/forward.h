@@ -9,7 +9,7 @@
 
 struct forward;
 
-/* Reads what reading says, a snapshot; borrowed. Owned by the caller. */
+/* Reads what reading says, a snapshot; borrowed. What it reads is not kept in memory for others. Owned by the caller. */
 struct forward *forward_open(struct storage *storage, const struct storage_reading *reading,
                              uint32_t table_id);
 void forward_close(struct forward **forward);

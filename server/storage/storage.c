@@ -559,6 +559,8 @@ static rocksdb_readoptions_t *reading_options(const struct storage_reading *read
         rocksdb_readoptions_set_snapshot(options, reading->snapshot->snapshot);
     if (reading->never_waits)
         rocksdb_readoptions_set_read_tier(options, ONLY_BLOCK_CACHE);
+    if (reading->is_passing)
+        rocksdb_readoptions_set_fill_cache(options, 0);
     return options;
 }
 

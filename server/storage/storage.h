@@ -200,6 +200,7 @@ void storage_snapshot_release(struct storage_snapshot **snapshot);
 struct storage_reading {
     const struct storage_snapshot *snapshot; /* borrowed, or NULL: the newest state */
     bool never_waits; /* what is not in memory is answered by AGAIN */
+    bool is_passing;  /* what is read will not be read again soon: it takes no one's place in memory */
 };
 
 struct timeline;
@@ -298,7 +299,8 @@ struct scanned_event {
 
 /* A cursor over all events and bases of a table, entity by entity, each from its oldest on; it begins
  * at a position (empty: the first), with what lies there too. */
-struct event_scan *event_scan_open(struct storage *storage, uint32_t table_id, struct bytes from,
+struct event_scan *event_scan_open(struct storage *storage, const struct storage_reading *reading,
+                                   uint32_t table_id, struct bytes from,
                                    entity_size_fn encoded_size, const void *context);
 void event_scan_close(struct event_scan **scan);
 

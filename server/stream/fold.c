@@ -378,9 +378,10 @@ static enum status fold_piece(struct stream *stream, const struct view_input *in
                           .fold = fold,
                           .events_left = FOLD_STEP_EVENTS_MAX,
                           .entities_left = FOLD_STEP_ENTITIES_MAX};
+    const struct storage_reading read_newest = {0};
     bool is_first = fold->pass.position.size == 0;
     batch_clear(stream->fill_batch);
-    struct event_scan *scan = event_scan_open(stream->storage, fold->table_id,
+    struct event_scan *scan = event_scan_open(stream->storage, &read_newest, fold->table_id,
                                               buffer_bytes(&fold->pass.position), encoded_size,
                                               input->view);
     enum status status = piece_fill(&piece, scan, err);

@@ -16,6 +16,20 @@ static void check_within(struct bytes part, struct bytes whole)
         CHECK(part.data >= whole.data && part.data + part.size <= whole.data + whole.size);
 }
 
+/* Reads all of them, so that what lies beyond is seen. */
+static void check_columns(const struct value_column *columns, size_t count, struct bytes message)
+{
+    char scratch[NUMBER_TEXT_SIZE];
+    struct bytes text;
+    for (size_t i = 0; i < count; i++) {
+        check_within(columns[i].name, message);
+        for (size_t j = 0; j < columns[i].count; j++)
+            if (value_column_text(&columns[i], j, scratch, &text) && columns[i].ints == NULL &&
+                columns[i].doubles == NULL)
+                check_within(text, message);
+    }
+}
+
 static void parse_get(struct bytes message, struct arena *arena)
 {
     struct columns_question question;
@@ -26,6 +40,8 @@ static void parse_get(struct bytes message, struct arena *arena)
     CHECK(question.keys_count <= COLUMNS_KEYS_MAX && question.rows_count <= COLUMNS_ROWS_MAX);
     for (size_t i = 0; i < question.features_count; i++)
         check_within(question.features[i], message);
+    CHECK(question.request_count <= COLUMNS_REQUEST_MAX);
+    check_columns(question.request, question.request_count, message);
     for (size_t i = 0; i < question.keys_count; i++) {
         const struct key_column *key = &question.keys[i];
         check_within(key->name, message);
@@ -63,8 +79,9 @@ static void parse_others(struct bytes message, struct arena *arena)
     if (rpc_push_parse(message, EVENTS_MAX, arena, &push, &err) == STATUS_OK) {
         CHECK(push.events_count <= EVENTS_MAX);
         check_within(push.source, message);
-        for (size_t i = 0; i < push.events_count; i++)
+        for (size_t i = 0; i < push.events_count && push.events != NULL; i++)
             check_within(push.events[i], message);
+        check_columns(push.columns, push.columns_count, message);
     }
     if (rpc_plan_parse(message, FILES_MAX, arena, &files, &files_count, &is_promoting, &err) ==
         STATUS_OK)

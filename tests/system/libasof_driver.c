@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -135,7 +136,35 @@ static void print_column(struct asof_result *result, size_t index)
     printf("\n");
 }
 
-/* Requests from standard input, each ended by "."; the same request object for all. */
+static void print_result(struct asof_result **result)
+{
+    for (size_t i = 0; i < asof_result_columns_count(*result); i++)
+        print_column(*result, i);
+    asof_result_destroy(result);
+}
+
+/* Every chunk as an answer of its own. */
+static enum asof_code print_stream(struct asof_request *request)
+{
+    struct asof_stream *stream = NULL;
+    struct asof_message *message = NULL;
+    enum asof_arrival arrival;
+    asof_request_set_chunk_rows(request, 7);
+    enum asof_code code = asof_get_stream(client, request, NULL, &stream, &error);
+    if (code != ASOF_OK)
+        return code;
+    while ((arrival = asof_stream_receive(stream, -1, &message, &error)) == ASOF_ARRIVAL_MESSAGE) {
+        struct asof_result *result = NULL;
+        check(asof_result_create(&message, &result, &error));
+        printf("chunk %zu\n", asof_result_rows(result));
+        print_result(&result);
+    }
+    asof_stream_destroy(&stream);
+    return arrival == ASOF_ARRIVAL_DONE ? ASOF_OK : error.code;
+}
+
+/* Requests from standard input, each ended by "." or, of a stream, "..."; the same request object
+ * for all. */
 static void run_get(void)
 {
     static char line[LINE_SIZE];
@@ -146,19 +175,20 @@ static void run_get(void)
         for (char *word = strtok(line, " \n"); word != NULL; word = strtok(NULL, " \n"))
             words[count++] = word;
         require(count > 0 && count < WORDS_MAX, "words");
-        if (strcmp(words[0], ".") != 0) {
+        if (words[0][0] != '.') {
             take_line(request, words, count);
             continue;
         }
         struct asof_result *result = NULL;
-        enum asof_code code = asof_get(client, request, NULL, &result, &error);
+        enum asof_code code = strcmp(words[0], "...") == 0
+                                  ? print_stream(request)
+                                  : asof_get(client, request, NULL, &result, &error);
         if (code != ASOF_OK)
             printf("%s: %s\n", asof_code_name(code), error.text);
-        for (size_t i = 0; code == ASOF_OK && i < asof_result_columns_count(result); i++)
-            print_column(result, i);
+        else if (result != NULL)
+            print_result(&result);
         printf(".\n");
         fflush(stdout);
-        asof_result_destroy(&result);
         asof_request_reset(request);
     }
     asof_request_destroy(&request);
@@ -349,6 +379,27 @@ static void run_stream(char **arguments)
     asof_stream_destroy(&stream);
 }
 
+/* fork: the parent's client refuses to work in the child, where another one does. */
+static void run_fork(const char *address)
+{
+    struct asof_client *own = NULL;
+    int state;
+    check(asof_check(client, NULL, &error));
+    pid_t child = fork();
+    if (child == 0) {
+        require(asof_check(client, NULL, &error) == ASOF_FAILED_PRECONDITION,
+                "the child is refused");
+        asof_client_destroy(&client);
+        check(asof_client_create(address, NULL, &own, &error));
+        check(asof_check(own, NULL, &error));
+        asof_client_destroy(&own);
+        exit(0);
+    }
+    require(waitpid(child, &state, 0) == child && state == 0, "the child is well");
+    check(asof_check(client, NULL, &error));
+    printf("forked\n");
+}
+
 int main(int argc, char **argv)
 {
     const char *retries = getenv("RETRIES");
@@ -363,6 +414,8 @@ int main(int argc, char **argv)
         run_get();
     else if (strcmp(argv[2], "check") == 0)
         check(asof_check(client, NULL, &error));
+    else if (strcmp(argv[2], "fork") == 0)
+        run_fork(argv[1]);
     else if (strcmp(argv[2], "load") == 0 && argc == 7)
         run_load(arguments);
     else if (strcmp(argv[2], "call") == 0 && argc == 5)

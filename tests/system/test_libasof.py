@@ -16,7 +16,7 @@ from rpc_world import ANSWER, FAILED, Light, Rpc, messages, request
 from test_rpc import DEFINITIONS, KEYS, random_event, resp_key, same_scalar
 
 PART, DONE = 7, 8
-BUILD = pathlib.Path(ASOFD).resolve().parent
+BUILD = pathlib.Path(ASOFD).absolute().parent
 SANITIZER = BUILD.name.removeprefix("san-").replace("-", ",") if BUILD.name.startswith("san-") else None
 COUNTS = """
 sources:
@@ -89,7 +89,7 @@ def start_counts(server):
 # ---- the same answers ----
 
 
-def request_lines(features, keys, at_us=(), exclusive=False):
+def request_lines(features, keys, at_us=(), exclusive=False, end="."):
     lines = [f"feature {feature}" for feature in features]
     for name, values in keys.items():
         if values and isinstance(values[0], int):
@@ -98,7 +98,7 @@ def request_lines(features, keys, at_us=(), exclusive=False):
             lines.append(f"strings {name} " + " ".join("x" + value.encode().hex() for value in values))
     if at_us:
         lines.append("at T " + " ".join(map(str, at_us)))
-    return "\n".join(lines + ["exclusive"] * exclusive + ["event_times", "."]) + "\n"
+    return "\n".join(lines + ["exclusive"] * exclusive + ["event_times", end]) + "\n"
 
 
 def answer_lines(answer):
@@ -172,6 +172,21 @@ def test_answers_are_those_of_the_redis_protocol(typed, programs):
                 assert same_scalar(int(kind), int(digits), value, item)
 
 
+def test_a_stream_of_chunks_is_that_of_grpc(typed, programs, draw):
+    server, rpc = typed
+    question = {"features": ["things.*"], "keys": {"k": [draw.choice(KEYS) for _ in range(50)]}, "at_us": [1_150_000]}
+    process = programs.start(programs.driver, address(server), "get")
+    said, complaints = process.communicate(
+        request_lines(**question, end="...") + request_lines(["things.x"], {"k": ["a"]}, end="..."), timeout=120)
+    assert not complaints, complaints
+    chunks = rpc.store.GetFeaturesStream(request(question["features"], question["keys"], at_us=question["at_us"],
+                                                 with_event_times=True, chunk_rows=7), timeout=60)
+    expected = [line for chunk in chunks for line in [f"chunk {chunk.rows}", *answer_lines(chunk)[:-1]]] + ["."]
+    lines = [line.rstrip() for line in said.splitlines()]
+    assert lines[:-2] == [line.rstrip() for line in expected] and lines.count("chunk 7") == 7
+    assert lines[-2].startswith("NOT_FOUND: ") and lines[-1] == "."
+
+
 def test_mistakes_come_with_a_code_and_a_sentence(typed, programs):
     server, _ = typed
     questions = [({"features": ["nosuch.x"], "keys": {"k": ["a"]}}, "NOT_FOUND: "),
@@ -239,6 +254,10 @@ def test_pushes_over_a_stream(counting, programs):
     assert int(counting.call("HGET", "walls:p", "events")) == before + 50
     said = programs.run(address(counting), "push_stream", "nosuch", 5)
     assert "NOT_FOUND: " in said and "arrival 3 events 0" in said
+
+
+def test_a_client_stays_with_its_process(counting, programs):
+    assert programs.run(address(counting), "fork") == "forked"
 
 
 def test_nobody_there(programs):

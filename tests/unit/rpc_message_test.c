@@ -1,4 +1,5 @@
 /* What is written by hand, held against the code that protobuf-c makes of the same .proto file. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -304,6 +305,72 @@ static void names_that_are_known_are_taken_as_they_are(void **state)
     arena_destroy(&arena);
 }
 
+static void columns_written_by_protobuf_c_are_read(void **state)
+{
+    (void)state;
+    enum { EVENTS_MAX = 2 };
+    char *strings[] = {"x", ""};
+    int64_t ints[] = {INT64_MIN, 1};
+    double doubles[] = {0.1, -INFINITY};
+    uint8_t nulls[] = {0, 1};
+    Asof__V1__EventColumn columns[3];
+    Asof__V1__EventColumn *given_columns[] = {&columns[0], &columns[1], &columns[2]};
+    Asof__V1__PushRequest given;
+    asof__v1__push_request__init(&given);
+    for (size_t i = 0; i < 3; i++)
+        asof__v1__event_column__init(&columns[i]);
+    columns[0].field = "s";
+    columns[0].strings = strings;
+    columns[1].field = "i";
+    columns[1].ints = ints;
+    columns[1].nulls = (ProtobufCBinaryData){.len = 2, .data = nulls};
+    columns[2].field = "d";
+    columns[2].doubles = doubles;
+    columns[0].n_strings = columns[1].n_ints = columns[2].n_doubles = 2;
+    given.n_columns = 3;
+    given.columns = given_columns;
+    uint8_t packed[256];
+    struct arena *arena = arena_create(4096);
+    struct rpc_push_request request;
+    struct error err;
+    struct bytes text;
+    char scratch[NUMBER_TEXT_SIZE];
+
+    struct bytes message = bytes_of(packed, asof__v1__push_request__pack(&given, packed));
+    assert_int_equal(rpc_push_parse(message, EVENTS_MAX, arena, &request, &err), STATUS_OK);
+
+    assert_null(request.events);
+    assert_int_equal(request.events_count, 2);
+    assert_int_equal(request.columns_count, 3);
+    assert_true(value_column_text(&request.columns[0], 0, scratch, &text));
+    assert_true(bytes_equal_text(text, "x"));
+    assert_true(value_column_text(&request.columns[1], 0, scratch, &text));
+    assert_true(bytes_equal_text(text, "-9223372036854775808"));
+    assert_false(value_column_text(&request.columns[1], 1, scratch, &text));
+    assert_true(value_column_text(&request.columns[2], 0, scratch, &text));
+    assert_true(bytes_equal_text(text, "0.1"));
+    assert_true(value_column_text(&request.columns[2], 1, scratch, &text));
+    assert_true(bytes_equal_text(text, "infinity"));
+
+    assert_int_equal(rpc_push_parse(message, EVENTS_MAX - 1, arena, &request, &err), STATUS_LIMIT);
+    columns[2].n_strings = 1;
+    columns[2].strings = strings;
+    message.size = asof__v1__push_request__pack(&given, packed);
+    assert_int_equal(rpc_push_parse(message, EVENTS_MAX + 1, arena, &request, &err),
+                     STATUS_INVALID);
+    assert_string_equal(err.text, "column 'd' has values of several kinds");
+    columns[2].n_strings = 0;
+    columns[2].n_doubles = 1;
+    message.size = asof__v1__push_request__pack(&given, packed);
+    assert_int_equal(rpc_push_parse(message, EVENTS_MAX, arena, &request, &err), STATUS_INVALID);
+    assert_string_equal(err.text, "column 'd' has not as many values as the first");
+    columns[1].nulls.len = 1;
+    message.size = asof__v1__push_request__pack(&given, packed);
+    assert_int_equal(rpc_push_parse(message, EVENTS_MAX, arena, &request, &err), STATUS_INVALID);
+    assert_string_equal(err.text, "column 'i' has nulls for another number of values");
+    arena_destroy(&arena);
+}
+
 /* Of each request all that is cut short is refused, or is another whole one; never is more read. */
 static void cut_requests_do_no_harm(void **state)
 {
@@ -344,6 +411,7 @@ int main(void)
         cmocka_unit_test(answers_read_by_protobuf_c_are_what_was_written),
         cmocka_unit_test(requests_written_by_protobuf_c_are_read),
         cmocka_unit_test(names_that_are_known_are_taken_as_they_are),
+        cmocka_unit_test(columns_written_by_protobuf_c_are_read),
         cmocka_unit_test(cut_requests_do_no_harm),
         cmocka_unit_test(strings_keep_their_zero_bytes),
     };

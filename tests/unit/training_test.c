@@ -337,11 +337,106 @@ static void labels_come_out_as_they_went_in(void **state)
                      1);
 }
 
+static void write_text(struct world *world, const char *text)
+{
+    size_t size = strlen(text);
+    assert_int_equal(ftruncate(world->labels, 0), 0);
+    assert_int_equal(pwrite(world->labels, text, size, 0), (ssize_t)size);
+}
+
+static void read_text(const struct world *world, char *text, size_t size)
+{
+    ssize_t got = pread(world->result, text, size - 1, 0);
+    assert_true(got >= 0);
+    text[got] = '\0';
+}
+
+/* Keys that look like numbers stay texts; times are texts and digits; lists and NULLs come out. */
+static void csv_and_ndjson_go_in_and_out(void **state)
+{
+    struct world *world = *state;
+    char text[1024];
+    const struct bytes features[] = {bytes_of_text("pair.n"), bytes_of_text("whole.n_50ms")};
+    struct training_spec spec = {.features = features,
+                                 .features_count = 2,
+                                 .labels_format = EXPORT_CSV,
+                                 .has_statuses = true,
+                                 .time_column = bytes_of_text("t"),
+                                 .output = {.format = EXPORT_CSV}};
+    write_text(world, "k,j,t\n007,1,2023-11-14T22:13:20Z\n,2,1700000000000000\n"
+                      "k1,,2023-11-14T23:13:19.5+01:00\n");
+    make_set_well(world, &spec);
+    read_text(world, text, sizeof(text));
+    assert_string_equal(text,
+                        "k,j,t,n,n__status,n_50ms,n_50ms__status\n"
+                        "007,1,2023-11-14 22:13:20+00,0,not_found,,not_found\n"
+                        ",2,2023-11-14 22:13:20+00,,not_found,,not_found\n"
+                        "k1,,2023-11-14 22:13:19.5+00,,not_found,,not_found\n");
+    spec.labels_format = spec.output.format = EXPORT_NDJSON;
+    spec.has_statuses = false;
+    spec.has_full_names = true;
+    write_text(world, "{\"k\":\"007\",\"j\":1,\"t\":1700000000000000,\"tags\":[\"a\",null]}\n");
+    make_set_well(world, &spec);
+    read_text(world, text, sizeof(text));
+    assert_string_equal(text, "{\"k\":\"007\",\"j\":1,\"t\":1700000000000000,\"tags\":[\"a\",null],"
+                              "\"pair__n\":0,\"whole__n_50ms\":null}\n");
+    spec.labels_format = spec.output.format = EXPORT_CSV;
+    write_text(world, "k,j,t\n");
+    make_set_well(world, &spec);
+    read_text(world, text, sizeof(text));
+    assert_string_equal(text, "k,j,t,pair__n,whole__n_50ms\n");
+}
+
+struct mistake {
+    const char *labels; /* a query */
+    const char *feature;
+    const char *sentence; /* is in the error */
+};
+
+static void mistakes_are_told(void **state)
+{
+    struct world *world = *state;
+    static const struct mistake mistakes[] = {
+        {"SELECT 'k1' AS k", "whole.*", "no column 'event_timestamp'"},
+        {"SELECT 'k1' AS k, 1.5 AS event_timestamp", "whole.*",
+         "'event_timestamp' is DECIMAL(2,1); it is to be a timestamp"},
+        {"SELECT 'k1' AS k, NULL::TIMESTAMP AS event_timestamp", "whole.*", "row 0"},
+        {"SELECT 'k1' AS k, 'soon' AS event_timestamp", "whole.*", "soon"},
+        {"SELECT 'k1' AS k, 9e17::BIGINT AS event_timestamp", "whole.*", "years 1 to 9999"},
+        {"SELECT 1 AS event_timestamp", "whole.*", "no column 'k'"},
+        {"SELECT [1] AS k, 1 AS event_timestamp", "whole.*",
+         "'k' is INTEGER[]; the key of that name is a string"},
+        {"SELECT 'k1' AS k, 'x' AS j, 1 AS event_timestamp", "pair.*", "'j' is an int, got x"},
+        {"SELECT 'k1' AS k, 1.5::DOUBLE AS j, 1 AS event_timestamp", "pair.*", "got 1.5"},
+        {"SELECT 'k1' AS k, 1 AS event_timestamp", "whole.none", "no feature 'none'"},
+        {"SELECT 'k1' AS k, 1 AS event_timestamp", "none.x", "no view 'none'"},
+        {"SELECT 'k1' AS k, 1 AS j, 1 AS event_timestamp, 2 AS n, 3 AS pair__n", "pair.n",
+         "two columns 'pair__n'"},
+    };
+    for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
+        struct error err;
+        const struct bytes feature = bytes_of_text(mistakes[i].feature);
+        const struct training_spec spec = {.features = &feature, .features_count = 1};
+        write_labels(world, mistakes[i].labels, "parquet");
+        assert_int_not_equal(make_set(world, &spec, &err), STATUS_OK);
+        if (strstr(err.text, mistakes[i].sentence) == NULL)
+            fail_msg("'%s' has not '%s'", err.text, mistakes[i].sentence);
+    }
+    write_text(world, "this is no Parquet");
+    struct error err;
+    const struct training_spec spec = {.service = bytes_of_text("model")};
+    assert_int_equal(make_set(world, &spec, &err), STATUS_INVALID);
+    const struct training_spec neither = {0};
+    assert_int_equal(make_set(world, &neither, &err), STATUS_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(features_are_what_reads_say, set_up, tear_down),
         cmocka_unit_test_setup_teardown(labels_come_out_as_they_went_in, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(csv_and_ndjson_go_in_and_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(mistakes_are_told, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("training", tests, NULL, NULL);
 }
