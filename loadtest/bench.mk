@@ -25,15 +25,18 @@ $(BUILD)/grpcpp_constant: loadtest/peers/grpcpp/constant.cc
 	$(call say,CXX $@)
 	$(Q)$(CXX) -std=c++17 $(CFLAGS) -o $@ $< -lgrpc++ -lgrpc -lgpr -labsl_synchronization
 
-$(BENCH_VENV)/.done: loadtest/requirements.txt
+$(BENCH_VENV)/.done: loadtest/requirements.txt client/python/pyproject.toml
 	python3 -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check ./client/python
 	@touch $@
 
 bench: setup ## measure against redis-server and Kafka Streams, write docs/benchmarks.md
 	@tools/install_packages.sh $(BENCH_PACKAGES)
-	@$(MAKE) --no-print-directory all $(BUILD)/replay $(BUILD)/floor $(BENCH_VENV)/.done
+	@$(MAKE) --no-print-directory all $(BUILD)/replay $(BUILD)/floor $(BUILD)/rpc_load \
+		$(BUILD)/grpcpp_constant $(BENCH_VENV)/.done
 	@ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) FLOOR=$(abspath $(BUILD)/floor) \
+		RPC_LOAD=$(abspath $(BUILD)/rpc_load) GRPCPP_CONSTANT=$(abspath $(BUILD)/grpcpp_constant) \
 		$(BENCH_VENV)/bin/python loadtest/bench.py $(BENCH_FLAGS)
 
 .PHONY: bench

@@ -24,15 +24,17 @@ import pushes
 import reads
 import report
 import restart
+import rpc_bench
 import window_cost
 from measure import REDIS_BENCHMARK
 from pair import Pair
 from replay import REPLAY
-from servers import ASOF, ASOFD, REDIS_SERVER, ROOT, BenchError, pin_driver, require
+from rpc_load import RPC_LOAD
+from servers import ASOF, ASOFD, GRPCPP_CONSTANT, REDIS_SERVER, ROOT, BenchError, pin_driver, require
 
 # In this order. Those of a pair share both servers; `mixed` is the last of them as it writes to both.
 PAIR_SUBJECTS = ("reads", "latency", "past", "mixed")
-SUBJECTS = (*PAIR_SUBJECTS, "pushes", "freshness", "window", "restart", "kafka")
+SUBJECTS = (*PAIR_SUBJECTS, "rpc", "pushes", "freshness", "window", "restart", "kafka")
 EVENT_RATES = (1_000, 10_000)
 # Of a full run and of --quick. Times are of one run of one server.
 FULL = {"entities": 10_000, "rounds": 5, "read_run_s": 2.0, "read_rates": (5_000, 10_000, 20_000, 40_000, 80_000),
@@ -89,6 +91,7 @@ class Bench:
         size, say = self.size, self.say
         self._run_pair(results)
         alone = {
+            "rpc": lambda folder: rpc_bench.measure(folder, size["entities"], size["rounds"], size["past_run_s"], say),
             "pushes": lambda folder: pushes.measure(folder, size["push_events"], size["entities"], size["push_rounds"], say),
             "freshness": lambda folder: freshness.measure(folder, EVENT_RATES, size["fresh_run_s"], size["entities"], say),
             "window": lambda folder: window_cost.measure(folder, size["sizes"], size["cost_rounds"], size["cost_run_s"], say),
@@ -141,7 +144,7 @@ def main(arguments):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     results = report.Results(datetime.datetime.now(datetime.timezone.utc), _shown(arguments), os.getloadavg()[0])
     try:
-        for binary in (ASOFD, ASOF, REPLAY):
+        for binary in (ASOFD, ASOF, REPLAY, RPC_LOAD, GRPCPP_CONSTANT):
             require(binary, "run make bench")
         require(REDIS_SERVER, "install Debian's package redis-server")
         require(REDIS_BENCHMARK, "install Debian's package redis-tools")

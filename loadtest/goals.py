@@ -37,7 +37,7 @@ def judge(results):
     subjects = ((_reads, results.reads), (_memory, results.reads), (_push, results.pushes),
                 (_freshness, results.freshness), (_window_cost, results.window), (_past, results.past),
                 (_restart, results.restart), (_mixed, results.mixed),
-                (_kafka, results.kafka))
+                (_rpc, results.rpc), (_kafka, results.kafka))
     return [goal for judge_subject, measured in subjects if measured is not None for goal in judge_subject(measured)]
 
 
@@ -122,6 +122,27 @@ def _mixed(mixed):
         verdict, measured = Verdict.UNMEASURED, f"{measured}: {BUSY}"
     yield Goal(f"HMGET p99 at {READS_PER_S_MIXED:,}/s while {EVENTS_PER_S:,} events/s are pushed, against as many HSETs",
                "≤ 1×", measured, verdict)
+
+
+def _rpc(rpc):
+    """Ratios are of the same round."""
+    grpc, light = "asofd, gRPC", "asofd, light frame"
+    one, batch = rpc.one, rpc.batch
+    for what, goal, ratio, limit in (
+            ("GetFeatures of 1 entity, 10 features, 16 in flight, gRPC, against grpc++ with a constant answer", "≤ 0.2× CPU",
+             one.cpu_ratios[grpc, "grpc++"], 0.2),
+            ("the same over the light frame, against HMGET at redis-server", "≤ 0.35× CPU",
+             one.cpu_ratios[light, "redis-server"], 0.35),
+            ("GetFeatures of 100 entities, 50 features of 5 views, gRPC, against 500 HMGETs at redis-server", "≤ 0.15× CPU",
+             batch.cpu_ratios[grpc, "redis-server"], 0.15),
+            ("the same, p99 of the whole", "≤ 0.3×", batch.p99_ratios[grpc, "redis-server"], 0.3)):
+        yield Goal(what, goal, f"{ratio.text('{:.2f}')}×", _verdict(ratio.median <= limit))
+    python = rpc.python
+    yield Goal("the same from Python, against Feast's SDK on redis-server", "≥ 20× calls/s",
+               f"{python.ratio.text('{:.1f}')}×: {python.asof_ms.text('{:.2f}')} ms, Feast {python.feast_ms.text('{:.1f}')} ms",
+               _verdict(python.ratio.median >= 20))
+    yield Goal("GetFeatures with a T for each row, 100 rows of 10 features, in block cache", "≥ 50,000 rows a CPU second",
+               rpc.past_rows_per_cpu_s.text("{:,.0f}"), _verdict(rpc.past_rows_per_cpu_s.median >= 50_000))
 
 
 def _kafka(kafka):

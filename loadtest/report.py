@@ -16,6 +16,8 @@ import latency
 import past
 import pushes
 import reads
+import rpc_bench
+import rpc_python
 import window_cost
 from measure import REDIS_BENCHMARK, Spread
 from replay import percentile_ms
@@ -45,6 +47,7 @@ class Results:
     freshness: list = None  # of freshness.RateResult
     window: list = None     # of window_cost.WindowCost
     restart: object = None  # restart.RestartResult
+    rpc: object = None      # rpc_bench.RpcResult
     kafka: object = None    # kafka_bench.KafkaResult
 
 
@@ -52,7 +55,7 @@ def render(results):
     """The whole document."""
     sections = ((_reads, results.reads), (_memory, results.reads), (_latency, results.latency), (_mixed, results.mixed),
                 (_pushes, results.pushes), (_freshness, results.freshness), (_window, results.window),
-                (_past, results.past), (_restart, results.restart), (_kafka, results.kafka))
+                (_past, results.past), (_restart, results.restart), (_rpc, results.rpc), (_kafka, results.kafka))
     parts = ["# Benchmarks", INTRODUCTION, "## Goals\n\n" + _goals(results),
              *(section(measured) for section, measured in sections if measured is not None),
              _commands(results), _machine(results)]
@@ -215,6 +218,30 @@ def _restart(result):
     return (f"## Start after a crash\n\nkill -9 right after the last acknowledgement, then a start with the same data; "
             f"{result.rounds} kills, with further events between them. What was acknowledged is read afterwards.\n\n"
             + _table(["what", "measured"], rows))
+
+
+def _rpc(rpc):
+    def table(comparison):
+        return _table(["", "CPU µs", "a second", "p99 ms"],
+                      [[name, side.cpu_us.text("{:,.2f}"), side.per_s.text("{:,.0f}"), side.p99_ms.text("{:.2f}")]
+                       for name, side in comparison.sides.items()])
+
+    python = rpc.python
+    clients = [["asof, to_dict()", python.asof.text("{:.1f}"), python.asof_ms.text("{:.2f}")],
+               [f"Feast {python.version}, to_dict()", python.feast.text("{:.1f}"), python.feast_ms.text("{:.2f}")],
+               ["Feast, without to_dict()", "", python.feast_without_dict_ms.text("{:.2f}")]]
+    return (f"## Reads over RPC\n\nGetFeatures ([loadtest/rpc.yaml](../loadtest/rpc.yaml)) over {rpc_bench.CONNECTIONS} connections "
+            f"with {rpc_bench.IN_FLIGHT} calls in flight on each, a closed loop ([loadtest/rpc_load.c](../loadtest/rpc_load.c)); "
+            f"{rpc.entities:,} entities, {rpc.rounds} rounds, in each of which all took turns. redis-server has the same rows, a "
+            "hash a view and entity, read by HMGETs that are pipelined; grpc++ is its callback server "
+            "([loadtest/peers/grpcpp](../loadtest/peers/grpcpp/constant.cc)), which answers with a constant of the same bytes. "
+            f"Answers of both framings were held against the Redis protocol, value by value.\n\n1 entity, 10 features:\n\n"
+            f"{table(rpc.one)}\n\n{rpc_bench.BATCH} entities, 50 features of five views (of redis-server: 500 HMGETs):\n\n"
+            f"{table(rpc.batch)}\n\nThe same batch from Python, one after the other; Feast with its Redis store of "
+            f"{rpc_python.FEAST_ENTITIES:,} entities, on the same redis-server:\n\n"
+            + _table(["", "calls/s", "ms a call"], clients)
+            + f"\n\nPoint in time, {rpc_bench.PAST_ROWS} rows of 10 features a call, each as of a random moment of its own, all "
+            f"blocks in the cache: {rpc.past_rows_per_cpu_s.text('{:,.0f}')} rows a CPU second.")
 
 
 def _kafka(kafka):

@@ -4,6 +4,7 @@ same rows; point in time with a T for each row."""
 import dataclasses
 import random
 
+import rpc_python
 import rpc_world
 import workload
 from measure import Spread
@@ -46,6 +47,7 @@ class RpcResult:
     one: Comparison
     batch: Comparison
     past_rows_per_cpu_s: Spread
+    python: rpc_python.PythonResult
 
 
 def measure(folder, entities, rounds, run_s, say):
@@ -53,8 +55,9 @@ def measure(folder, entities, rounds, run_s, say):
     with RpcPair(folder, entities, say) as pair:
         one = _compare(pair, folder, "1 entity, 10 features", ONE_VIEW, 1, REQUESTS, rounds, run_s, say)
         batch = _compare(pair, folder, f"{BATCH} entities, 50 features", ALL_VIEWS, BATCH, BATCHES, rounds, run_s, say)
+        python = rpc_python.measure(pair, folder, rounds, run_s, say)
         past = _past(pair, folder, rounds, run_s, say)
-    return RpcResult(entities, rounds, one, batch, past)
+    return RpcResult(entities, rounds, one, batch, past, python)
 
 
 # ---- calls against grpc++ and redis-server ----

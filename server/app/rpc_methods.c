@@ -20,8 +20,9 @@ static enum status get_features(struct rpc_work *work, struct error *err)
     const struct columns_patience patience = {.may_go_on = rpc_work_may_go_on, .context = work};
     struct columns_question question;
     struct columns columns;
-    enum status status =
-        rpc_get_parse(work->request, COLUMNS_ROWS_MAX, work->arena, &question, err);
+    const struct columns_names known = query_latest_names(work->query);
+    enum status status = rpc_get_parse_as(work->request, &known, COLUMNS_ROWS_MAX, work->arena,
+                                          &question, err);
     if (status == STATUS_OK)
         status = query_read_columns(work->query, &question, &patience, work->arena, work->rows,
                                     &columns, err);

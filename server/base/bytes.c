@@ -56,10 +56,11 @@ bool bytes_are_utf8(struct bytes a)
     size_t i = 0;
     while (i < a.size) {
         uint64_t word;
-        if (a.size - i >= sizeof(word)) { /* eight ASCII bytes at a time */
-            memcpy(&word, data + i, sizeof(word));
+        if (a.size >= sizeof(word)) { /* eight ASCII bytes at a time; the last eight at the end */
+            size_t at = a.size - i >= sizeof(word) ? i : a.size - sizeof(word);
+            memcpy(&word, data + at, sizeof(word));
             if ((word & UINT64_C(0x8080808080808080)) == 0) {
-                i += sizeof(word);
+                i = at + sizeof(word);
                 continue;
             }
         }

@@ -250,8 +250,18 @@ static enum number_result scanned_floor(const struct scanned *scanned, int shift
     return fits ? NUMBER_OK : NUMBER_OUT_OF_RANGE;
 }
 
+/* One digit, as counts often are. */
+static inline bool is_one_digit(struct bytes text)
+{
+    return text.size == 1 && is_digit(*text.data);
+}
+
 enum number_result number_parse_int(struct bytes text, int64_t *out)
 {
+    if (is_one_digit(text)) {
+        *out = *text.data - '0';
+        return NUMBER_OK;
+    }
     struct plain plain;
     if (plain_scan(text, &plain) && plain.fraction == 0)
         return signed_from_magnitude(plain.is_negative, plain.magnitude, out) ? NUMBER_OK

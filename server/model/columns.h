@@ -4,6 +4,7 @@
 #ifndef ASOF_MODEL_COLUMNS_H
 #define ASOF_MODEL_COLUMNS_H
 
+#include "base/buffer.h"
 #include "base/number.h"
 #include "model/answer.h"
 
@@ -25,6 +26,19 @@ struct key_column {
     size_t count;
 };
 
+/* Names of features as a request spells them, all in one piece: of the same bytes, they are the
+ * same. */
+struct columns_names {
+    struct bytes bytes;
+    const struct bytes *features;
+    size_t count;
+};
+
+struct column;
+
+/* Appends what an answer has before the values of a column. */
+typedef void (*column_head_fn)(const struct column *column, struct buffer *out);
+
 /* Values of which the type is known elsewhere: one of the three lists is there. Of a question's
  * request: one for all rows, or one a row. */
 struct value_column {
@@ -43,7 +57,8 @@ bool value_column_text(const struct value_column *column, size_t row,
 struct columns_question {
     const struct bytes *features; /* "view.feature", "view@2.feature", "view.*" */
     size_t features_count;
-    struct bytes names; /* as the request spells them: of the same bytes, the same; or empty */
+    struct bytes names;         /* see columns_names; empty: they are not in one piece */
+    column_head_fn append_head; /* makes column.head; NULL: nothing does */
     const struct key_column *keys;
     size_t keys_count;
     size_t rows_count;
@@ -62,6 +77,7 @@ struct column {
     struct bytes feature;
     size_t view_index; /* into columns.views */
     struct type type;
+    struct bytes head;             /* as append_head wrote it; or empty */
     struct value *values;          /* one a row; VALUE_NULL and VALUE_OVERFLOW: there is none */
     enum feature_status *statuses; /* one a row */
 };

@@ -39,6 +39,7 @@ enum {
     VIEW_AT_US = 3,
     VIEW_EVENT_TIMES_US = 4,
     STATUS_NO_VALUE = 128,
+    HEAD_INTEGERS_SIZE_MAX = 4 * (1 + VARINT_SIZE_MAX), /* of a column's head */
 };
 
 /* What a message has, found in one pass. */
@@ -136,6 +137,41 @@ uint64_t rpc_get_chunk_rows(struct bytes message)
     return rpc_take_integer(message, GET_CHUNK_ROWS);
 }
 
+/* Whether the message begins with these names, and has no others. */
+static bool begins_with_names(struct bytes message, const struct columns_names *known)
+{
+    const char tag = GET_FEATURES << 3 | PROTOBUF_BYTES;
+    size_t size = known->bytes.size;
+    if (size == 0 || !bytes_start_with(message, known->bytes))
+        return false;
+    return message.size == size || message.data[size] != tag;
+}
+
+/* Takes what stands behind names that are known. AGAIN: there are other names, too. */
+static enum status get_parse_known(struct bytes message, const struct columns_names *known,
+                                   size_t rows_max, struct arena *arena,
+                                   struct columns_question *question, struct error *err)
+{
+    enum status status = STATUS_AGAIN;
+    if (begins_with_names(message, known))
+        status =
+            rpc_get_parse(bytes_after(message, known->bytes.size), rows_max, arena, question, err);
+    if (status == STATUS_OK && question->features_count > 0)
+        return STATUS_AGAIN;
+    question->features = known->features;
+    question->features_count = known->count;
+    question->names = known->bytes;
+    return status;
+}
+
+enum status rpc_get_parse_as(struct bytes message, const struct columns_names *known,
+                             size_t rows_max, struct arena *arena,
+                             struct columns_question *question, struct error *err)
+{
+    enum status status = get_parse_known(message, known, rows_max, arena, question, err);
+    return status == STATUS_AGAIN ? rpc_get_parse(message, rows_max, arena, question, err) : status;
+}
+
 enum status rpc_get_parse(struct bytes message, size_t rows_max, struct arena *arena,
                           struct columns_question *question, struct error *err)
 {
@@ -157,6 +193,7 @@ enum status rpc_get_parse(struct bytes message, size_t rows_max, struct arena *a
         .features = features,
         .features_count = outline.features,
         .names = outline.is_in_one_piece ? outline.names : (struct bytes){0},
+        .append_head = rpc_column_head_append,
         .keys = keys,
         .keys_count = outline.keys,
         .rows_count = outline.keys > 0 && status == STATUS_OK ? keys[0].count : 0,
@@ -352,23 +389,19 @@ static char *put_sizes(char *at, const struct column *column, size_t rows, size_
     return at;
 }
 
-static char *put_column_head(char *at, const struct column *column)
+void rpc_column_head_append(const struct column *column, struct buffer *out)
 {
-    at = put_head(at, COLUMN_FEATURE, column->view.size + 1 + column->feature.size);
+    size_t name_size = column->view.size + 1 + column->feature.size;
+    char *begin = buffer_reserve(out, field_size(name_size) + HEAD_INTEGERS_SIZE_MAX);
+    char *at = put_head(begin, COLUMN_FEATURE, name_size);
     at = put_bytes(at, column->view);
     *at++ = '.';
     at = put_bytes(at, column->feature);
     at = put_integer(at, COLUMN_VIEW, column->view_index);
     at = put_integer(at, COLUMN_KIND, kind_number(column->type.kind));
     at = put_integer(at, COLUMN_DIGITS, column->type.digits);
-    return put_integer(at, COLUMN_IS_LIST, column->type.is_list);
-}
-
-static size_t column_head_size(const struct column *column)
-{
-    return field_size(column->view.size + 1 + column->feature.size) +
-           integer_size(column->view_index) + integer_size(kind_number(column->type.kind)) +
-           integer_size(column->type.digits) + integer_size(column->type.is_list);
+    at = put_integer(at, COLUMN_IS_LIST, column->type.is_list);
+    buffer_added(out, (size_t)(at - begin));
 }
 
 /* Without statuses, each is present or is not there. */
@@ -386,29 +419,59 @@ static char *put_statuses(char *at, const struct column *column, size_t rows,
     return at;
 }
 
-static void append_column(const struct column *column, size_t rows, bool is_without_statuses,
-                          struct buffer *out)
+/* Writes a column that is no list behind a head. */
+static void append_scalars(const struct column *column, struct bytes head,
+                           const struct columns *columns, struct buffer *out)
 {
-    struct buffer items = {0};
-    bool is_list = column->type.is_list;
-    bool is_present = column_is_present(column, rows, is_without_statuses);
-    struct run run = is_list ? list_run_of(column, rows, &items)
-                             : run_of(column->type.kind, column->values, rows);
-    size_t sizes = 0;
-    for (size_t i = 0; i < rows && is_list; i++)
-        sizes += protobuf_varint_size(list_count(&column->values[i]));
-    size_t size = column_head_size(column) + (is_present ? 0 : field_size(rows)) + run.size +
-                  (is_list ? field_size(sizes) : 0);
+    size_t rows = columns->rows_count;
+    bool is_present = column_is_present(column, rows, columns->is_without_statuses);
+    struct run run = run_of(column->type.kind, column->values, rows);
+    size_t size = head.size + (is_present ? 0 : field_size(rows)) + run.size;
     char *begin = buffer_reserve(out, field_size(size));
-    char *at = put_column_head(put_head(begin, ANSWER_COLUMNS, size), column);
+    char *at = put_bytes(put_head(begin, ANSWER_COLUMNS, size), head);
     if (!is_present)
-        at = put_statuses(at, column, rows, is_without_statuses);
+        at = put_statuses(at, column, rows, columns->is_without_statuses);
     at = put_run(at, &run);
-    if (is_list)
-        at = put_sizes(at, column, rows, sizes);
+    CHECK((size_t)(at - begin) == field_size(size));
+    buffer_added(out, field_size(size));
+}
+
+static void append_lists(const struct column *column, struct bytes head,
+                         const struct columns *columns, struct buffer *out)
+{
+    size_t rows = columns->rows_count;
+    struct buffer items = {0};
+    bool is_present = column_is_present(column, rows, columns->is_without_statuses);
+    struct run run = list_run_of(column, rows, &items);
+    size_t sizes = 0;
+    for (size_t i = 0; i < rows; i++)
+        sizes += protobuf_varint_size(list_count(&column->values[i]));
+    size_t size = head.size + (is_present ? 0 : field_size(rows)) + run.size + field_size(sizes);
+    char *begin = buffer_reserve(out, field_size(size));
+    char *at = put_bytes(put_head(begin, ANSWER_COLUMNS, size), head);
+    if (!is_present)
+        at = put_statuses(at, column, rows, columns->is_without_statuses);
+    at = put_sizes(put_run(at, &run), column, rows, sizes);
     CHECK((size_t)(at - begin) == field_size(size));
     buffer_added(out, field_size(size));
     buffer_fini(&items);
+}
+
+static void append_column(const struct column *column, const struct columns *columns,
+                          struct buffer *out)
+{
+    struct buffer made = {0};
+    struct bytes head = column->head;
+    if (head.size == 0) {
+        rpc_column_head_append(column, &made);
+        head = buffer_bytes(&made);
+    }
+    if (column->type.is_list)
+        append_lists(column, head, columns, out);
+    else
+        append_scalars(column, head, columns, out);
+    if (made.memory != NULL)
+        buffer_fini(&made);
 }
 
 static size_t times_size(const int64_t *times, size_t count)
@@ -449,7 +512,7 @@ void rpc_get_append(const struct columns *columns, struct buffer *out)
 {
     protobuf_append_integer(out, ANSWER_ROWS, columns->rows_count);
     for (size_t i = 0; i < columns->columns_count; i++)
-        append_column(&columns->columns[i], columns->rows_count, columns->is_without_statuses, out);
+        append_column(&columns->columns[i], columns, out);
     for (size_t i = 0; i < columns->views_count; i++)
         append_view(&columns->views[i], columns->rows_count, out);
 }

@@ -20,8 +20,16 @@
 MUST_USE enum status rpc_get_parse(struct bytes message, size_t rows_max, struct arena *arena,
                                    struct columns_question *question, struct error *err);
 
+/* The same, where the names are likely to be these; the question may borrow them. */
+MUST_USE enum status rpc_get_parse_as(struct bytes message, const struct columns_names *known,
+                                      size_t rows_max, struct arena *arena,
+                                      struct columns_question *question, struct error *err);
+
 /* GetFeaturesRequest.chunk_rows, of a message that was parsed. */
 uint64_t rpc_get_chunk_rows(struct bytes message);
+
+/* Appends the fields of a Column that stand before its values. */
+void rpc_column_head_append(const struct column *column, struct buffer *out);
 
 /* Appends a GetFeaturesResponse. */
 void rpc_get_append(const struct columns *columns, struct buffer *out);

@@ -9,6 +9,7 @@
 #include "features/features.h"
 #include "model/entity.h"
 #include "query/columns_plan.h"
+#include "query/query_room.h"
 
 enum { ROWS_AT_A_TIME = 16 }; /* whose memory is fetched ahead; patience is asked between them */
 
@@ -22,7 +23,7 @@ struct group {
     size_t request_count;
 };
 
-struct reading {
+struct columns_reading {
     struct query *query;
     const struct columns_question *question;
     struct arena *arena;
@@ -33,13 +34,19 @@ struct reading {
     size_t groups_count;
     size_t size_bytes; /* of texts so far */
     size_t rows_hit;   /* that finished rows answered */
-    struct buffer key; /* owned: of the entity being encoded */
+};
+
+/* Rows that are read together. */
+struct rows {
+    size_t first;
+    size_t count;
+    struct bytes entities[ROWS_AT_A_TIME]; /* encoded, of the group that is read */
 };
 
 /* ---- request values ---- */
 
 /* Finds which columns each group takes. */
-static enum status reading_find_request(struct reading *reading, struct error *err)
+static enum status reading_find_request(struct columns_reading *reading, struct error *err)
 {
     const struct columns_question *question = reading->question;
     for (size_t i = 0; i < question->request_count; i++) {
@@ -65,7 +72,7 @@ static enum status reading_find_request(struct reading *reading, struct error *e
 }
 
 /* Gives the row its values, in scratch. */
-static enum status group_set_request(struct reading *reading, const struct group *group,
+static enum status group_set_request(struct columns_reading *reading, const struct group *group,
                                      struct target *target, size_t row, struct error *err)
 {
     struct bytes names[COLUMNS_REQUEST_MAX];
@@ -110,29 +117,43 @@ static enum status key_append(const struct field_definition *field, const struct
     return STATUS_OK;
 }
 
-/* The encoded entity of the row, in scratch. */
-static enum status reading_encode(struct reading *reading, const struct group *group, size_t row,
-                                  struct bytes *entity, struct error *err)
+/* Appends the encoded entity of the row. */
+static enum status row_encode(const struct columns_reading *reading, const struct group *group,
+                              size_t row, struct buffer *out, struct error *err)
 {
     const struct view_definition *view = group->target.view;
-    struct buffer *key = &reading->key;
+    size_t begin = out->size;
     enum status status = STATUS_OK;
-    key->start = key->size = 0;
     for (size_t i = 0; i < view->keys_count && status == STATUS_OK; i++)
         status = key_append(&view->fields[view->key_fields[i]],
-                            &reading->question->keys[group->plan->keys[i]], row, key, err);
-    if (status == STATUS_OK && key->size > ENTITY_SIZE_MAX)
+                            &reading->question->keys[group->plan->keys[i]], row, out, err);
+    if (status == STATUS_OK && out->size - begin > ENTITY_SIZE_MAX)
         status = error_set(err, STATUS_LIMIT, "row %zu: an entity has at most %d bytes", row,
                            ENTITY_SIZE_MAX);
-    if (status == STATUS_OK)
-        *entity = arena_copy(reading->scratch, buffer_bytes(key));
+    return status;
+}
+
+/* The encoded entities of these rows; borrowed until the next are made. */
+static enum status rows_encode(struct columns_reading *reading, const struct group *group,
+                               struct rows *rows, struct error *err)
+{
+    struct buffer *out = &reading->query->key;
+    size_t ends[ROWS_AT_A_TIME];
+    enum status status = STATUS_OK;
+    out->start = out->size = 0;
+    for (size_t i = 0; i < rows->count && status == STATUS_OK; i++) {
+        status = row_encode(reading, group, rows->first + i, out, err);
+        ends[i] = out->size;
+    }
+    for (size_t i = 0, begin = 0; i < rows->count && status == STATUS_OK; begin = ends[i++])
+        rows->entities[i] = bytes_of(out->memory + begin, ends[i] - begin);
     return status;
 }
 
 /* ---- values ---- */
 
 /* Copies a value out of scratch. Items of lists are no lists. */
-static struct value reading_copy(struct reading *reading, const struct value *value)
+static struct value reading_copy(struct columns_reading *reading, const struct value *value)
 {
     struct value copy = *value;
     if (value->kind == VALUE_STRING) {
@@ -142,7 +163,7 @@ static struct value reading_copy(struct reading *reading, const struct value *va
     return copy;
 }
 
-static struct value reading_copy_list(struct reading *reading, const struct value *value)
+static struct value reading_copy_list(struct columns_reading *reading, const struct value *value)
 {
     struct value copy = *value;
     struct value *items = ARENA_NEW_ARRAY(reading->arena, value->list.count, struct value);
@@ -153,7 +174,7 @@ static struct value reading_copy_list(struct reading *reading, const struct valu
     return copy;
 }
 
-static enum status reading_check_size(const struct reading *reading, struct error *err)
+static enum status reading_check_size(const struct columns_reading *reading, struct error *err)
 {
     if (reading->size_bytes <= COLUMNS_SIZE_MAX)
         return STATUS_OK;
@@ -172,7 +193,7 @@ static void group_note_row(const struct group *group, size_t row, int64_t t_us, 
         group->view->event_times_us[row] = is_found ? event_time_us : COLUMNS_NO_EVENT_TIME;
 }
 
-static struct column *group_column(const struct reading *reading, const struct group *group,
+static struct column *group_column(const struct columns_reading *reading, const struct group *group,
                                    size_t i)
 {
     return &reading->columns[group->plan->columns[i]];
@@ -188,36 +209,38 @@ static enum status refuse_text(const struct column *column, struct error *err)
 static bool cell_value(const struct hot_cell *cell, struct type type, int64_t counted_us,
                        struct value *value)
 {
-    *value = value_null();
     if (cell->is_relative)
         *value = relative_value(cell->base_us, counted_us);
     else if (cell->has_text)
         return value_parse_text(cell->text, type, value);
+    else
+        *value = value_null();
     return true;
 }
 
 /* Of a finished row. AGAIN: it does not know all that is asked. */
-static enum status read_row_cells(struct reading *reading, const struct group *group,
+static enum status read_row_cells(struct columns_reading *reading, const struct group *group,
                                   const struct hot_row *finished, int64_t counted_us, size_t row,
                                   struct error *err)
 {
     for (size_t i = 0; i < group->plan->count; i++) {
         struct column *column = group_column(reading, group, i);
         const struct hot_cell cell = hot_row_cell(finished, group->plan->features[i]);
-        struct value value;
+        struct value *value = &column->values[row];
         if (!cell.is_known)
             return STATUS_AGAIN;
-        if (!cell_value(&cell, column->type, counted_us, &value))
+        if (!cell_value(&cell, column->type, counted_us, value))
             return refuse_text(column, err);
         column->statuses[row] = cell.status;
-        column->values[row] = value.kind == VALUE_STRING ? reading_copy(reading, &value) : value;
+        if (value->kind == VALUE_STRING)
+            *value = reading_copy(reading, value);
     }
     reading->rows_hit++;
     return reading_check_size(reading, err);
 }
 
 /* By way of finished rows. */
-static enum status read_row_texts(struct reading *reading, const struct group *group,
+static enum status read_row_texts(struct columns_reading *reading, const struct group *group,
                                   const struct target *target, struct moment moment, size_t row,
                                   struct error *err)
 {
@@ -239,7 +262,7 @@ static enum status read_row_texts(struct reading *reading, const struct group *g
     return status == STATUS_OK ? reading_check_size(reading, err) : status;
 }
 
-static enum status read_row_values(struct reading *reading, const struct group *group,
+static enum status read_row_values(struct columns_reading *reading, const struct group *group,
                                    const struct target *target, struct moment moment, size_t row,
                                    struct error *err)
 {
@@ -271,7 +294,7 @@ static struct moment moment_of(const struct columns_question *question, size_t r
 }
 
 /* Reads as of now, by the finished row at that place if there is one. */
-static enum status read_row_now(struct reading *reading, const struct group *group,
+static enum status read_row_now(struct columns_reading *reading, const struct group *group,
                                 const struct target *target, uint64_t place, size_t row,
                                 struct error *err)
 {
@@ -289,48 +312,53 @@ static enum status read_row_now(struct reading *reading, const struct group *gro
     return status;
 }
 
-/* Reads rows from first on, at most ROWS_AT_A_TIME of them: first the memory of all is fetched. */
-static enum status read_some_rows(struct reading *reading, const struct group *group, size_t first,
-                                  size_t count, struct error *err)
+/* Reads a group's rows: first the memory of all is fetched. */
+static enum status read_group(struct columns_reading *reading, const struct group *group,
+                              const struct rows *rows, struct error *err)
 {
-    struct target targets[ROWS_AT_A_TIME];
+    struct target target = group->target;
     uint64_t places[ROWS_AT_A_TIME];
-    bool is_derived = group->target.plan == NULL;
+    bool is_derived = target.plan == NULL;
     bool is_fetched = reading->question->at_count == 0 && !group->plan->is_typed && !is_derived;
     enum status status = STATUS_OK;
     arena_reset(reading->scratch);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        targets[i] = group->target;
-        status = reading_encode(reading, group, first + i, &targets[i].entity, err);
-        if (status == STATUS_OK)
-            status = group_set_request(reading, group, &targets[i], first + i, err);
-        if (status == STATUS_OK && is_fetched)
-            places[i] = query_prefetch_place(reading->query, &targets[i]);
+    for (size_t i = 0; i < rows->count && is_fetched; i++) {
+        target.entity = rows->entities[i];
+        places[i] = query_prefetch_place(reading->query, &target);
     }
-    for (size_t i = 0; i < count && status == STATUS_OK && is_fetched; i++)
+    for (size_t i = 0; i < rows->count && is_fetched; i++)
         query_prefetch_row(reading->query, places[i]);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
-        struct moment moment = moment_of(reading->question, first + i);
+    for (size_t i = 0; i < rows->count && status == STATUS_OK; i++) {
+        size_t row = rows->first + i;
+        struct moment moment = moment_of(reading->question, row);
+        target.entity = rows->entities[i];
+        target.request = NULL;
+        status = group_set_request(reading, group, &target, row, err);
+        if (status != STATUS_OK)
+            break;
         if (is_fetched)
-            status = read_row_now(reading, group, &targets[i], places[i], first + i, err);
+            status = read_row_now(reading, group, &target, places[i], row, err);
         else if (group->plan->is_typed || !moment.is_now)
-            status = read_row_values(reading, group, &targets[i], moment, first + i, err);
+            status = read_row_values(reading, group, &target, moment, row, err);
         else
-            status = read_row_texts(reading, group, &targets[i], moment, first + i, err);
+            status = read_row_texts(reading, group, &target, moment, row, err);
     }
     return status;
 }
 
-static enum status read_group(struct reading *reading, const struct group *group,
-                              const struct columns_patience *patience, struct error *err)
+/* Reads some rows of all groups. */
+static enum status read_rows(struct columns_reading *reading, struct rows *rows,
+                             const struct columns_patience *patience, struct error *err)
 {
     enum status status = STATUS_OK;
-    size_t rows = reading->question->rows_count;
-    for (size_t row = 0; row < rows && status == STATUS_OK; row += ROWS_AT_A_TIME) {
-        size_t count = rows - row < ROWS_AT_A_TIME ? rows - row : ROWS_AT_A_TIME;
+    for (size_t i = 0; i < reading->groups_count && status == STATUS_OK; i++) {
+        const struct group *group = &reading->groups[i];
         if (!patience->may_go_on(patience->context))
             return STATUS_CANCELLED;
-        status = read_some_rows(reading, group, row, count, err);
+        if (!group->plan->has_last_entity)
+            status = rows_encode(reading, group, rows, err);
+        if (status == STATUS_OK)
+            status = read_group(reading, group, rows, err);
     }
     return status;
 }
@@ -380,7 +408,7 @@ enum status query_check_columns(const struct columns_question *question, size_t 
 }
 
 /* Makes room for what the plan reads. */
-static enum status reading_start(struct reading *reading, const struct columns_plan *plan,
+static enum status reading_start(struct columns_reading *reading, const struct columns_plan *plan,
                                  struct error *err)
 {
     size_t rows = reading->question->rows_count;
@@ -406,7 +434,7 @@ static enum status reading_start(struct reading *reading, const struct columns_p
     return reading_find_request(reading, err);
 }
 
-static struct columns_view *reading_make_views(struct reading *reading)
+static struct columns_view *reading_make_views(struct columns_reading *reading)
 {
     const struct columns_question *question = reading->question;
     struct columns_view *views =
@@ -431,7 +459,7 @@ static struct columns_view *reading_make_views(struct reading *reading)
 }
 
 /* Reads all groups with one now, and, with a snapshot, in one state. */
-static enum status read_groups(struct reading *reading, bool with_snapshot,
+static enum status read_groups(struct columns_reading *reading, bool with_snapshot,
                                const struct columns_patience *patience,
                                const struct columns_view **views, struct error *err)
 {
@@ -439,13 +467,18 @@ static enum status read_groups(struct reading *reading, bool with_snapshot,
     reading->size_bytes = 0;
     query_pin(reading->query, with_snapshot);
     *views = reading_make_views(reading);
-    for (size_t i = 0; i < reading->groups_count && status == STATUS_OK; i++)
-        status = read_group(reading, &reading->groups[i], patience, err);
+    size_t count = reading->question->rows_count;
+    for (size_t row = 0; row < count && status == STATUS_OK; row += ROWS_AT_A_TIME) {
+        struct rows rows = {.first = row, .count = count - row};
+        if (rows.count > ROWS_AT_A_TIME)
+            rows.count = ROWS_AT_A_TIME;
+        status = read_rows(reading, &rows, patience, err);
+    }
     query_unpin(reading->query);
     return status;
 }
 
-static bool reading_has_derived(const struct reading *reading)
+static bool reading_has_derived(const struct columns_reading *reading)
 {
     bool has_derived = false;
     for (size_t i = 0; i < reading->groups_count; i++)
@@ -458,7 +491,7 @@ enum status query_read_columns(struct query *query, const struct columns_questio
                                const struct columns_patience *patience, struct arena *arena,
                                struct arena *scratch, struct columns *columns, struct error *err)
 {
-    struct reading reading = {
+    struct columns_reading reading = {
         .query = query, .question = question, .arena = arena, .scratch = scratch};
     const struct columns_view *views = NULL;
     const struct columns_plan *plan = NULL;
@@ -474,7 +507,6 @@ enum status query_read_columns(struct query *query, const struct columns_questio
     bool is_one_state = changes % 2 == 0 && changes == query_storage_changes(query);
     if (status == STATUS_OK && !is_one_state && reading_has_derived(&reading))
         status = read_groups(&reading, true, patience, &views, err);
-    buffer_fini(&reading.key);
     query_count_rows(query, reading.rows_hit);
     *columns = (struct columns){.rows_count = question->rows_count,
                                 .columns = reading.columns,

@@ -27,13 +27,14 @@ struct row {
     struct arena *arena; /* owned; NULL: it was never used */
     struct columns_plan plan;
     uint64_t catalog_number;
-    struct bytes names;
+    struct columns_names names;
     const struct bytes *keys;
     size_t keys_count;
     uint64_t used; /* larger: more recently; 0: there is no plan */
 };
 
 struct columns_plans {
+    const struct row *latest;       /* borrowed: the one that was asked for last, or NULL */
     struct row rows[PLANS_MAX + 1]; /* the last is of names that are not remembered */
     uint64_t clock;
 };
@@ -147,8 +148,8 @@ static enum status planning_resolve(struct planning *planning, struct bytes text
                                     struct asked *asked, struct error *err)
 {
     struct target target = {0};
-    enum status status = columns_find_features(planning->query, text, &target, &asked->first,
-                                               &asked->count, err);
+    enum status status =
+        columns_find_features(planning->query, text, &target, &asked->first, &asked->count, err);
     if (status != STATUS_OK)
         return status;
     return planning_find_group(planning, &target, &asked->group, err);
@@ -187,6 +188,20 @@ static void planning_make_columns(struct planning *planning, const struct asked 
     CHECK(planning->columns_count == count);
 }
 
+/* Whether both take the same key columns as the same types. */
+static bool entity_is_same(const struct columns_group *a, const struct columns_group *b)
+{
+    const struct view_definition *one = a->target.view;
+    const struct view_definition *other = b->target.view;
+    if (one->keys_count != other->keys_count)
+        return false;
+    for (size_t i = 0; i < one->keys_count; i++)
+        if (a->keys[i] != b->keys[i] || !type_equal(one->fields[one->key_fields[i]].type,
+                                                    other->fields[other->key_fields[i]].type))
+            return false;
+    return true;
+}
+
 static enum status planning_run(struct planning *planning, struct error *err)
 {
     const struct columns_question *question = planning->question;
@@ -207,6 +222,9 @@ static enum status planning_run(struct planning *planning, struct error *err)
         return error_set(err, STATUS_LIMIT, "a request reads at most %d features, asked for %zu",
                          COLUMNS_FEATURES_MAX, count);
     planning_make_columns(planning, asked, count);
+    for (size_t i = 1; i < planning->groups_count; i++)
+        planning->groups[i].has_last_entity =
+            entity_is_same(&planning->groups[i], &planning->groups[i - 1]);
     return STATUS_OK;
 }
 
@@ -217,7 +235,7 @@ static bool row_is(const struct row *row, const struct columns_question *questio
                    uint64_t catalog_number)
 {
     if (row->used == 0 || row->catalog_number != catalog_number ||
-        row->keys_count != question->keys_count || !bytes_equal(row->names, question->names))
+        row->keys_count != question->keys_count || !bytes_equal(row->names.bytes, question->names))
         return false;
     for (size_t i = 0; i < row->keys_count; i++)
         if (!bytes_equal(row->keys[i], question->keys[i].name))
@@ -255,13 +273,28 @@ static void remember(struct row *row, const struct columns_question *question)
         keys[i] = arena_copy(row->arena, question->keys[i].name);
     row->keys = keys;
     row->keys_count = question->keys_count;
-    row->names = arena_copy(row->arena, question->names);
+    struct bytes names = arena_copy(row->arena, question->names);
+    struct bytes *features = ARENA_NEW_ARRAY(row->arena, question->features_count, struct bytes);
+    for (size_t i = 0; i < question->features_count; i++)
+        features[i] = arena_copy(row->arena, question->features[i]);
+    row->names = (struct columns_names){names, features, question->features_count};
+}
+
+static void make_heads(const struct columns_question *question, struct column *columns,
+                       size_t count, struct arena *arena)
+{
+    struct buffer head = {0};
+    for (size_t i = 0; i < count && question->append_head != NULL; i++) {
+        buffer_reset(&head, SIZE_MAX);
+        question->append_head(&columns[i], &head);
+        columns[i].head = arena_copy(arena, buffer_bytes(&head));
+    }
+    buffer_fini(&head);
 }
 
 static enum status make_plan(struct query *query, const struct columns_question *question,
                              struct row *row, struct error *err)
 {
-    arena_destroy(&row->arena);
     *row = (struct row){.arena = arena_create(ARENA_CHUNK_SIZE)};
     struct planning planning = {.query = query, .question = question, .arena = row->arena};
     enum status status = planning_run(&planning, err);
@@ -272,6 +305,9 @@ static enum status make_plan(struct query *query, const struct columns_question 
                                       .columns = planning.columns,
                                       .columns_count = planning.columns_count};
     row->catalog_number = query_catalog_number(query);
+    make_heads(question, planning.columns, planning.columns_count, row->arena);
+    if (question->names.size > 0)
+        remember(row, question);
     return STATUS_OK;
 }
 
@@ -292,6 +328,12 @@ void columns_plans_destroy(struct columns_plans **plans)
     *plans = NULL;
 }
 
+struct columns_names query_latest_names(const struct query *query)
+{
+    const struct row *latest = query->plans->latest;
+    return latest == NULL ? (struct columns_names){0} : latest->names;
+}
+
 enum status columns_plan_find(struct query *query, const struct columns_question *question,
                               const struct columns_plan **plan, struct error *err)
 {
@@ -300,13 +342,15 @@ enum status columns_plan_find(struct query *query, const struct columns_question
         question->names.size == 0 ? NULL : find_row(plans, question, query_catalog_number(query));
     if (row == NULL) {
         row = choose_row(plans, question);
+        struct arena *old = row->arena; /* the question may borrow its names from there */
+        plans->latest = NULL;
         enum status status = make_plan(query, question, row, err);
+        arena_destroy(&old);
         if (status != STATUS_OK)
             return status;
-        if (row != &plans->rows[PLANS_MAX])
-            remember(row, question);
     }
     row->used = ++plans->clock;
+    plans->latest = row;
     *plan = &row->plan;
     return STATUS_OK;
 }

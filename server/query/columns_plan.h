@@ -20,9 +20,10 @@ struct columns_group {
     size_t
         keys[ENTITY_KEYS_MAX]; /* indexes into the question's, of the entity's keys in its order */
     size_t count;
-    uint32_t *features; /* indexes into the view's, as they stand in columns */
-    uint32_t *columns;  /* indexes of their columns */
-    bool is_typed;      /* read without finished rows: their texts of lists are JSON */
+    uint32_t *features;   /* indexes into the view's, as they stand in columns */
+    uint32_t *columns;    /* indexes of their columns */
+    bool has_last_entity; /* its entities are encoded as those of the group before it */
+    bool is_typed;        /* read without finished rows: their texts of lists are JSON */
 };
 
 struct columns_plan {

@@ -41,6 +41,8 @@ void query_destroy(struct query **query)
     arena_destroy(&(*query)->scan_arena);
     derived_cache_destroy(&(*query)->derived);
     columns_plans_destroy(&(*query)->plans);
+    buffer_fini(&(*query)->key);
+    query_now_destroy(&(*query)->taken_now);
     free(*query);
     *query = NULL;
 }
@@ -91,17 +93,39 @@ struct query_now {
     int64_t times_us[]; /* one a readable of that catalog */
 };
 
-/* One look at the wall clock is for all. */
-struct query_now *query_now_take(const struct query *query)
+static struct query_now *now_create(const struct catalog *catalog)
 {
-    const struct catalog *catalog = query->catalog;
     struct query_now *now =
         malloc(sizeof(*now) + catalog->readables_count * sizeof(now->times_us[0]));
     CHECK(now != NULL);
-    int64_t wall_us = clock_now_us();
     now->catalog_number = catalog->number;
+    return now;
+}
+
+/* One look at the wall clock is for all. */
+static void now_look(struct query_now *now, const struct catalog *catalog)
+{
+    int64_t wall_us = clock_now_us();
     for (size_t i = 0; i < catalog->readables_count; i++)
         now->times_us[i] = readable_at_us(&catalog->readables[i], wall_us);
+}
+
+struct query_now *query_now_take(const struct query *query)
+{
+    struct query_now *now = now_create(query->catalog);
+    now_look(now, query->catalog);
+    return now;
+}
+
+/* The same, in memory that is kept from pin to pin. */
+static const struct query_now *take_again(struct query *query)
+{
+    struct query_now *now = query->taken_now;
+    if (now == NULL || now->catalog_number != query->catalog->number) {
+        query_now_destroy(&query->taken_now);
+        query->taken_now = now = now_create(query->catalog);
+    }
+    now_look(now, query->catalog);
     return now;
 }
 
@@ -130,9 +154,7 @@ void query_forget_now(struct query *query)
 void query_pin(struct query *query, bool with_snapshot)
 {
     CHECK(query->pinned_now == NULL);
-    if (query->kept_now == NULL)
-        query->taken_now = query_now_take(query);
-    query->pinned_now = query->kept_now != NULL ? query->kept_now : query->taken_now;
+    query->pinned_now = query->kept_now != NULL ? query->kept_now : take_again(query);
     if (!with_snapshot)
         return;
     query->reading.snapshot = query->snapshot =
@@ -144,7 +166,6 @@ void query_unpin(struct query *query)
 {
     query->reading.snapshot = NULL;
     storage_snapshot_release(&query->snapshot);
-    query_now_destroy(&query->taken_now);
     query_now_destroy(&query->snapshot_now);
     query->pinned_now = NULL;
 }

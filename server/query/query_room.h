@@ -16,11 +16,12 @@ struct query {
     struct storage_reading reading;
     struct storage_snapshot *snapshot; /* owned, while pinned with one */
     const struct query_now *kept_now;   /* borrowed: what pins go by; NULL: the clocks */
-    struct query_now *taken_now;        /* owned: of the pin, where none is kept */
+    struct query_now *taken_now;        /* owned: of pins, where none is kept; used again */
     const struct query_now *pinned_now; /* one of these two, while pinned */
     struct query_now *snapshot_now;     /* owned: the clocks behind the taking of the snapshot, while there is one */
     struct arena *scan_arena;         /* owned: until the next entity of a scan */
     struct derived_cache *derived;    /* owned: compiled on-demand views */
+    struct buffer key;                /* owned: an entity that is being encoded */
     struct columns_plans *plans;      /* owned: what names of columns stand for */
 };
 

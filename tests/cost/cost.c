@@ -16,6 +16,9 @@
 
 #include "../unit/door_world.h"
 #include "base/check.h"
+#include "protocol/protobuf.h"
+#include "protocol/rpc_message.h"
+#include "query/columns.h"
 
 enum {
     ENTITIES = 200,
@@ -27,6 +30,7 @@ enum {
     BUSY_READS = 20,
     PUSHES = 20,
     PUSH_EVENTS = 100,
+    BATCH_ROWS = 100, /* of one GetFeatures */
     TEXT_SIZE_MAX = 256,
     DEFINITIONS_SIZE_MAX = 64 * 1024,
 };
@@ -230,6 +234,77 @@ static void count_hot_reads(struct world *world)
     buffer_fini(&first);
 }
 
+/* A GetFeaturesRequest of the ten features, of rows entities from the first one on. */
+static void append_call(int first, int rows, struct buffer *out)
+{
+    enum { FEATURES = 1, KEYS = 2, NAME = 1, STRINGS = 2 };
+    struct buffer key = {0};
+    char text[TEXT_SIZE_MAX];
+    for (size_t i = 0; i < READ_FEATURES; i++) {
+        snprintf(text, sizeof(text), "card_payments.%s", read_features[i]);
+        protobuf_append_bytes(out, FEATURES, bytes_of_text(text));
+    }
+    protobuf_append_bytes(&key, NAME, bytes_of_text("card"));
+    for (int i = 0; i < rows; i++) {
+        snprintf(text, sizeof(text), "%012d", first + i);
+        protobuf_append_bytes(&key, STRINGS, bytes_of_text(text));
+    }
+    protobuf_append_bytes(out, KEYS, buffer_bytes(&key));
+    buffer_fini(&key);
+}
+
+static bool never_stops(void *context)
+{
+    (void)context;
+    return true;
+}
+
+/* A call, from its bytes to the bytes of its answer, as the RPC door runs it. */
+static void call(struct world *world, struct bytes message, struct arena *rows, struct buffer *reply)
+{
+    const struct columns_patience patience = {.may_go_on = never_stops};
+    struct error err = {0};
+    struct columns_question question;
+    struct columns columns;
+    arena_reset(world->arena);
+    buffer_reset(reply, SIZE_MAX);
+    query_begin(world->server.query);
+    query_refresh(world->server.query);
+    const struct columns_names known = query_latest_names(world->server.query);
+    must(rpc_get_parse_as(message, &known, COLUMNS_ROWS_MAX, world->arena, &question, &err), &err);
+    must(query_read_columns(world->server.query, &question, &patience, world->arena, rows, &columns,
+                            &err),
+         &err);
+    rpc_get_append(&columns, reply);
+    query_end(world->server.query);
+}
+
+/* GetFeatures of rows entities a call; all rows were read before. */
+static void count_calls(struct world *world, const char *kind, int rows)
+{
+    struct arena *scratch = arena_create(64 * 1024);
+    struct buffer first = {0};
+    struct buffer reply = {0};
+    for (int i = 0; i < HOT_ROUNDS; i++)
+        for (int entity = 0; entity < ENTITIES; entity += rows) {
+            struct buffer message = {0};
+            append_call(entity, rows, &message);
+            if (i > 0)
+                count_begin();
+            call(world, buffer_bytes(&message), scratch, &reply);
+            if (i > 0)
+                count_end();
+            buffer_fini(&message);
+            if (i == 0 && entity == 0)
+                buffer_append(&first, buffer_bytes(&reply));
+            CHECK(entity > 0 || bytes_equal(buffer_bytes(&reply), buffer_bytes(&first)));
+        }
+    count_report(kind, (HOT_ROUNDS - 1) * ENTITIES / rows);
+    arena_destroy(&scratch);
+    buffer_fini(&first);
+    buffer_fini(&reply);
+}
+
 /* The features that are read, as their indexes. */
 static void find_features(const struct view_definition *view, uint32_t *indexes)
 {
@@ -379,6 +454,8 @@ int main(int argc, char **argv)
     load(&cold);
     CALLGRIND_START_INSTRUMENTATION; /* once: each change throws away all translated code */
     count_hot_reads(&hot);
+    count_calls(&hot, "call", 1);
+    count_calls(&hot, "batch_call", BATCH_ROWS);
     count_remade_reads(&hot);
     count_cold_reads(&cold);
     count_past_reads(&cold);
