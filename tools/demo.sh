@@ -89,6 +89,13 @@ run "$build/asof" get gate_departures 'EWR|UA' \
 run "$build/asof" get gate_departures 'EWR|UA' \
     --features bank_departures,bank_delay_avg,bank_seconds --at 2013-01-02T13:33:00Z --exclusive
 
+title "6. A training set: departures of the winter, with what was known just before each"
+note "Labels are rows of the departures' own file; each gets its features as of its own time."
+head -n 40000 "$build/flights/departures.ndjson" >"$home/labels.ndjson"
+run "$build/asof" export training --labels "$home/labels.ndjson" --time-column at --exclusive \
+    --features 'airport_departures.delay_avg_1h,gate_departures.bank_delay_avg,carrier_departures.*' \
+    --out "$home/train.parquet"
+
 if [ -t 0 ] && [ -t 1 ]; then
     title "It is yours: asofd goes on running on port $port"
     cat <<EOF

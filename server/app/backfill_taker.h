@@ -1,5 +1,5 @@
-/* Backfill taker: joins a backfill of export/ and of stream/: what belongs to the writer's thread goes there as
- * a job, for which export's thread waits.
+/* Backfill taker: joins a backfill of export/ and of stream/: what belongs to the writer's thread
+ * goes there as a job, for which export's thread waits.
  *
  * Thread: export's. The writer runs as long as export does. */
 #ifndef ASOF_APP_BACKFILL_TAKER_H

@@ -67,11 +67,29 @@ void readers_destroy(struct readers **out)
     *out = NULL;
 }
 
+static void job_on_loop(struct network_call *call)
+{
+    struct reader_job *job =
+        (struct reader_job *)((char *)call - offsetof(struct reader_job, call));
+    job->done(job);
+}
+
+static void give_back(struct reader_job *job)
+{
+    job->call.run = job_on_loop;
+    network_loop_post(job->loop, &job->call);
+}
+
 void readers_post(struct readers *readers, struct reader_job *job)
 {
     struct lane *lane = &readers->lanes[job->connection % READERS_LANES];
     job->next = NULL;
     pthread_mutex_lock(&readers->mutex);
+    if (readers->is_stopping) {
+        pthread_mutex_unlock(&readers->mutex);
+        give_back(job);
+        return;
+    }
     if (lane->first == NULL) {
         lane->first = job;
         TAILQ_INSERT_TAIL(&readers->waiting, lane, link);
@@ -111,13 +129,6 @@ static struct reader_job *take_job(struct readers *readers, bool *is_run)
     return job;
 }
 
-static void job_on_loop(struct network_call *call)
-{
-    struct reader_job *job =
-        (struct reader_job *)((char *)call - offsetof(struct reader_job, call));
-    job->done(job);
-}
-
 static void run_job(struct reader *reader, struct reader_job *job)
 {
     arena_reset(reader->arena);
@@ -135,8 +146,7 @@ static void *reader_main(void *context)
     while ((job = take_job(reader->readers, &is_run)) != NULL) {
         if (is_run)
             run_job(reader, job);
-        job->call.run = job_on_loop;
-        network_loop_post(job->loop, &job->call);
+        give_back(job);
     }
     return NULL;
 }

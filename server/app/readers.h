@@ -45,7 +45,7 @@ void readers_destroy(struct readers **readers);
 void readers_start(struct readers *readers);
 void readers_stop(struct readers *readers);
 
-/* Hands the job over; it comes back by done. */
+/* Hands the job over; it comes back by done, from a stop on without having run. */
 void readers_post(struct readers *readers, struct reader_job *job);
 
 #endif

@@ -172,6 +172,7 @@ static enum status call_run(struct rpc_call *call, struct bytes message, struct 
     bool is_read = call->method->place == RPC_READ;
     struct rpc_work work = {.request = message,
                             .query = query,
+                            .export = door->options.export,
                             .arena = door->arena,
                             .rows = door->rows,
                             .scratch = &door->scratch,

@@ -16,6 +16,7 @@ struct rpc_work {
     struct bytes request;
     struct query *query;   /* of all but RPC_WRITE; has begun */
     struct stream *stream; /* of RPC_WRITE */
+    struct export *export; /* of RPC_NOW */
     struct arena *arena;   /* of the call */
     struct arena *rows;    /* of RPC_READ: a second one, see query_read_columns */
     struct buffer *scratch;
@@ -104,6 +105,9 @@ struct rpc_deadlines {
     size_t capacity;
 };
 
+struct rpc_offline;
+TAILQ_HEAD(rpc_offline_list, rpc_offline);
+
 struct rpc_door {
     struct rpc_door_options options;
     struct arena *arena; /* owned, as the next three: of one call */
@@ -115,6 +119,9 @@ struct rpc_door {
     struct rpc_session_list sessions; /* owned by their connections */
     struct rpc_session_list settled;  /* those with something to send since the turn began */
     struct rpc_deadlines waiting;     /* calls that have a deadline and may miss it */
+    struct rpc_offline_list offline;  /* owned by themselves: exports under way */
+    size_t offline_count;
+    int64_t told_mono_us; /* when their progress was told last */
     size_t sessions_count;
     size_t calls_count;
     size_t reading_bytes;    /* of jobs on their way to a reader and back */
@@ -249,6 +256,16 @@ void rpc_call_end(struct rpc_call *call, enum status status, const struct error 
 /* ---- rpc_chunks.c ---- */
 
 extern const struct rpc_stream rpc_chunks; /* GetFeaturesStream */
+
+/* ---- rpc_offline.c ---- */
+
+extern const struct rpc_stream rpc_offline_training;
+extern const struct rpc_stream rpc_offline_snapshot;
+extern const struct rpc_stream rpc_offline_events;
+
+/* Tells peers how far their exports are, if it is time to, and says when that will be again (INT64_MAX: none
+ * runs). */
+int64_t rpc_offline_tell(struct rpc_door *door, int64_t now_mono_us);
 
 /* ---- rpc_deadlines.c ---- */
 

@@ -375,6 +375,9 @@ static void door_on_time(void *context)
     int64_t next_us = rpc_calls_expire(door, now_us);
     if (next_us != INT64_MAX)
         rpc_door_wake(door, next_us);
+    next_us = rpc_offline_tell(door, now_us);
+    if (next_us != INT64_MAX)
+        rpc_door_wake(door, next_us);
     if (door_check_stalls(door, now_us))
         rpc_door_wake(door, now_us + STALL_CHECK_US);
 }
@@ -391,6 +394,7 @@ struct rpc_door *rpc_door_create(const struct rpc_door_options *options)
     door->timer = network_timer_create(options->loop, door_on_time, door);
     TAILQ_INIT(&door->sessions);
     TAILQ_INIT(&door->settled);
+    TAILQ_INIT(&door->offline);
     return door;
 }
 
@@ -400,6 +404,7 @@ void rpc_door_destroy(struct rpc_door **out)
     if (door == NULL)
         return;
     CHECK(TAILQ_EMPTY(&door->sessions) && door->calls_count == 0 && door->waiting.count == 0);
+    CHECK(TAILQ_EMPTY(&door->offline));
     arena_destroy(&door->arena);
     arena_destroy(&door->rows);
     buffer_fini(&door->scratch);

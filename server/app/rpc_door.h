@@ -17,6 +17,7 @@
 #include "app/readers.h"
 #include "app/rpc_counters.h"
 #include "app/writer.h"
+#include "export/export.h"
 #include "network/network.h"
 #include "query/query.h"
 
@@ -29,6 +30,7 @@ enum {
     RPC_QUEUED_BYTES_MAX =
         512 * 1024 * 1024,      /* of answers, of a worker; of requests that write, of all */
     RPC_LIGHT_CALLS_MAX = 1024, /* in flight, of one connection of the light frame */
+    RPC_OFFLINE_MAX = 64,       /* calls of the Offline service that are open, of a worker */
     RPC_PARTS_BYTES =
         NETWORK_OUTPUT_PAUSE_BYTES, /* of a stream that wait to be read: no more parts are made */
     RPC_PARTS_BYTES_MAX = 64 * 1024 * 1024, /* of all of a connection, but for one part of each */
@@ -40,6 +42,7 @@ struct rpc_door_options {
     struct query *query; /* the worker's; borrowed, as are all below */
     struct writer *writer;
     struct readers *readers;
+    struct export *export;
     struct network_loop *loop; /* where jobs come back */
 };
 

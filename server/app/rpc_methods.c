@@ -31,12 +31,20 @@ static enum status get_features(struct rpc_work *work, struct error *err)
     return status;
 }
 
+static enum status list_jobs(struct rpc_work *work, struct error *err)
+{
+    (void)err;
+    export_append_jobs(work->export, work->scratch);
+    rpc_text_append(buffer_bytes(work->scratch), work->reply);
+    return STATUS_OK;
+}
+
 /* ---- health, reflection ---- */
 
 static enum status health(struct rpc_work *work, struct error *err)
 {
     static const char *const services[] = {"", "asof.v1.FeatureStore", "asof.v1.Registry",
-                                           "asof.v1.Operations"};
+                                           "asof.v1.Operations", "asof.v1.Offline"};
     struct bytes name;
     enum status status = rpc_name_parse(work->request, &name, err);
     bool is_known = false;
@@ -59,6 +67,7 @@ static enum status reflect(struct rpc_work *work, struct error *err)
 
 #define FEATURE_STORE "/asof.v1.FeatureStore/"
 #define REGISTRY      "/asof.v1.Registry/"
+#define OFFLINE       "/asof.v1.Offline/"
 #define OPERATIONS    "/asof.v1.Operations/"
 
 static const struct rpc_method methods[] = {
@@ -89,6 +98,10 @@ static const struct rpc_method methods[] = {
      .number = 18,
      .place = RPC_WRITE,
      .run = rpc_operations_letters},
+    {.path = OFFLINE "ExportTraining", .number = 19, .stream = &rpc_offline_training},
+    {.path = OFFLINE "ExportSnapshot", .number = 20, .stream = &rpc_offline_snapshot},
+    {.path = OFFLINE "ExportEvents", .number = 21, .stream = &rpc_offline_events},
+    {.path = OFFLINE "ListJobs", .number = 23, .place = RPC_NOW, .run = list_jobs},
     {.path = "/grpc.health.v1.Health/Check", .number = 7, .place = RPC_NOW, .run = health},
     {.path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
      .is_dialog = true,

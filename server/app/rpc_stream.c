@@ -40,8 +40,10 @@ static bool call_unhold(struct rpc_call *call)
 
 void rpc_call_let_go(struct rpc_call *call)
 {
-    if (call_unhold(call) && call->grpc != NULL)
-        grpc_call_let_go(call->grpc);
+    if (!call_unhold(call) || call->grpc == NULL)
+        return;
+    rpc_session_settle(call->session); /* the window opens again */
+    grpc_call_let_go(call->grpc);
 }
 
 void rpc_stream_take(struct rpc_call *call, struct bytes message)

@@ -115,6 +115,7 @@ static enum status create_workers(struct server *server, struct error *err)
     const struct worker_options worker = {
         .budget = &server->budget,
         .query = query_options_of(server),
+        .export = server->export,
         .door = {.writer = server->writer,
                  .readers = server->readers,
                  .cursors = server->cursors,

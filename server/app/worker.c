@@ -38,6 +38,7 @@ enum status worker_create(const struct worker_options *options, struct worker **
         worker->rpc = rpc_door_create(&(struct rpc_door_options){.query = worker->query,
                                                                  .writer = door.writer,
                                                                  .readers = door.readers,
+                                                                 .export = options->export,
                                                                  .loop = worker->loop});
         *out = worker;
         worker = NULL; /* moved to the caller */

@@ -15,6 +15,7 @@ struct worker;
 struct worker_options {
     struct network_budget *budget; /* of all workers; borrowed */
     struct query_options query;
+    struct export *export; /* borrowed */
     struct resp_door_options door; /* without query and loop, which are the worker's */
 };
 

@@ -8,9 +8,9 @@
 #include "export/export_room.h"
 
 enum {
-    SORT_MEMORY_PART = 4,                /* of a job's memory */
+    SORT_MEMORY_PART = 4, /* of a job's memory */
     SORT_MEMORY_MAX = 256 * 1024 * 1024,
-    AGAIN_PAUSE_US = 5000,               /* while the database makes room for files */
+    AGAIN_PAUSE_US = 5000, /* while the database makes room for files */
 };
 
 /* One job on its way. */
@@ -18,7 +18,7 @@ struct work {
     struct export_job *job;
     const struct backfill_spec *spec;
     const struct backfill_taker *taker;
-    void *backfill; /* owned: the taker's */
+    void *backfill;    /* owned: the taker's */
     struct duck *duck; /* the job's; NULL: no file needed it yet */
     struct backfill_tally total;
     uint64_t files_known;
@@ -154,8 +154,8 @@ static enum status take_file(struct work *work, const struct backfill_input *inp
 
 enum status backfill_run(struct export_job *job, struct error *err)
 {
-    struct work work = {.job = job, .spec = export_job_spec(job),
-                        .taker = export_job_options(job)->taker};
+    struct work work = {
+        .job = job, .spec = export_job_spec(job), .taker = export_job_options(job)->taker};
     export_job_set_subject(job, work.spec->view);
     if (work.spec->inputs_count == 0 || work.spec->inputs_count > BACKFILL_FILES_MAX)
         return error_set(err, STATUS_INVALID, "a backfill takes 1 to %d files, got %zu",

@@ -1,5 +1,5 @@
-/* Backfill: history of a view from files. What takes the rows is the stream's, and comes by a table of
- * functions, as export and stream know nothing of each other. See docs/backfill.md.
+/* Backfill: history of a view from files. What takes the rows is the stream's, and comes by a table
+ * of functions, as export and stream know nothing of each other. See docs/backfill.md.
  *
  * Private to export/, but for the spec and the taker. Thread: export's. */
 #ifndef ASOF_EXPORT_BACKFILL_H
@@ -39,8 +39,8 @@ struct backfill_tally {
     uint64_t taken; /* as events of the view */
 };
 
-/* What takes rows: see stream/file_backfill.h, whose functions these stand for. All but begin are given what
- * begin made. */
+/* What takes rows: see stream/file_backfill.h, whose functions these stand for. All but begin are
+ * given what begin made. */
 struct backfill_taker {
     enum status (*begin)(void *context, const struct backfill_start *start, void **backfill,
                          struct error *err);

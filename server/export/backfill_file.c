@@ -75,8 +75,8 @@ static enum status convert_kind(const struct field_definition *field, const stru
     const struct raw_value raw = {.kind = RAW_TEXT, .text = value->text};
     if (value->kind == VALUE_STRING)
         return field_text_parse(field, &raw, arena, out, err);
-    bool is_unix_time = wanted == VALUE_TIMESTAMP && value->kind == VALUE_INT &&
-                        field->unit != TIME_RFC3339;
+    bool is_unix_time =
+        wanted == VALUE_TIMESTAMP && value->kind == VALUE_INT && field->unit != TIME_RFC3339;
     bool is_flag = wanted == VALUE_BOOL && value->kind == VALUE_INT;
     if (is_unix_time || is_flag || (is_number(wanted) && is_number(value->kind)))
         return convert_text(field, value, arena, out, err);
@@ -115,10 +115,10 @@ struct reading {
     struct duck *duck;
     const struct view_definition *view;
     const struct backfill_rows *rows;
-    struct buffer table;   /* owned: what SQL reads from */
-    struct arena *arena;   /* owned: of the row at hand */
-    struct value *values;  /* owned, one a field */
-    bool *is_there;        /* owned, one a field: the file has its column */
+    struct buffer table;  /* owned: what SQL reads from */
+    struct arena *arena;  /* owned: of the row at hand */
+    struct value *values; /* owned, one a field */
+    bool *is_there;       /* owned, one a field: the file has its column */
     uint64_t rows_done;
     uint64_t rows_total;
 };
@@ -166,10 +166,11 @@ static enum status refuse_columns(const struct view_definition *view, size_t fie
     struct buffer names = {0};
     for (size_t i = 0; i < count; i++)
         buffer_format(&names, "%s%s", i > 0 ? ", " : "", columns[i].name);
-    enum status status = error_set(
-        err, STATUS_INVALID, "there is no column '%.*s', which view '%.*s' needs; the file has %.*s",
-        BYTES_ARGS(view->fields[field].name), BYTES_ARGS(view->name),
-        BYTES_ARGS(buffer_bytes(&names)));
+    enum status status =
+        error_set(err, STATUS_INVALID,
+                  "there is no column '%.*s', which view '%.*s' needs; the file has %.*s",
+                  BYTES_ARGS(view->fields[field].name), BYTES_ARGS(view->name),
+                  BYTES_ARGS(buffer_bytes(&names)));
     buffer_fini(&names);
     return status;
 }
@@ -252,8 +253,8 @@ static enum status take_row(struct reading *reading, const struct duck_rows *row
         if (!reading->is_there[i])
             continue;
         const struct value value = duck_value(rows, column++, row, reading->arena);
-        enum status status = backfill_convert(&view->fields[i], &value, reading->arena,
-                                              &reading->values[i], err);
+        enum status status =
+            backfill_convert(&view->fields[i], &value, reading->arena, &reading->values[i], err);
         if (status != STATUS_OK)
             return error_prefix(err, status, "column '%.*s'", BYTES_ARGS(view->fields[i].name));
     }
@@ -296,7 +297,8 @@ static enum status read_table(struct reading *reading, enum backfill_format form
 
 /* ---- NDJSON ---- */
 
-/* Takes the lines that text begins with whole, and at the end of the file what is left; *taken: their bytes. */
+/* Takes the lines that text begins with whole, and at the end of the file what is left; *taken:
+ * their bytes. */
 static enum status take_lines(const struct backfill_rows *rows, struct bytes text, bool is_end,
                               uint64_t *rows_done, size_t *taken, struct error *err)
 {
@@ -306,8 +308,8 @@ static enum status take_lines(const struct backfill_rows *rows, struct bytes tex
         const char *newline = memchr(left.data, '\n', left.size);
         if (newline == NULL && !is_end)
             return STATUS_OK;
-        struct bytes line = bytes_of(left.data, newline == NULL ? left.size
-                                                                : (size_t)(newline - left.data));
+        struct bytes line =
+            bytes_of(left.data, newline == NULL ? left.size : (size_t)(newline - left.data));
         *taken += line.size + (newline != NULL);
         if (line.size == 0 || bytes_equal_text(line, "\r"))
             continue;
@@ -331,8 +333,8 @@ static enum status read_lines(int descriptor, const struct backfill_rows *rows, 
     enum status status = STATUS_OK;
     for (bool is_end = false; !is_end && status == STATUS_OK;) {
         size_t taken;
-        ssize_t size = pread(descriptor, buffer_reserve(&text, READ_SIZE), READ_SIZE,
-                             (off_t)offset);
+        ssize_t size =
+            pread(descriptor, buffer_reserve(&text, READ_SIZE), READ_SIZE, (off_t)offset);
         if (size < 0) {
             status = error_set(err, STATUS_IO, "read: %s", error_errno());
             break;
@@ -352,8 +354,8 @@ static enum status read_lines(int descriptor, const struct backfill_rows *rows, 
 }
 
 enum status backfill_file_read(struct duck *duck, int descriptor, enum backfill_format format,
-                               const struct view_definition *view,
-                               const struct backfill_rows *rows, struct error *err)
+                               const struct view_definition *view, const struct backfill_rows *rows,
+                               struct error *err)
 {
     struct reading reading;
     if (format == BACKFILL_NDJSON)

@@ -83,6 +83,7 @@ struct export_job *export_job_create(struct export *export, enum export_kind kin
     CHECK(job != NULL);
     job->export = export;
     job->kind = kind;
+    job->memory_bytes = export->options.memory_bytes;
     job->arena = arena_create(JOB_CHUNK_SIZE);
     job->spec = arena_allocate_array(job->arena, 1, export_kinds[kind].spec_size);
     job->result = (struct export_result){.descriptor = -1};

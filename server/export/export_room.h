@@ -42,6 +42,9 @@ void export_job_end_query(struct export_job *job);
 MUST_USE enum status export_job_check_version(struct export_job *job, const struct target *target,
                                               struct error *err);
 
+/* Has the database take less memory than export's options say; 0: as they say. */
+void export_job_limit_memory(struct export_job *job, size_t memory_bytes);
+
 /* A database for the job, with its memory and its spool, that reaches the files and directories of
  * these descriptors (duck_path). Interrupted when the job is cancelled, closed when it ends. */
 MUST_USE enum status export_job_duck(struct export_job *job, const int *files, size_t files_count,

@@ -77,6 +77,12 @@ static void name_spool(const struct export_job *job, char *name, size_t size)
     snprintf(name, size, "job-%llu", (unsigned long long)job->id);
 }
 
+void export_job_limit_memory(struct export_job *job, size_t memory_bytes)
+{
+    if (memory_bytes > 0 && memory_bytes < job->memory_bytes)
+        job->memory_bytes = memory_bytes;
+}
+
 enum status export_job_duck(struct export_job *job, const int *files, size_t files_count,
                             const int *directories, size_t directories_count, struct duck **duck,
                             struct error *err)
@@ -95,7 +101,7 @@ enum status export_job_duck(struct export_job *job, const int *files, size_t fil
     if (mkdirat(job->export->spool, name, SPOOL_MODE) != 0)
         return error_set(err, STATUS_IO, "make %.900s: %s", spool, error_errno());
     const struct duck_options options = {.library = job->export->options.library,
-                                         .memory_bytes = job->export->options.memory_bytes,
+                                         .memory_bytes = job->memory_bytes,
                                          .spool = spool,
                                          .paths = list,
                                          .paths_count = files_count,

@@ -11,8 +11,6 @@
 
 enum { ROW_CHUNK_SIZE = 16 * 1024, TELL_ROWS = 1024 };
 
-#define BUCKET_COLUMN "entity_bucket"
-
 struct snapshot {
     struct export_job *job;           /* borrowed */
     const struct snapshot_spec *spec; /* borrowed */
@@ -73,8 +71,8 @@ static enum status add_columns(struct snapshot *snapshot, struct error *err)
                 err);
     }
     if (status == STATUS_OK && snapshot->spec->output.hash_buckets > 0)
-        status =
-            table_add(table, bytes_of_text(BUCKET_COLUMN), (struct type){.kind = VALUE_INT}, err);
+        status = table_add(table, bytes_of_text(TABLE_BUCKET_COLUMN),
+                           (struct type){.kind = VALUE_INT}, err);
     return status;
 }
 

@@ -4,9 +4,6 @@
 
 #include "base/check.h"
 
-/* The column of partitions by hash, which goes into the names of directories. */
-#define BUCKET_COLUMN "entity_bucket"
-
 void table_init(struct table *table, struct arena *arena, size_t columns_max)
 {
     *table = (struct table){.arena = arena, .columns_max = columns_max};
@@ -55,8 +52,8 @@ static void append_partitions(const struct export_output *output, struct buffer 
         duck_append_name(sql, output->partition_by[i]);
     }
     if (output->hash_buckets > 0)
-        buffer_append_text(sql,
-                           output->partition_by_count > 0 ? ", " BUCKET_COLUMN : BUCKET_COLUMN);
+        buffer_append_text(sql, output->partition_by_count > 0 ? ", " TABLE_BUCKET_COLUMN
+                                                               : TABLE_BUCKET_COLUMN);
     buffer_append_text(sql, ")");
 }
 

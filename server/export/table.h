@@ -7,6 +7,9 @@
 
 #include "export/export_room.h"
 
+/* The column of partitions by hash, which goes into the names of directories. */
+#define TABLE_BUCKET_COLUMN "entity_bucket"
+
 enum { TABLE_COLUMNS_MAX = 8192 };
 
 struct table {

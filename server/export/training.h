@@ -26,6 +26,7 @@ struct training_spec {
     bool is_exclusive;
     bool has_full_names;
     bool has_statuses;
+    size_t memory_bytes; /* less than the server's; 0: as much */
     struct export_output output;
 };
 

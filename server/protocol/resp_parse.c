@@ -296,6 +296,8 @@ static enum resp_result parser_take_inline(struct resp_parser *parser, struct by
 static enum resp_result parser_take(struct resp_parser *parser, struct bytes input,
                                     struct resp_request *request)
 {
+    if (parser->expected == 0 && input.data[0] == '\0') /* so begins a light frame */
+        return parser_break(parser, "RPC has a port of its own");
     if (parser->expected == 0 && input.data[0] != '*') {
         enum resp_result result = parser_take_inline(parser, input);
         if (result == RESP_COMPLETE)

@@ -322,15 +322,20 @@ static struct run run_of(enum value_kind kind, const struct value *values, size_
     return run;
 }
 
+static char *put_double(char *at, const struct value *value)
+{
+    uint64_t bits = 0;
+    if (value_is_there(value))
+        memcpy(&bits, &value->real, sizeof(bits));
+    bits = htole64(bits);
+    memcpy(at, &bits, sizeof(bits));
+    return at + sizeof(bits);
+}
+
 static char *put_doubles(char *at, const struct run *run)
 {
-    for (size_t i = 0; i < run->count; i++) {
-        uint64_t bits = 0;
-        if (value_is_there(&run->values[i]))
-            memcpy(&bits, &run->values[i].real, sizeof(bits));
-        bits = htole64(bits);
-        at = mempcpy(at, &bits, sizeof(bits));
-    }
+    for (size_t i = 0; i < run->count; i++)
+        at = put_double(at, &run->values[i]);
     return at;
 }
 
@@ -419,6 +424,25 @@ static char *put_statuses(char *at, const struct column *column, size_t rows,
     return at;
 }
 
+/* Writes a column of one number, as most calls ask for one entity; the same as append_scalars. */
+static void append_number(const struct column *column, struct bytes head, bool is_without_statuses,
+                          struct buffer *out)
+{
+    const struct value *value = column->values;
+    bool is_double = column->type.kind == VALUE_DOUBLE;
+    bool is_present = column_is_present(column, 1, is_without_statuses);
+    size_t packed_size = is_double ? sizeof(double) : protobuf_varint_size(zigzag_of(value));
+    size_t size = head.size + (is_present ? 0 : field_size(1)) + field_size(packed_size);
+    char *begin = buffer_reserve(out, field_size(size));
+    char *at = put_bytes(put_head(begin, ANSWER_COLUMNS, size), head);
+    if (!is_present)
+        at = put_statuses(at, column, 1, is_without_statuses);
+    at = put_head(at, is_double ? COLUMN_DOUBLES : COLUMN_INTEGERS, packed_size);
+    at = is_double ? put_double(at, value) : put_varint(at, zigzag_of(value));
+    CHECK((size_t)(at - begin) == field_size(size));
+    buffer_added(out, field_size(size));
+}
+
 /* Writes a column that is no list behind a head. */
 static void append_scalars(const struct column *column, struct bytes head,
                            const struct columns *columns, struct buffer *out)
@@ -468,6 +492,8 @@ static void append_column(const struct column *column, const struct columns *col
     }
     if (column->type.is_list)
         append_lists(column, head, columns, out);
+    else if (columns->rows_count == 1 && column->type.kind != VALUE_STRING)
+        append_number(column, head, columns->is_without_statuses, out);
     else
         append_scalars(column, head, columns, out);
     if (made.memory != NULL)

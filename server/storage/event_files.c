@@ -9,8 +9,9 @@
 
 enum {
     FILE_SIZE_MAX = 128 * 1024 * 1024, /* about */
-    SCAN_ENTITIES_MAX = 1000, /* whose partials are looked for by one cursor, which is to be closed soon */
-    PATH_EXTRA = 32,          /* what a path has behind the prefix */
+    SCAN_ENTITIES_MAX =
+        1000,        /* whose partials are looked for by one cursor, which is to be closed soon */
+    PATH_EXTRA = 32, /* what a path has behind the prefix */
 };
 
 void event_files_init(struct event_files *files, struct storage *storage, uint32_t table_id,
@@ -83,8 +84,8 @@ static void set_partial_key(struct event_files *files, int64_t end_us)
     key_append_time(&files->key, end_us);
 }
 
-/* Deletes what may cover the newest event: chunks of larger levels end later, or at the same time, which is
- * the order of the keys. */
+/* Deletes what may cover the newest event: chunks of larger levels end later, or at the same time,
+ * which is the order of the keys. */
 static enum status delete_covering(struct event_files *files, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -98,8 +99,8 @@ static enum status delete_covering(struct event_files *files, struct error *err)
     return status;
 }
 
-/* Deletes the partials that end behind the oldest event and not behind the newest. *is_there: there are
- * some that end behind the oldest. */
+/* Deletes the partials that end behind the oldest event and not behind the newest. *is_there: there
+ * are some that end behind the oldest. */
 static enum status delete_between(struct event_files *files, bool *is_there, struct error *err)
 {
     struct range *range = &files->partials;

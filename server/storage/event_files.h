@@ -1,5 +1,5 @@
-/* Event files: sorted events of one table on their way into sorted files, of a bounded size each. Behind
- * the events of an entity the files delete its partials that cover them.
+/* Event files: sorted events of one table on their way into sorted files, of a bounded size each.
+ * Behind the events of an entity the files delete its partials that cover them.
  *
  * Private to storage/. Thread: one at a time; event_files_init, the writer's. */
 #ifndef ASOF_STORAGE_EVENT_FILES_H
@@ -21,13 +21,13 @@ struct event_files {
     uint32_t levels;          /* of partials that the table may have */
     struct bytes prefix;      /* borrowed: what the paths begin with */
     struct sorted_file *file; /* owned: the one at hand, or NULL */
-    char **paths;             /* owned, as each: paths_count of them, NULL where the file was moved */
+    char **paths; /* owned, as each: paths_count of them, NULL where the file was moved */
     size_t paths_count;
-    struct buffer entity;     /* owned: table and entity at hand; empty: none */
-    int64_t oldest_us;        /* its events so far */
+    struct buffer entity; /* owned: table and entity at hand; empty: none */
+    int64_t oldest_us;    /* its events so far */
     int64_t newest_us;
-    struct buffer key;        /* owned: scratch */
-    struct range partials;    /* of the table, while entities_left is not 0 */
+    struct buffer key;     /* owned: scratch */
+    struct range partials; /* of the table, while entities_left is not 0 */
     size_t entities_left;
 };
 

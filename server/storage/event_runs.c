@@ -23,7 +23,8 @@ struct record_header {
 static FILE *run_open(const struct event_runs *runs, size_t i, const char *mode)
 {
     char path[PATH_SIZE_MAX];
-    if (snprintf(path, sizeof(path), "%.*s-%zu.run", BYTES_ARGS(runs->prefix), i) >= PATH_SIZE_MAX) {
+    if (snprintf(path, sizeof(path), "%.*s-%zu.run", BYTES_ARGS(runs->prefix), i) >=
+        PATH_SIZE_MAX) {
         errno = ENAMETOOLONG;
         return NULL;
     }
@@ -42,9 +43,11 @@ enum status event_runs_begin(struct event_runs *runs, struct error *err)
 {
     CHECK(runs->file == NULL);
     if (runs->count == EVENT_SORT_RUNS_MAX)
-        return error_set(err, STATUS_LIMIT,
-                         "the events of one file pass %d times the memory for sorting them; split the "
-                         "file or give more memory (--export-memory)", EVENT_SORT_RUNS_MAX);
+        return error_set(
+            err, STATUS_LIMIT,
+            "the events of one file pass %d times the memory for sorting them; split the "
+            "file or give more memory (--export-memory)",
+            EVENT_SORT_RUNS_MAX);
     runs->file = run_open(runs, runs->count, "w");
     if (runs->file == NULL)
         return run_failed(err);
@@ -101,16 +104,19 @@ static enum status reader_next(struct reader *reader, struct error *err)
         return ferror(reader->file) ? run_failed(err) : STATUS_NOT_FOUND;
     if (header.key_size > RECORD_SIZE_MAX || header.row_size > RECORD_SIZE_MAX ||
         header.head_size > header.key_size)
-        return error_set(err, STATUS_CORRUPT, "sort events on the disk: what was written is not read");
+        return error_set(err, STATUS_CORRUPT,
+                         "sort events on the disk: what was written is not read");
     size_t size = (size_t)header.key_size + header.row_size;
     reader->memory.start = reader->memory.size = 0;
     char *bytes = buffer_reserve(&reader->memory, size);
     if (fread_unlocked(bytes, 1, size, reader->file) != size)
-        return error_set(err, STATUS_CORRUPT, "sort events on the disk: what was written is cut short");
+        return error_set(err, STATUS_CORRUPT,
+                         "sort events on the disk: what was written is cut short");
     buffer_added(&reader->memory, size);
-    reader->event = (struct sorted_event){.key = bytes_of(bytes, header.key_size),
-                                          .head_size = header.head_size,
-                                          .row = bytes_of(bytes + header.key_size, header.row_size)};
+    reader->event =
+        (struct sorted_event){.key = bytes_of(bytes, header.key_size),
+                              .head_size = header.head_size,
+                              .row = bytes_of(bytes + header.key_size, header.row_size)};
     return STATUS_OK;
 }
 

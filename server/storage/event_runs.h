@@ -1,7 +1,7 @@
 /* Event runs: sorted events on the disk for a while, each run ascending, and their merge.
  *
- *     run     of each event: size of the key's head u32, of the key u32, of the row u32, key, row; by the
- *             machine's order of bytes, as nobody else reads it
+ *     run     of each event: size of the key's head u32, of the key u32, of the row u32, key, row;
+ * by the machine's order of bytes, as nobody else reads it
  *
  * Private to storage/. Thread: one at a time. */
 #ifndef ASOF_STORAGE_EVENT_RUNS_H
@@ -22,8 +22,8 @@ MUST_USE enum status event_runs_put(struct event_runs *runs, const struct sorted
                                     struct error *err);
 MUST_USE enum status event_runs_end(struct event_runs *runs, struct error *err);
 
-/* Gives the events of all runs in the order of their keys to the files; of those with the same key the one
- * of the latest run. IO, CORRUPT, UNAVAILABLE: err. */
+/* Gives the events of all runs in the order of their keys to the files; of those with the same key
+ * the one of the latest run. IO, CORRUPT, UNAVAILABLE: err. */
 MUST_USE enum status event_runs_merge(struct event_runs *runs, struct event_files *files,
                                       struct error *err);
 

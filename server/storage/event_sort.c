@@ -1,5 +1,5 @@
-/* Events are collected by entity, and sorted within each: files of history are sorted by time, so that for
- * most entities there is nothing left to do, and entities are fewer than events. */
+/* Events are collected by entity, and sorted within each: files of history are sorted by time, so
+ * that for most entities there is nothing left to do, and entities are fewer than events. */
 #include "storage/event_sort.h"
 
 #include <stdio.h>
@@ -14,7 +14,8 @@ enum {
     INGEST_FILES_MAX = 4, /* of one call */
     NAMES_CHUNK_SIZE = 64 * 1024,
     EVENTS_CAPACITY_MIN = 1024,
-    ENTITY_COST = 128, /* bytes of memory about, beside its name */
+    ENTITY_COST = 128,   /* bytes of memory about, beside its name */
+    PREFETCH_EVENTS = 4, /* that lie anywhere in memory, ahead of the one that is written */
 };
 
 struct entity {
@@ -36,10 +37,10 @@ struct event_sort {
     struct storage *storage; /* borrowed */
     uint32_t table_id;
     size_t memory_bytes;
-    char *prefix;            /* owned: of paths */
+    char *prefix; /* owned: of paths */
     struct event_runs runs;
     struct event_files files;
-    size_t ingested_count;   /* of the files */
+    size_t ingested_count; /* of the files */
     bool is_finished;
     /* What was added and is in no run. */
     struct arena *names;      /* owned */
@@ -47,12 +48,12 @@ struct event_sort {
     struct entity **entities; /* owned, the structs in the arena */
     size_t entities_count;
     size_t entities_capacity;
-    struct event *events;     /* owned */
+    struct event *events; /* owned */
     size_t events_count;
     size_t events_capacity;
-    struct buffer bytes;      /* owned */
+    struct buffer bytes; /* owned */
     size_t names_size;
-    struct buffer key;        /* owned: scratch */
+    struct buffer key; /* owned: scratch */
 };
 
 struct event_sort *event_sort_create(struct storage *storage,
@@ -101,8 +102,8 @@ static uint32_t find_entity(struct event_sort *sort, struct bytes name)
         CHECK(map_put(sort->map, entity->name, entity));
         if (sort->entities_count == sort->entities_capacity) {
             sort->entities_capacity = 2 * sort->entities_capacity + EVENTS_CAPACITY_MIN;
-            sort->entities = reallocarray(sort->entities, sort->entities_capacity,
-                                          sizeof(*sort->entities));
+            sort->entities =
+                reallocarray(sort->entities, sort->entities_capacity, sizeof(*sort->entities));
             CHECK(sort->entities != NULL);
         }
         sort->entities[sort->entities_count++] = entity;
@@ -164,7 +165,8 @@ static int compare_entities(const void *left, const void *right)
     return bytes_compare((*a)->name, (*b)->name);
 }
 
-/* Puts the indexes of events in the order of entities, those of one in the order in which they came. */
+/* Puts the indexes of events in the order of entities, those of one in the order in which they
+ * came. */
 static uint32_t *order_by_entity(struct event_sort *sort, struct entity **by_name)
 {
     size_t start = 0;
@@ -201,17 +203,19 @@ static struct sorted_event sorted_event_of(struct event_sort *sort, const struct
     return (struct sorted_event){
         .key = buffer_bytes(&sort->key),
         .head_size = TABLE_SIZE + entity->name.size,
-        .row = bytes_of(sort->bytes.memory + event->offset + event->identity_size,
-                        event->row_size),
+        .row = bytes_of(sort->bytes.memory + event->offset + event->identity_size, event->row_size),
     };
 }
 
-static enum status put_entity(struct event_sort *sort, const struct entity *entity,
-                              uint32_t *order, bool is_run, struct error *err)
+static enum status put_entity(struct event_sort *sort, const struct entity *entity, uint32_t *order,
+                              bool is_run, struct error *err)
 {
     enum status status = STATUS_OK;
     order_by_time(sort, order, entity->count);
     for (size_t i = 0; i < entity->count && status == STATUS_OK; i++) {
+        if (i + PREFETCH_EVENTS < entity->count)
+            __builtin_prefetch(sort->bytes.memory +
+                               sort->events[order[i + PREFETCH_EVENTS]].offset);
         const struct event *event = &sort->events[order[i]];
         const struct event *before = i == 0 ? NULL : &sort->events[order[i - 1]];
         if (before != NULL && before->time_us == event->time_us &&
@@ -295,8 +299,8 @@ enum status event_sort_ingest(struct event_sort *sort, struct error *err)
     if (!storage_can_ingest(sort->storage))
         return STATUS_AGAIN;
     char **paths = files->paths + sort->ingested_count;
-    enum status status = storage_ingest(sort->storage, sort->table_id,
-                                        (const char *const *)paths, count, err);
+    enum status status =
+        storage_ingest(sort->storage, sort->table_id, (const char *const *)paths, count, err);
     if (status != STATUS_OK)
         return status;
     for (size_t i = 0; i < count; i++) {

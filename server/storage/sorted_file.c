@@ -7,7 +7,8 @@
 #include "storage/disk.h"
 
 enum {
-    LEVEL0_FILES_MAX = 8, /* of the events family: more make reads look into each; 20 slow down writes */
+    LEVEL0_FILES_MAX =
+        8, /* of the events family: more make reads look into each; 20 slow down writes */
     MEMTABLE_BYTES_MAX = 1024 * 1024, /* what may have to be flushed first, while writes wait */
     ROOM_BYTES = 64 * 1024 * 1024,    /* beside the file, for what the database itself writes */
 };
@@ -82,8 +83,8 @@ enum status sorted_file_finish(struct sorted_file *file, struct error *err)
 static uint64_t events_property(struct storage *storage, const char *name)
 {
     uint64_t number = 0;
-    char *text = rocksdb_property_value_cf(storage->database, storage->families[FAMILY_EVENTS],
-                                           name);
+    char *text =
+        rocksdb_property_value_cf(storage->database, storage->families[FAMILY_EVENTS], name);
     if (text != NULL)
         number = strtoull(text, NULL, 10);
     rocksdb_free(text);

@@ -41,20 +41,20 @@ struct file_backfill {
     bool has_until;
     int64_t until_us;
     int64_t horizon_us;
-    char *spool;                /* owned */
+    char *spool; /* owned */
     size_t memory_bytes;
     /* Of the thread that takes rows. */
     struct view_input input;
     struct input_scratch scratch;
-    bool *mismatched;           /* owned: none is */
-    struct decoder *decoder;    /* owned: of JSON; NULL before the first */
-    struct arena *arena;        /* owned: of the row at hand */
+    bool *mismatched;        /* owned: none is */
+    struct decoder *decoder; /* owned: of JSON; NULL before the first */
+    struct arena *arena;     /* owned: of the row at hand */
     /* The file at hand. */
     struct file_identity identity;
     struct record record;
-    struct event_sort *sort;    /* owned; NULL: no file is at hand */
-    int64_t newest_us;          /* of its rows and of the source before it */
-    int64_t wall_us;            /* when it was begun */
+    struct event_sort *sort; /* owned; NULL: no file is at hand */
+    int64_t newest_us;       /* of its rows and of the source before it */
+    int64_t wall_us;         /* when it was begun */
     struct file_backfill_counts counts;
 };
 
@@ -123,9 +123,9 @@ static enum status number_file(struct stream *stream, struct file_backfill *back
 {
     uint64_t next = 0;
     arena_reset(stream->event_arena);
-    enum status status = storage_scan_rows(
-        stream->storage, records_prefix(stream->event_arena, backfill->table_id), take_largest,
-        &next, err);
+    enum status status =
+        storage_scan_rows(stream->storage, records_prefix(stream->event_arena, backfill->table_id),
+                          take_largest, &next, err);
     if (status == STATUS_OK && next > UINT32_MAX)
         status = error_set(err, STATUS_LIMIT, "a view version takes at most 2^32 files");
     backfill->record = (struct record){.number = (uint32_t)next};
@@ -181,9 +181,8 @@ enum status file_backfill_forget(struct stream *stream, uint32_t table_id, struc
 {
     enum status status = STATUS_AGAIN;
     while (status == STATUS_AGAIN) {
-        struct forgetting forgetting = {.storage = stream->storage,
-                                        .deletes = stream->fill_batch,
-                                        .left = FORGOTTEN_FILES_MAX};
+        struct forgetting forgetting = {
+            .storage = stream->storage, .deletes = stream->fill_batch, .left = FORGOTTEN_FILES_MAX};
         arena_reset(stream->event_arena);
         batch_clear(stream->fill_batch);
         status = storage_scan_rows(stream->storage, records_prefix(stream->event_arena, table_id),
@@ -256,10 +255,12 @@ static enum status find_version(struct file_backfill *backfill,
         return refuse_kind(backfill->view, err);
     backfill->source = registry_find_source(backfill->registry, backfill->view->source)->definition;
     if (backfill->view->event_id_field < 0 && !options->has_until)
-        return error_set(err, STATUS_INVALID,
-                         "source '%.*s' has no event_id, so an event that is in the stream and in a "
-                         "file would count twice; say by --until from which moment on the stream "
-                         "has the events", BYTES_ARGS(backfill->view->source));
+        return error_set(
+            err, STATUS_INVALID,
+            "source '%.*s' has no event_id, so an event that is in the stream and in a "
+            "file would count twice; say by --until from which moment on the stream "
+            "has the events",
+            BYTES_ARGS(backfill->view->source));
     return STATUS_OK;
 }
 
@@ -399,9 +400,9 @@ enum status file_backfill_begin_file(struct stream *stream, struct file_backfill
     (void)snprintf(name, sizeof(name), "backfill-%u-%u", backfill->table_id, record->number);
     backfill->sort = event_sort_create(
         stream->storage, &(struct event_sort_options){.table_id = backfill->table_id,
-                                                     .directory = backfill->spool,
-                                                     .name = name,
-                                                     .memory_bytes = backfill->memory_bytes});
+                                                      .directory = backfill->spool,
+                                                      .name = name,
+                                                      .memory_bytes = backfill->memory_bytes});
     return STATUS_OK;
 }
 

@@ -51,6 +51,21 @@ static void parse_get(struct bytes message, struct arena *arena)
     }
 }
 
+/* With its own names known, a request is the same. */
+static void parse_get_again(struct bytes message, struct arena *arena)
+{
+    struct columns_question first;
+    struct columns_question again;
+    struct error err;
+    if (rpc_get_parse(message, COLUMNS_ROWS_MAX, arena, &first, &err) != STATUS_OK)
+        return;
+    const struct columns_names known = {first.names, first.features, first.features_count};
+    CHECK(rpc_get_parse_as(message, &known, COLUMNS_ROWS_MAX, arena, &again, &err) == STATUS_OK);
+    CHECK(again.features_count == first.features_count && again.rows_count == first.rows_count);
+    CHECK(again.keys_count == first.keys_count && again.at_count == first.at_count);
+    CHECK(again.is_exclusive == first.is_exclusive);
+}
+
 static void parse_others(struct bytes message, struct arena *arena)
 {
     enum { EVENTS_MAX = 10, FILES_MAX = 5 };
@@ -131,6 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes input = bytes_of(data, size);
     struct arena *arena = arena_create(4096);
     parse_get(input, arena);
+    parse_get_again(input, arena);
     parse_others(input, arena);
     parse_operations(input, arena);
     parse_frame(input);

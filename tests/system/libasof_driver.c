@@ -65,10 +65,14 @@ static void take_line(struct asof_request *request, char *words[], size_t count)
 {
     static struct asof_bytes strings[WORDS_MAX];
     static int64_t ints[WORDS_MAX];
+    static double doubles[WORDS_MAX];
+    static uint8_t nulls[WORDS_MAX];
     const char *name = count > 1 ? words[1] : "";
     size_t values = count > 2 ? count - 2 : 0;
     for (size_t i = 0; i < values; i++) {
         ints[i] = strtoll(words[2 + i], NULL, 10);
+        doubles[i] = strtod(words[2 + i], NULL);
+        nulls[i] = strcmp(words[2 + i], "null") == 0;
         if (strcmp(words[0], "strings") == 0)
             strings[i] = from_hex(words[2 + i] + 1);
     }
@@ -78,6 +82,10 @@ static void take_line(struct asof_request *request, char *words[], size_t count)
         asof_request_set_key_strings(request, name, strings, values);
     else if (strcmp(words[0], "ints") == 0)
         asof_request_set_key_ints(request, name, ints, values);
+    else if (strcmp(words[0], "value_ints") == 0)
+        asof_request_set_value_ints(request, name, ints, nulls, values);
+    else if (strcmp(words[0], "value_doubles") == 0)
+        asof_request_set_value_doubles(request, name, doubles, NULL, values);
     else if (strcmp(words[0], "at") == 0)
         asof_request_set_at(request, ints, values);
     else if (strcmp(words[0], "exclusive") == 0)
@@ -326,6 +334,21 @@ static void run_push(char **arguments)
     printf("pushed\n");
 }
 
+/* push_columns SOURCE: three events, of which one has no key. */
+static void run_push_columns(char **arguments)
+{
+    static const struct asof_bytes keys[] = {{"q", 1}, {"r", 1}, {"", 0}};
+    static const int64_t times[] = {1000, 1000, 1000};
+    static const uint8_t nulls[] = {0, 0, 1};
+    struct asof_push *push = asof_push_create(arguments[0]);
+    uint64_t events = 0;
+    asof_push_set_strings(push, "k", keys, nulls, 3);
+    asof_push_set_ints(push, "at", times, NULL, 3);
+    check(asof_push_send(client, push, NULL, &events, &error));
+    asof_push_destroy(&push);
+    printf("pushed %" PRIu64 "\n", events);
+}
+
 /* push_stream SOURCE COUNT: a stream of as many pushes of one event of the key "p". */
 static void run_push_stream(char **arguments)
 {
@@ -424,6 +447,8 @@ int main(int argc, char **argv)
         run_cancel(arguments);
     else if (strcmp(argv[2], "push") == 0 && argc == 6)
         run_push(arguments);
+    else if (strcmp(argv[2], "push_columns") == 0 && argc == 4)
+        run_push_columns(arguments);
     else if (strcmp(argv[2], "push_stream") == 0 && argc == 5)
         run_push_stream(arguments);
     else if (strcmp(argv[2], "stream") == 0 && argc == 5)

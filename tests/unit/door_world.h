@@ -47,12 +47,10 @@ static inline struct resp_door *door_world_new_door(struct door_world *world)
     });
 }
 
-static inline void door_world_open_with(struct door_world *world,
-                                        const struct storage_options *options)
+/* Opens what is in world->directory. */
+static inline void door_world_start(struct door_world *world, const struct storage_options *options)
 {
     struct error err;
-    *world = (struct door_world){.directory = "/tmp/asof-door-XXXXXX"};
-    CHECK(mkdtemp(world->directory) != NULL);
     world->epoch = epoch_create();
     world->board = catalog_board_create(world->epoch);
     CHECK(storage_open(world->directory, options, &world->storage, &err) == STATUS_OK);
@@ -65,6 +63,14 @@ static inline void door_world_open_with(struct door_world *world,
     world->door = door_world_new_door(world);
 }
 
+static inline void door_world_open_with(struct door_world *world,
+                                        const struct storage_options *options)
+{
+    *world = (struct door_world){.directory = "/tmp/asof-door-XXXXXX"};
+    CHECK(mkdtemp(world->directory) != NULL);
+    door_world_start(world, options);
+}
+
 static inline void door_world_open(struct door_world *world)
 {
     static const struct storage_options options = {
@@ -72,9 +78,9 @@ static inline void door_world_open(struct door_world *world)
     door_world_open_with(world, &options);
 }
 
-static inline void door_world_close(struct door_world *world)
+/* Closes all; the directory stays. */
+static inline void door_world_stop(struct door_world *world)
 {
-    char command[128];
     resp_door_destroy(&world->door);
     resp_cursors_destroy(&world->cursors);
     query_destroy(&world->query);
@@ -83,6 +89,12 @@ static inline void door_world_close(struct door_world *world)
     storage_close(&world->storage);
     catalog_board_destroy(&world->board);
     epoch_destroy(&world->epoch);
+}
+
+static inline void door_world_close(struct door_world *world)
+{
+    char command[128];
+    door_world_stop(world);
     snprintf(command, sizeof(command), "rm -rf %s", world->directory);
     CHECK(system(command) == 0);
 }

@@ -57,9 +57,9 @@ static void world_end(struct world *world)
 static struct event_sort *sort_create(size_t memory_bytes)
 {
     return event_sort_create(storage, &(struct event_sort_options){.table_id = TABLE,
-                                                                  .directory = directory,
-                                                                  .name = "sort",
-                                                                  .memory_bytes = memory_bytes});
+                                                                   .directory = directory,
+                                                                   .name = "sort",
+                                                                   .memory_bytes = memory_bytes});
 }
 
 static void sort_finish(struct event_sort *sort)
@@ -160,12 +160,14 @@ static uint64_t compare_at(const struct world *world, size_t entity, int64_t t_u
     struct answer fast;
     struct walk_report report;
     struct error err;
-    assert_int_equal(features_walk(world->fixture.plan, &question, &reader, arena, &fast, &report,
-                                   &err), STATUS_OK);
+    assert_int_equal(
+        features_walk(world->fixture.plan, &question, &reader, arena, &fast, &report, &err),
+        STATUS_OK);
     timeline_close(&timeline);
     timeline = timeline_open(storage, &reading, TWIN, name, t_us);
     assert_int_equal(features_evaluate(world->fixture.plan, &question, timeline_back, timeline,
-                                       arena, &plain, &err), STATUS_OK);
+                                       arena, &plain, &err),
+                     STATUS_OK);
     timeline_close(&timeline);
     assert_same_answer(&plain, &fast);
     arena_destroy(&arena);
@@ -343,11 +345,11 @@ static void a_directory_that_is_gone_is_an_error(void **state)
     struct error err = {0};
     enum status status = STATUS_OK;
     world_begin(&world);
-    world.sort = event_sort_create(
-        storage, &(struct event_sort_options){.table_id = TABLE,
-                                             .directory = "/nowhere/at/all",
-                                             .name = "sort",
-                                             .memory_bytes = LARGE_MEMORY});
+    world.sort =
+        event_sort_create(storage, &(struct event_sort_options){.table_id = TABLE,
+                                                                .directory = "/nowhere/at/all",
+                                                                .name = "sort",
+                                                                .memory_bytes = LARGE_MEMORY});
     const struct timeline_event *event = make_event(&world, 1, "1", 1);
 
     status = event_sort_add(world.sort, world.entities[0], event->time_us, event->identity,

@@ -3,12 +3,15 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -636,6 +639,127 @@ static void a_directory_of_partitions_appears_whole(void **state)
     close_world(&world);
 }
 
+/* ---- faults ---- */
+
+static void limit_files(rlim_t bytes)
+{
+    const struct rlimit limit = {.rlim_cur = bytes, .rlim_max = RLIM_INFINITY};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void a_full_disk_ends_an_export_and_leaves_nothing(void **state)
+{
+    struct world world;
+    struct export_job *job;
+    char path[256];
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    open_world(&world, __func__, "");
+    for (size_t i = 0; i < 20; i++)
+        push_some(&world);
+    snprintf(path, sizeof(path), "%s/x.parquet", world.dirs);
+    for (int is_named = 0; is_named < 2; is_named++) {
+        limit_files(512);
+        const struct export_result *result = export_to(&world, is_named ? path : "", &job);
+        limit_files(RLIM_INFINITY);
+        assert_int_equal(result->status, STATUS_IO);
+        assert_true(strlen(result->err.text) > 10);
+        assert_int_equal(result->descriptor, -1);
+        export_job_release(&job);
+    }
+    expect_no_leftovers(world.dirs, 0);
+    assert_int_equal(export_to(&world, path, &job)->status, STATUS_OK);
+    export_job_release(&job);
+    close_world(&world);
+}
+
+static void an_export_gives_way_to_a_database_that_must_be_opened_again(void **state)
+{
+    struct world world;
+    struct export_job *job;
+    struct error err;
+    struct batch *batch = batch_create();
+    static char large[1 << 16];
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    open_world(&world, __func__, "");
+    push_some(&world);
+    limit_files(1024);
+    batch_put_row(batch, world.server.storage, bytes_of_text("test/large"),
+                  bytes_of(large, sizeof(large)));
+    assert_int_not_equal(storage_write(world.server.storage, batch, false, &err), STATUS_OK);
+    limit_files(RLIM_INFINITY);
+    assert_true(storage_is_failed(world.server.storage));
+
+    assert_int_equal(export_to(&world, "", &job)->status, STATUS_UNAVAILABLE);
+
+    export_job_release(&job);
+    batch_destroy(&batch);
+    while (storage_is_failed(world.server.storage)) { /* it tries once a second */
+        storage_heal(world.server.storage);
+        usleep(10 * 1000);
+    }
+    assert_int_equal(export_to(&world, "", &job)->status, STATUS_OK);
+    export_job_release(&job);
+    close_world(&world);
+}
+
+enum { KILLS = 20, PIECES = 64, PIECE_SIZE = 64 * 1024 };
+
+/* Writes results of PIECES pieces, each of one letter, until it is killed. */
+static void write_results(const char *directory)
+{
+    static char piece[PIECE_SIZE];
+    struct place_dirs *dirs;
+    struct error err;
+    char path[256];
+    uint64_t bytes;
+    snprintf(path, sizeof(path), "%s/result", directory);
+    CHECK(place_dirs_open(directory, &dirs, &err) == STATUS_OK);
+    for (char letter = 'a';; letter = letter == 'z' ? 'a' : (char)(letter + 1)) {
+        struct place *place;
+        memset(piece, letter, sizeof(piece));
+        CHECK(place_begin(dirs, bytes_of_text(path), false, &place, &err) == STATUS_OK);
+        for (int i = 0; i < PIECES; i++)
+            CHECK(write(place_descriptor(place), piece, PIECE_SIZE) == PIECE_SIZE);
+        CHECK(place_commit(place, &bytes, &err) == STATUS_OK);
+        place_end(&place);
+    }
+}
+
+static void a_kill_on_the_way_leaves_a_whole_result_or_none(void **state)
+{
+    static char read_back[PIECES * PIECE_SIZE];
+    char directory[] = "/tmp/asof-kill-XXXXXX";
+    char path[256];
+    char command[300];
+    struct random random = random_begin(__func__);
+    size_t found = 0;
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/result", directory);
+    for (int i = 0; i < KILLS; i++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0)
+            write_results(directory);
+        usleep((useconds_t)random_below(&random, 30000));
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        int file = open(path, O_RDONLY);
+        if (file < 0)
+            continue;
+        found++;
+        assert_int_equal(read(file, read_back, sizeof(read_back)), sizeof(read_back));
+        assert_int_equal(read(file, command, 1), 0);
+        assert_int_equal(memcmp(read_back, read_back + 1, sizeof(read_back) - 1), 0);
+        close(file);
+    }
+    assert_true(found > 0);
+    snprintf(command, sizeof(command), "rm -r %s", directory);
+    assert_int_equal(system(command), 0);
+}
+
 static void the_spool_is_empty_after_jobs_and_at_the_start(void **state)
 {
     struct world world;
@@ -677,6 +801,9 @@ int main(void)
         cmocka_unit_test(results_are_written_below_the_directories_only),
         cmocka_unit_test(a_result_takes_the_place_of_an_older_one),
         cmocka_unit_test(a_directory_of_partitions_appears_whole),
+        cmocka_unit_test(a_full_disk_ends_an_export_and_leaves_nothing),
+        cmocka_unit_test(an_export_gives_way_to_a_database_that_must_be_opened_again),
+        cmocka_unit_test(a_kill_on_the_way_leaves_a_whole_result_or_none),
         cmocka_unit_test(the_spool_is_empty_after_jobs_and_at_the_start),
     };
     return cmocka_run_group_tests_name("export", tests, NULL, NULL);

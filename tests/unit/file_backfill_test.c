@@ -6,7 +6,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -29,12 +31,17 @@ enum {
 static const char definitions[] =
     "sources: {s: &s {fields: {id: string, ts: timestamp_us, k: string, n: int, d: decimal(2), "
     "x: double, b: bool, text: string}, event_time: ts, clock: event, durability: os%s}, "
-    "h: {fields: {id: string, ts: timestamp_us, k: string, n: int, d: decimal(2), x: double, b: bool, "
+    "h: {fields: {id: string, ts: timestamp_us, k: string, n: int, d: decimal(2), x: double, b: "
+    "bool, "
     "text: string}, event_time: ts, clock: event, durability: os%s}}\n"
     "entities: {k: {keys: [k]}}\n"
     "views:\n"
-    "  v: {source: s, entity: k, where: 'n > -3 or n is null'%s, features: " "%s" "}\n"
-    "  w: {source: h, entity: k, where: 'n > -3 or n is null'%s, features: " "%s" "}\n"
+    "  v: {source: s, entity: k, where: 'n > -3 or n is null'%s, features: "
+    "%s"
+    "}\n"
+    "  w: {source: h, entity: k, where: 'n > -3 or n is null'%s, features: "
+    "%s"
+    "}\n"
     "  rows: {kind: batch, entity: k, features: {n: int}}\n";
 
 #define FEATURES                                                                                   \
@@ -55,7 +62,7 @@ struct world {
     struct door_world server;
     struct random random;
     struct arena *arena;
-    struct event *events; /* EVENTS of them */
+    struct event *events;               /* EVENTS of them */
     struct file_backfill_counts counts; /* of the last file */
     struct file_backfill *backfill;
 };
@@ -66,8 +73,8 @@ static void apply(struct world *world, bool has_id, const char *history)
     struct error err;
     struct registry_plan plan;
     const char *id = has_id ? ", event_id: id" : "";
-    int size = snprintf(text, sizeof(text), definitions, id, id, history, FEATURES, history,
-                        FEATURES);
+    int size =
+        snprintf(text, sizeof(text), definitions, id, id, history, FEATURES, history, FEATURES);
     assert_in_range(size, 1, sizeof(text) - 1);
     const struct definition_file file = {.name = bytes_of_text("v.yaml"),
                                          .text = bytes_of(text, (size_t)size)};
@@ -219,8 +226,7 @@ static enum status check(void *context, uint64_t rows_done, uint64_t rows_total,
 static enum status begin_file(struct world *world, int file, bool *is_known, struct error *err)
 {
     struct file_identity identity;
-    assert_int_equal(backfill_file_hash(file, identity.hash, &identity.size_bytes, err),
-                     STATUS_OK);
+    assert_int_equal(backfill_file_hash(file, identity.hash, &identity.size_bytes, err), STATUS_OK);
     return file_backfill_begin_file(world->server.stream, world->backfill, &identity, is_known,
                                     err);
 }
@@ -231,8 +237,8 @@ static enum status read_file(struct world *world, int file, enum backfill_format
     const struct backfill_rows rows = {
         .context = world, .take = take, .take_json = take_json, .check = check};
     struct duck *duck = open_duck(world, &file, 1);
-    enum status status = backfill_file_read(duck, file, format,
-                                            file_backfill_view(world->backfill), &rows, err);
+    enum status status =
+        backfill_file_read(duck, file, format, file_backfill_view(world->backfill), &rows, err);
     duck_close(&duck);
     return status;
 }
@@ -327,7 +333,8 @@ static void check_formats(const char *test, bool has_id)
 
         assert_int_equal(world.counts.rows, EVENTS);
         assert_int_equal(world.counts.taken + world.counts.filtered + world.counts.null_keys +
-                             world.counts.behind_until, EVENTS);
+                             world.counts.behind_until,
+                         EVENTS);
         assert_true(world.counts.null_keys > 0 && world.counts.filtered > 0);
         assert_int_equal(world.counts.behind_until > 0, !has_id);
         assert_same_views(&world);
@@ -353,7 +360,8 @@ static void files_without_ids_equal_pushes(void **state)
     check_formats(__func__, false);
 }
 
-/* What was begun and not ended is begun anew, wherever it was left; rows that are there already stay one. */
+/* What was begun and not ended is begun anew, wherever it was left; rows that are there already
+ * stay one. */
 static void what_was_cut_short_is_taken_once(void **state)
 {
     (void)state;
@@ -378,15 +386,17 @@ static void what_was_cut_short_is_taken_once(void **state)
         start(&world, !has_id);
         assert_false(take_file(&world, first, BACKFILL_NDJSON));
         file_backfill_end(world.server.stream, &world.backfill);
-        if (!has_id) { /* the same rows once more, as of another `until`, which says nothing else of them */
+        if (!has_id) { /* the same rows once more, as of another `until`, which says nothing else of
+                          them */
             const struct file_backfill_options options = {.view = bytes_of_text("w"),
                                                           .version = 1,
                                                           .has_until = true,
                                                           .until_us = UNTIL_US - 1,
                                                           .spool = world.server.directory,
                                                           .memory_bytes = MEMORY};
-            assert_int_equal(file_backfill_begin(world.server.stream, &options, &world.backfill,
-                                                 &err), STATUS_OK);
+            assert_int_equal(
+                file_backfill_begin(world.server.stream, &options, &world.backfill, &err),
+                STATUS_OK);
             assert_false(take_file(&world, first, BACKFILL_NDJSON));
             file_backfill_end(world.server.stream, &world.backfill);
         }
@@ -395,6 +405,79 @@ static void what_was_cut_short_is_taken_once(void **state)
         assert_same_views(&world);
         close(first);
         close(second);
+        world_end(&world);
+    }
+}
+
+static const struct storage_options server_options = {
+    .block_cache_bytes = 1 << 20, .write_buffer_bytes = 1 << 20, .hot_bytes = 1 << 20};
+
+/* What that process does: a new one, as RocksDB's threads do not outlive a fork. */
+static _Noreturn void be_backfill(char *const *arguments)
+{
+    struct world world = {.arena = arena_create(64 * 1024)};
+    snprintf(world.server.directory, sizeof(world.server.directory), "%s", arguments[1]);
+    door_world_start(&world.server, &server_options);
+    start(&world, arguments[2][0] == '\0');
+    for (size_t i = 3; i <= 4; i++)
+        take_file(&world, (int)strtol(arguments[i], NULL, 10), BACKFILL_NDJSON);
+    for (;;)
+        pause();
+}
+
+/* A process that takes the files and dies at that point, or is killed after so long. */
+static void die_in_backfill(struct world *world, const int files[2], bool has_id, const char *point,
+                            unsigned after_us)
+{
+    door_world_stop(&world->server);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        char numbers[2][16];
+        snprintf(numbers[0], sizeof(numbers[0]), "%d", files[0]);
+        snprintf(numbers[1], sizeof(numbers[1]), "%d", files[1]);
+        if (point != NULL)
+            setenv("ASOF_FAULT", point, 1);
+        execl("/proc/self/exe", "file_backfill_test", world->server.directory, has_id ? "id" : "",
+              numbers[0], numbers[1], (char *)NULL);
+        _exit(1);
+    }
+    if (point == NULL) {
+        usleep(after_us);
+        assert_int_equal(kill(child, SIGKILL), 0);
+    }
+    int how;
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_true(WIFSIGNALED(how));
+    door_world_start(&world->server, &server_options);
+}
+
+/* Wherever a server was killed, who runs the backfill again has each row once. */
+static void a_killed_backfill_goes_on(void **state)
+{
+    (void)state;
+    static const char *const points[] = {"backfill.begun", "backfill.ingested",
+                                         "backfill.ingested:2", "backfill.done"};
+    enum { POINTS = sizeof(points) / sizeof(points[0]), KILLS = 3, KILLS_LONG = 20 };
+    size_t kills = getenv("ASOF_LONG") != NULL ? KILLS_LONG : KILLS;
+    for (int has_id = 0; has_id <= 1; has_id++) {
+        struct world world;
+        world_begin(&world, __func__, has_id, "");
+        const int files[] = {write_json(&world, 0, UNTIL_US / 2),
+                             write_json(&world, UNTIL_US / 2, UNTIL_US)};
+        push_all(&world, "s", 0, INT64_MAX);
+        push_all(&world, "h", UNTIL_US, INT64_MAX);
+        for (size_t i = 0; i < POINTS; i++)
+            die_in_backfill(&world, files, has_id, points[i], 0);
+        for (size_t i = 0; i < kills; i++)
+            die_in_backfill(&world, files, has_id, NULL,
+                            (unsigned)random_below(&world.random, 60000));
+        start(&world, !has_id);
+        take_file(&world, files[0], BACKFILL_NDJSON);
+        take_file(&world, files[1], BACKFILL_NDJSON);
+        assert_same_views(&world);
+        close(files[0]);
+        close(files[1]);
         world_end(&world);
     }
 }
@@ -429,8 +512,8 @@ static void a_wrong_row_is_named(void **state)
                    "row 1: column 'id', the event id, is NULL");
     assert_refused(&world, "id,time,k,n\n1,1,a,1\n", BACKFILL_CSV,
                    "there is no column 'ts', which view 'w' needs; the file has id, time, k, n");
-    assert_refused(&world, "{\"id\":\"1\",\"ts\":1}\n\n{\"id\":\"2\",\"ts\":\"x\"}\n", BACKFILL_NDJSON,
-                   "row 2: field 'ts': expected timestamp_us");
+    assert_refused(&world, "{\"id\":\"1\",\"ts\":1}\n\n{\"id\":\"2\",\"ts\":\"x\"}\n",
+                   BACKFILL_NDJSON, "row 2: field 'ts': expected timestamp_us");
     assert_refused(&world, "{\"id\":\"1\",\"ts\":1", BACKFILL_NDJSON, "row 1: not valid JSON");
     assert_refused(&world, "no parquet", BACKFILL_PARQUET, "arquet");
     world_end(&world);
@@ -457,15 +540,16 @@ static void a_backfill_that_makes_no_sense_says_so(void **state)
                                                       .version = cases[i].version,
                                                       .spool = world.server.directory,
                                                       .memory_bytes = MEMORY};
-        assert_int_not_equal(file_backfill_begin(world.server.stream, &options, &world.backfill,
-                                                 &err), STATUS_OK);
+        assert_int_not_equal(
+            file_backfill_begin(world.server.stream, &options, &world.backfill, &err), STATUS_OK);
         if (strstr(err.text, cases[i].expected) == NULL)
             fail_msg("'%s' is not in '%s'", cases[i].expected, err.text);
     }
     world_end(&world);
 }
 
-/* Where a history has an end, rows beyond it are late; those inside count, and the horizon waits for them. */
+/* Where a history has an end, rows beyond it are late; those inside count, and the horizon waits
+ * for them. */
 static void late_rows_are_skipped_and_counted(void **state)
 {
     (void)state;
@@ -477,7 +561,8 @@ static void late_rows_are_skipped_and_counted(void **state)
     struct event newest = world.events[0];
     newest.time_us = 900000;
     snprintf(newest.json, TEXT_SIZE,
-             "{\"id\":\"x\",\"ts\":900000,\"k\":\"k1\",\"n\":1,\"d\":1,\"x\":1,\"b\":true,\"text\":\"1\"}");
+             "{\"id\":\"x\",\"ts\":900000,\"k\":\"k1\",\"n\":1,\"d\":1,\"x\":1,\"b\":true,\"text\":"
+             "\"1\"}");
     push(&world, "h", &newest); /* the next push moves the horizon to 900 ms - 300 ms - 200 ms */
     push(&world, "h", &newest);
     start(&world, false);
@@ -489,7 +574,8 @@ static void late_rows_are_skipped_and_counted(void **state)
     assert_int_equal(file_backfill_counts(world.backfill)->late, late);
     newest.time_us = 1800000;
     snprintf(newest.json, TEXT_SIZE,
-             "{\"id\":\"y\",\"ts\":1800000,\"k\":\"other\",\"n\":1,\"d\":1,\"x\":1,\"b\":true,\"text\":\"1\"}");
+             "{\"id\":\"y\",\"ts\":1800000,\"k\":\"other\",\"n\":1,\"d\":1,\"x\":1,\"b\":true,"
+             "\"text\":\"1\"}");
     push(&world, "h", &newest);
     push(&world, "h", &newest);
     while (stream_step(world.server.stream)) /* folds what the horizon lets go: nothing moved it */
@@ -553,16 +639,25 @@ static void values_become_those_of_their_field(void **state)
         {{.kind = VALUE_DECIMAL, .digits = 2}, 0, {.kind = VALUE_DOUBLE, .real = 12.34}, 1234},
         {{.kind = VALUE_DECIMAL, .digits = 2}, 0, {.kind = VALUE_DOUBLE, .real = 12.345}, -1},
         {{.kind = VALUE_DECIMAL, .digits = 2}, 0, {.kind = VALUE_INT, .integer = 7}, 700},
-        {{.kind = VALUE_DECIMAL, .digits = 2}, 0,
-         {.kind = VALUE_DECIMAL, .integer = 12340, .digits = 3}, 1234},
-        {{.kind = VALUE_DECIMAL, .digits = 2}, 0,
-         {.kind = VALUE_DECIMAL, .integer = 12345, .digits = 3}, -1},
+        {{.kind = VALUE_DECIMAL, .digits = 2},
+         0,
+         {.kind = VALUE_DECIMAL, .integer = 12340, .digits = 3},
+         1234},
+        {{.kind = VALUE_DECIMAL, .digits = 2},
+         0,
+         {.kind = VALUE_DECIMAL, .integer = 12345, .digits = 3},
+         -1},
         {{.kind = VALUE_TIMESTAMP}, TIME_MILLISECONDS, {.kind = VALUE_INT, .integer = 7}, 7000},
         {{.kind = VALUE_TIMESTAMP}, TIME_RFC3339, {.kind = VALUE_INT, .integer = 7}, -1},
         {{.kind = VALUE_TIMESTAMP}, TIME_RFC3339, {.kind = VALUE_TIMESTAMP, .integer = 7}, 7},
-        {{.kind = VALUE_TIMESTAMP}, TIME_RFC3339,
-         {.kind = VALUE_TIMESTAMP, .integer = INT64_MAX}, -1},
-        {{.kind = VALUE_TIMESTAMP}, TIME_SECONDS, {.kind = VALUE_STRING, .text = {"8", 1}}, 8000000},
+        {{.kind = VALUE_TIMESTAMP},
+         TIME_RFC3339,
+         {.kind = VALUE_TIMESTAMP, .integer = INT64_MAX},
+         -1},
+        {{.kind = VALUE_TIMESTAMP},
+         TIME_SECONDS,
+         {.kind = VALUE_STRING, .text = {"8", 1}},
+         8000000},
         {{.kind = VALUE_STRING}, 0, {.kind = VALUE_INT, .integer = 7}, -1},
         {{.kind = VALUE_INT}, 0, {.kind = VALUE_LIST}, -1},
     };
@@ -580,12 +675,15 @@ static void values_become_those_of_their_field(void **state)
     arena_destroy(&arena);
 }
 
-int main(void)
+int main(int count, char **arguments)
 {
+    if (count == 5)
+        be_backfill(arguments);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_each_format_equal_pushes),
         cmocka_unit_test(files_without_ids_equal_pushes),
         cmocka_unit_test(what_was_cut_short_is_taken_once),
+        cmocka_unit_test(a_killed_backfill_goes_on),
         cmocka_unit_test(a_wrong_row_is_named),
         cmocka_unit_test(a_backfill_that_makes_no_sense_says_so),
         cmocka_unit_test(late_rows_are_skipped_and_counted),

@@ -140,6 +140,19 @@ static void a_nul_makes_an_inline_request_wait(void **state)
     door_world_close(&world);
 }
 
+static void a_light_frame_is_told_of_its_port(void **state)
+{
+    (void)state;
+    struct door_world world;
+    door_world_open(&world);
+    static const char frame[] = "\0\0\0\x0a\0\0\0\x07\x01\x07\0\0\0\0";
+
+    assert_answer(&world, bytes_of(frame, sizeof(frame) - 1),
+                  "-ERR Protocol error: RPC has a port of its own\r\n", true);
+
+    door_world_close(&world);
+}
+
 /* Sends pieces of 1 KiB of filler behind the start until the session closes. */
 static void assert_flood(const char *start, size_t start_size, char filler, const char *expected)
 {
@@ -171,7 +184,7 @@ static void a_line_without_end_is_refused(void **state)
     assert_flood("x", 1, 'x', "-ERR Protocol error: too big inline request\r\n");
     assert_flood("*", 1, '1', "-ERR Protocol error: too big mbulk count string\r\n");
     assert_flood("*1\r\n$", 5, '1', "-ERR Protocol error: too big bulk count string\r\n");
-    assert_flood("\0", 1, 'x', "-ERR Protocol error: too big inline request\r\n");
+    assert_flood("x\0", 2, 'x', "-ERR Protocol error: too big inline request\r\n");
     assert_flood("*\0", 2, 'x', "-ERR Protocol error: too big mbulk count string\r\n");
     assert_flood("*1\r\n$\0", 6, 'x', "-ERR Protocol error: too big bulk count string\r\n");
 }
@@ -477,6 +490,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_that_are_no_request_are_answered_as_by_redis),
         cmocka_unit_test(a_nul_makes_an_inline_request_wait),
+        cmocka_unit_test(a_light_frame_is_told_of_its_port),
         cmocka_unit_test(a_line_without_end_is_refused),
         cmocka_unit_test(a_long_line_that_ends_is_taken),
         cmocka_unit_test(a_request_above_the_size_limit_is_refused),

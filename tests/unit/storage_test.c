@@ -116,7 +116,7 @@ static void a_scan_gives_each_entity_once(void **state)
 static void scan_events(struct buffer *position, size_t count, struct buffer *found)
 {
     struct scanned_event event;
-    struct event_scan *scan = event_scan_open(storage, 7, buffer_bytes(position),
+    struct event_scan *scan = event_scan_open(storage, &reading, 7, buffer_bytes(position),
                                               string_size, &view);
     while (count-- > 0 && event_scan_next(scan, &event, NULL) == STATUS_OK) {
         buffer_append(found, event.row);
