@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "protocol/light.h"
 #include "protocol/rpc_message.h"
+#include "protocol/rpc_offline_message.h"
 #include "protocol/rpc_operation_message.h"
 #include "protocol/rpc_reflection.h"
 
@@ -119,6 +120,36 @@ static void parse_operations(struct bytes message, struct arena *arena)
         check_within(diff->entities[i], message);
 }
 
+static void parse_offline(struct bytes message, struct arena *arena)
+{
+    struct rpc_training_spec training;
+    struct rpc_snapshot_request snapshot;
+    struct rpc_events_request events;
+    struct rpc_backfill_spec backfill;
+    struct rpc_backfill_file file;
+    struct bytes part;
+    uint32_t number;
+    struct error err;
+    if (rpc_part_parse(message, &number, &part, &err) == STATUS_OK)
+        check_within(part, message);
+    if (rpc_training_parse(message, arena, &training, &err) == STATUS_OK) {
+        CHECK(training.features_count <= RPC_EXPORT_FEATURES_MAX);
+        for (size_t i = 0; i < training.features_count; i++)
+            check_within(training.features[i], message);
+        check_within(training.labels_path, message);
+    }
+    if (rpc_snapshot_parse(message, arena, &snapshot, &err) == STATUS_OK) {
+        CHECK(snapshot.output.partition_by_count <= RPC_PARTITION_KEYS_MAX);
+        check_within(snapshot.output.server_path, message);
+    }
+    if (rpc_events_parse(message, arena, &events, &err) == STATUS_OK)
+        check_within(events.source, message);
+    if (rpc_backfill_parse(message, &backfill, &err) == STATUS_OK)
+        check_within(backfill.view, message);
+    if (rpc_backfill_file_parse(message, &file, &err) == STATUS_OK)
+        check_within(file.server_path, message);
+}
+
 /* Of a prefix it says PARTIAL, or at once what it says of the whole. */
 static void parse_frame(struct bytes input)
 {
@@ -149,6 +180,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     parse_get_again(input, arena);
     parse_others(input, arena);
     parse_operations(input, arena);
+    parse_offline(input, arena);
     parse_frame(input);
     arena_destroy(&arena);
     return 0;

@@ -85,12 +85,11 @@ static void read_row(size_t row, struct buffer *json, struct buffer *texts)
                                    .columns_count = sizeof(columns) / sizeof(columns[0]),
                                    .views = &view,
                                    .views_count = 1};
-    struct buffer scratch = {0};
     struct buffer message = {0};
     struct arena *arena = arena_create(1024);
     struct lookup lookup;
     struct error err = {{0}};
-    rpc_get_append(&answer, &scratch, &message);
+    rpc_get_append(&answer, &message);
     struct asof_result *result = result_of(buffer_bytes(&message));
 
     assert_int_equal(lookup_read(result, row, arena, &lookup, &err), STATUS_OK);
@@ -104,7 +103,6 @@ static void read_row(size_t row, struct buffer *json, struct buffer *texts)
     asof_result_destroy(&result);
     arena_destroy(&arena);
     buffer_fini(&message);
-    buffer_fini(&scratch);
 }
 
 static void values_are_typed_in_json_and_digits_stay(void **state)
@@ -156,14 +154,13 @@ static void an_answer_of_no_view_or_another_row_is_not_understood(void **state)
                                    .views = &view,
                                    .views_count = 1};
     struct arena *arena = arena_create(1024);
-    struct buffer scratch = {0};
     struct buffer message = {0};
     struct lookup lookup;
     struct error err = {{0}};
 
     struct asof_result *empty = result_of(bytes_of(NULL, 0));
     assert_int_equal(lookup_read(empty, 0, arena, &lookup, &err), STATUS_CORRUPT);
-    rpc_get_append(&answer, &scratch, &message);
+    rpc_get_append(&answer, &message);
     struct asof_result *result = result_of(buffer_bytes(&message));
     assert_int_equal(lookup_read(result, 1, arena, &lookup, &err), STATUS_OK);
     assert_int_equal(lookup_read(result, ROWS, arena, &lookup, &err), STATUS_CORRUPT);
@@ -171,7 +168,6 @@ static void an_answer_of_no_view_or_another_row_is_not_understood(void **state)
     asof_result_destroy(&empty);
     asof_result_destroy(&result);
     buffer_fini(&message);
-    buffer_fini(&scratch);
     arena_destroy(&arena);
 }
 

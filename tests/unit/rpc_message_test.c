@@ -247,8 +247,7 @@ static void requests_written_by_protobuf_c_are_read(void **state)
     struct columns_question question;
     struct error err;
 
-    assert_int_equal(
-        rpc_get_parse(bytes_of(packed, size), COLUMNS_ROWS_MAX, arena, &question, &err), STATUS_OK);
+    assert_int_equal(rpc_get_parse(bytes_of(packed, size), COLUMNS_ROWS_MAX, arena, &question, &err), STATUS_OK);
 
     assert_int_equal(question.features_count, 2);
     assert_true(bytes_equal_text(question.features[1], "a@2.*"));
@@ -262,6 +261,47 @@ static void requests_written_by_protobuf_c_are_read(void **state)
     assert_int_equal(question.at_count, 2);
     assert_true(question.at_us[0] == -1 && question.at_us[1] == 7);
     assert_true(question.is_exclusive && question.has_event_times);
+    arena_destroy(&arena);
+}
+
+/* Names "a.b" and "c.d", as they stand in a request, and a key column behind them. */
+#define NAMES   "\x0a\x03"                                                                         \
+                "a.b\x0a\x03"                                                                      \
+                "c.d"
+#define THE_KEY "\x12\x06\x0a\x01k\x12\x01x"
+
+static void names_that_are_known_are_taken_as_they_are(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        size_t features;
+        bool is_known;
+    } cases[] = {
+        {NAMES THE_KEY, 2, true},
+        {NAMES THE_KEY "\x20\x01", 2, true},
+        {NAMES "\x0a\x03" "e.f" THE_KEY, 3, false},
+        {NAMES THE_KEY "\x0a\x03" "e.f", 3, false},
+        {"\x0a\x03" "a.b" THE_KEY, 1, false},
+        {"\x0a\x03" "a.c\x0a\x03" "c.d" THE_KEY, 2, false},
+    };
+    struct bytes features[] = {bytes_of_text("a.b"), bytes_of_text("c.d")};
+    const struct columns_names known = {bytes_of_text(NAMES), features, 2};
+    struct arena *arena = arena_create(4096);
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct columns_question question;
+        struct error err;
+
+        assert_int_equal(rpc_get_parse_as(bytes_of_text(cases[i].message), &known,
+                                          COLUMNS_ROWS_MAX, arena, &question, &err),
+                         STATUS_OK);
+
+        assert_int_equal(question.features_count, cases[i].features);
+        assert_int_equal(question.features == features, cases[i].is_known);
+        assert_int_equal(question.rows_count, 1);
+        assert_true(bytes_equal_text(question.keys[0].strings[0], "x"));
+    }
     arena_destroy(&arena);
 }
 
@@ -331,57 +371,6 @@ static void columns_written_by_protobuf_c_are_read(void **state)
     arena_destroy(&arena);
 }
 
-/* Names "a.b" and "c.d", as they stand in a request, and a key column behind them. */
-#define NAMES                                                                                      \
-    "\x0a\x03"                                                                                     \
-    "a.b\x0a\x03"                                                                                  \
-    "c.d"
-#define THE_KEY "\x12\x06\x0a\x01k\x12\x01x"
-
-static void names_that_are_known_are_taken_as_they_are(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *message;
-        size_t features;
-        bool is_known;
-    } cases[] = {
-        {NAMES THE_KEY, 2, true},
-        {NAMES THE_KEY "\x20\x01", 2, true},
-        {NAMES "\x0a\x03"
-               "e.f" THE_KEY,
-         3, false},
-        {NAMES THE_KEY "\x0a\x03"
-                       "e.f",
-         3, false},
-        {"\x0a\x03"
-         "a.b" THE_KEY,
-         1, false},
-        {"\x0a\x03"
-         "a.c\x0a\x03"
-         "c.d" THE_KEY,
-         2, false},
-    };
-    struct bytes features[] = {bytes_of_text("a.b"), bytes_of_text("c.d")};
-    const struct columns_names known = {bytes_of_text(NAMES), features, 2};
-    struct arena *arena = arena_create(4096);
-
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct columns_question question;
-        struct error err;
-
-        assert_int_equal(rpc_get_parse_as(bytes_of_text(cases[i].message), &known, COLUMNS_ROWS_MAX,
-                                          arena, &question, &err),
-                         STATUS_OK);
-
-        assert_int_equal(question.features_count, cases[i].features);
-        assert_int_equal(question.features == features, cases[i].is_known);
-        assert_int_equal(question.rows_count, 1);
-        assert_true(bytes_equal_text(question.keys[0].strings[0], "x"));
-    }
-    arena_destroy(&arena);
-}
-
 /* Of each request all that is cut short is refused, or is another whole one; never is more read. */
 static void cut_requests_do_no_harm(void **state)
 {
@@ -395,8 +384,7 @@ static void cut_requests_do_no_harm(void **state)
         struct columns_question question;
         struct error err;
         memcpy(copy, whole, size);
-        refused += rpc_get_parse(bytes_of(copy, size), COLUMNS_ROWS_MAX, arena, &question, &err) ==
-                   STATUS_INVALID;
+        refused += rpc_get_parse(bytes_of(copy, size), COLUMNS_ROWS_MAX, arena, &question, &err) == STATUS_INVALID;
         free(copy);
     }
     assert_true(refused > 10);
@@ -411,8 +399,7 @@ static void strings_keep_their_zero_bytes(void **state)
     struct arena *arena = arena_create(4096);
     struct columns_question question;
     struct error err;
-    assert_int_equal(rpc_get_parse(bytes_of(message, sizeof(message) - 1), COLUMNS_ROWS_MAX, arena,
-                                   &question, &err),
+    assert_int_equal(rpc_get_parse(bytes_of(message, sizeof(message) - 1), COLUMNS_ROWS_MAX, arena, &question, &err),
                      STATUS_OK);
     assert_true(bytes_equal(question.keys[0].strings[0], bytes_of("a\0b", 3)));
     arena_destroy(&arena);
@@ -423,8 +410,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_read_by_protobuf_c_are_what_was_written),
         cmocka_unit_test(requests_written_by_protobuf_c_are_read),
-        cmocka_unit_test(columns_written_by_protobuf_c_are_read),
         cmocka_unit_test(names_that_are_known_are_taken_as_they_are),
+        cmocka_unit_test(columns_written_by_protobuf_c_are_read),
         cmocka_unit_test(cut_requests_do_no_harm),
         cmocka_unit_test(strings_keep_their_zero_bytes),
     };
