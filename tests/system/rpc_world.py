@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 import grpc
+import pytest
 from grpc_tools import protoc
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -71,6 +72,13 @@ def request(features, keys, **rest):
     columns = [messages.KeyColumn(key=name, **{"ints" if values and isinstance(values[0], int) else "strings": values})
                for name, values in keys.items()]
     return messages.GetFeaturesRequest(features=features, keys=columns, **rest)
+
+
+def failure(call):
+    """The RpcError that the call must end with."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    return caught.value
 
 
 class Column:

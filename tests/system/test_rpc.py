@@ -13,7 +13,7 @@ import grpc
 import pytest
 
 from resp import Error
-from rpc_world import (NO_EVENT_TIME, Light, Rpc, columns, health_messages, light_call, messages, reflection_messages,
+from rpc_world import (NO_EVENT_TIME, Light, Rpc, columns, failure, health_messages, light_call, messages, reflection_messages,
                        registry_messages, request)
 
 DEFINITIONS = """
@@ -106,12 +106,6 @@ def server(world):
 @pytest.fixture
 def rpc(world):
     return world[1]
-
-
-def failure(call):
-    with pytest.raises(grpc.RpcError) as caught:
-        call()
-    return caught.value
 
 
 # ---- the same answers as over the Redis protocol ----
