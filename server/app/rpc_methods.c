@@ -21,8 +21,8 @@ static enum status get_features(struct rpc_work *work, struct error *err)
     struct columns_question question;
     struct columns columns;
     const struct columns_names known = query_latest_names(work->query);
-    enum status status = rpc_get_parse_as(work->request, &known, COLUMNS_ROWS_MAX, work->arena,
-                                          &question, err);
+    enum status status =
+        rpc_get_parse_as(work->request, &known, COLUMNS_ROWS_MAX, work->arena, &question, err);
     if (status == STATUS_OK)
         status = query_read_columns(work->query, &question, &patience, work->arena, work->rows,
                                     &columns, err);

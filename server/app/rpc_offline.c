@@ -48,13 +48,13 @@ struct rpc_offline {
     const struct offline_kind *kind;
     enum offline_state state;
     bool has_spec;
-    bool is_whole;            /* the peer sends no more */
-    bool is_busy;             /* a reader has it */
-    bool is_running;          /* the job was posted and has not said done */
-    struct export_job *job;   /* owned */
-    struct bytes input_path;  /* of the server, in the job's arena; empty: input is uploaded */
-    struct bytes output_path; /* the same */
-    int *input;               /* what is read or uploaded now; closed with the task */
+    bool is_whole;                /* the peer sends no more */
+    bool is_busy;                 /* a reader has it */
+    bool is_running;              /* the job was posted and has not said done */
+    struct export_job *job;       /* owned */
+    struct bytes input_path;      /* of the server, in the job's arena; empty: input is uploaded */
+    struct bytes output_path;     /* the same */
+    int *input;                   /* what is read or uploaded now; closed with the task */
     struct backfill_input *files; /* of a backfill, in the job's arena; the same */
     size_t files_count;
     uint64_t input_bytes;
@@ -377,7 +377,8 @@ static enum status offline_take_piece(struct rpc_offline *offline, struct bytes 
                                       struct error *err)
 {
     if (offline->input_path.size > 0)
-        return error_set(err, STATUS_INVALID, "the file is the server's '%.*s', and pieces of it were sent",
+        return error_set(err, STATUS_INVALID,
+                         "the file is the server's '%.*s', and pieces of it were sent",
                          BYTES_ARGS(offline->input_path));
     if (piece.size > PIECE_SIZE_MAX)
         return error_set(err, STATUS_LIMIT, "a piece has at most %d bytes, got %zu", PIECE_SIZE_MAX,
