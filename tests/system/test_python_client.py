@@ -7,6 +7,8 @@ import decimal
 import json
 import os
 import random
+import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -516,3 +518,64 @@ def test_numpy_pandas_and_pyarrow_are_not_loaded_until_they_are_asked_for(addres
     environment = os.environ | {"PYTHONPATH": str(python_client.FOLDER)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     assert done.stdout == "set()\n", done.stdout + done.stderr
+
+
+# ---- Ctrl-C ----
+
+INTERRUPTED = """
+import os, signal, sys, threading, time, asof
+address, kind = sys.argv[1:]
+client = asof.Client(address, connections=1, timeout=60, retries=1000)
+def ask(**keys): return client.get("things.i_max", {"k": ["a"]}, timeout=keys.get("timeout", 50))
+def told(*_):
+    # a handler may use the client whose call it interrupts
+    print("handled", client.is_serving() if kind == "handler" else "")
+    raise TimeoutError("by the handler")
+if kind == "parked":  # another thread reads for all
+    threading.Thread(target=lambda: client.get("things.i_max", {"k": ["a"]}, timeout=2.5), daemon=True).start()
+    time.sleep(0.5)
+if kind in ("raises", "handler"):
+    signal.signal(signal.SIGUSR1, told)
+number = signal.SIGUSR1 if kind in ("raises", "handler") else signal.SIGINT
+threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
+begin = time.monotonic()
+try:
+    if kind == "push":
+        client.push("events", [{"id": "x", "at": 1, "k": "a"}], timeout=50)
+    elif kind == "stream":
+        list(client.get_stream("things.i_max", {"k": ["a"]}, timeout=50))
+    elif kind == "call":
+        client.list(timeout=50)
+    else:
+        ask()
+except BaseException as error:
+    print(type(error).__name__)
+print("late" if time.monotonic() - begin > 1.5 else "at once")
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def interrupted(address, kind):
+    environment = os.environ | {"PYTHONPATH": str(python_client.FOLDER)}
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, address, kind], env=environment, capture_output=True, text=True,
+                          timeout=60)
+    return done.stdout.split(), done.stderr
+
+
+@pytest.mark.parametrize("kind", ["get", "push", "call", "stream", "parked", "raises", "retries"])
+def test_ctrl_c_ends_a_call_that_waits(kind):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        if kind == "retries":
+            silent.close()
+        words, errors = interrupted(address, kind)
+        assert words == (["handled", "TimeoutError"] if kind == "raises" else ["KeyboardInterrupt"]) + ["at", "once"], errors
+
+
+def test_a_handler_of_a_signal_may_use_the_client(address, server):
+    """Meanwhile the interrupted call reads for nobody."""
+    server.process.send_signal(signal.SIGSTOP)
+    threading.Timer(1.0, server.process.send_signal, (signal.SIGCONT,)).start()
+    words, errors = interrupted(address, "handler")
+    assert words == ["handled", "True", "TimeoutError", "at", "once"], errors
