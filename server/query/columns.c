@@ -365,6 +365,27 @@ static enum status read_rows(struct columns_reading *reading, struct rows *rows,
 
 /* ---- the whole ---- */
 
+static enum status refuse_twice(const char *what, struct bytes name, struct error *err)
+{
+    char shown[NAME_SIZE_MAX + 1];
+    return error_set(err, STATUS_INVALID, "%s column '%s' stands twice", what,
+                     bytes_to_text(name, shown, sizeof(shown)));
+}
+
+/* A second column of one name would be ignored, or be taken in place of the first. */
+static enum status check_names(const struct columns_question *question, struct error *err)
+{
+    for (size_t i = 1; i < question->keys_count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (bytes_equal(question->keys[i].name, question->keys[j].name))
+                return refuse_twice("key", question->keys[i].name, err);
+    for (size_t i = 1; i < question->request_count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (bytes_equal(question->request[i].name, question->request[j].name))
+                return refuse_twice("request", question->request[i].name, err);
+    return STATUS_OK;
+}
+
 enum status query_check_columns(const struct columns_question *question, size_t rows_max,
                                 struct error *err)
 {
@@ -404,7 +425,7 @@ enum status query_check_columns(const struct columns_question *question, size_t 
             return error_set(err, STATUS_INVALID,
                              "at_us is microseconds since 1970, in the years 1 to 9999, got %lld",
                              (long long)question->at_us[i]);
-    return STATUS_OK;
+    return check_names(question, err);
 }
 
 /* Makes room for what the plan reads. */

@@ -68,8 +68,9 @@ class Rpc:
 
 
 def request(features, keys, **rest):
-    """keys: name -> list of strings or of ints."""
-    columns = [messages.KeyColumn(key=name, **{"ints" if values and isinstance(values[0], int) else "strings": values})
+    """keys: name -> list of strings or of ints; or columns."""
+    columns = keys if isinstance(keys, list) else [
+        messages.KeyColumn(key=name, **{"ints" if values and isinstance(values[0], int) else "strings": values})
                for name, values in keys.items()]
     return messages.GetFeaturesRequest(features=features, keys=columns, **rest)
 
