@@ -375,6 +375,72 @@ static void csv_and_ndjson_go_in_and_out(void **state)
     assert_string_equal(text, "k,j,t,pair__n,whole__n_50ms\n");
 }
 
+/* What a text file says is what is read: DuckDB's guesses (a UUID in small letters, days for months, the zone of the
+ * row before, quotes, comments) would be other keys and moments, and so other values. */
+static void texts_are_taken_as_they_are(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        enum export_format format;
+        const char *labels;
+        const char *made; /* up to the features */
+    } cases[] = {
+        {EXPORT_NDJSON, "{\"k\":\"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11\",\"event_timestamp\":\"2023-11-14\",\"d\":\"01-02-2023\"}\n",
+         "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11,2023-11-14 00:00:00+00,01-02-2023,"},
+        {EXPORT_NDJSON, "{\"k\":\"2023-1-5\",\"event_timestamp\":\"2023-11-14T01:00:00+02:00\"}\n"
+                        "{\"k\":7,\"event_timestamp\":1700000000000000}\n",
+         "2023-1-5,2023-11-13 23:00:00+00,\n7,2023-11-14 22:13:20+00,\n"},
+        {EXPORT_CSV, "event_timestamp,k,x\n2023-11-14,'k1',01/02/2023 10:00:00\n",
+         "2023-11-14 00:00:00+00,'k1',01/02/2023 10:00:00,"},
+        {EXPORT_CSV, "k,event_timestamp\nk1,2023-11-14T01:00:00+02:00\nk1,2023-11-14 00:00\n",
+         "k1,2023-11-13 23:00:00+00,\nk1,2023-11-14 00:00:00+00,\n"},
+        {EXPORT_CSV, "k;event_timestamp;x\n#k;2023-11-14;1,5\n", "\"#k\",2023-11-14 00:00:00+00,\"1,5\","},
+        {EXPORT_CSV, "\xef\xbb\xbfk\tevent_timestamp\r\n\"a\"\"b\"\t0\r\n", "\"a\"\"b\",1970-01-01 00:00:00+00,\n"},
+    };
+    const struct bytes feature = bytes_of_text("whole.n_50ms");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[1024];
+        struct training_spec spec = {.features = &feature,
+                                     .features_count = 1,
+                                     .labels_format = cases[i].format,
+                                     .output = {.format = EXPORT_CSV}};
+        write_text(world, cases[i].labels);
+        make_set_well(world, &spec);
+        read_text(world, text, sizeof(text));
+        if (strstr(text, cases[i].made) == NULL)
+            fail_msg("'%s' has not '%s'", text, cases[i].made);
+    }
+}
+
+static void texts_that_can_not_be_read_are_told(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        const char *labels; /* CSV */
+        const char *sentence;
+    } cases[] = {
+        {"k,event_timestamp\nk1,0\nk1\n", "CSV Error on Line: 3; Expected Number of Columns: 2 Found: 1"},
+        {"k,event_timestamp\n# by hand\nk1,0\n", "CSV Error on Line: 2"},
+        {"k,event_timestamp\nk1,0\n\xfc,0\n", "CSV Error on Line: 3; Invalid unicode"},
+        {"k,event_timestamp\n\"k1,0\n", "a quote is not closed"},
+        {"k,event_timestamp\nk1,2023-11-14 00:00:00 Europe/Berlin\n", "'2023-11-14 00:00:00 Europe/Berlin'; it is"},
+        {"k,event_timestamp\nk1,14.11.2023\n", "'14.11.2023'; it is"},
+        {"k,event_timestamp\nk1,\n", "row 1 of the labels has no time"},
+        {"k,at\nk1,0\n", "they have 'k', 'at'"},
+        {"event_timestamp,x\n0,1\n", "no column 'k'"},
+    };
+    const struct bytes feature = bytes_of_text("whole.n_50ms");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct error err;
+        const struct training_spec spec = {
+            .features = &feature, .features_count = 1, .labels_format = EXPORT_CSV};
+        write_text(world, cases[i].labels);
+        assert_int_equal(make_set(world, &spec, &err), STATUS_INVALID);
+        if (strstr(err.text, cases[i].sentence) == NULL)
+            fail_msg("'%s' has not '%s'", err.text, cases[i].sentence);
+    }
+}
+
 struct mistake {
     const char *labels; /* a query */
     const char *feature;
@@ -388,7 +454,7 @@ static void mistakes_are_told(void **state)
         {"SELECT 'k1' AS k", "whole.*", "no column 'event_timestamp'"},
         {"SELECT 'k1' AS k, 1.5 AS event_timestamp", "whole.*",
          "'event_timestamp' is DECIMAL(2,1); it is to be a timestamp"},
-        {"SELECT 'k1' AS k, NULL::TIMESTAMP AS event_timestamp", "whole.*", "row 0"},
+        {"SELECT 'k1' AS k, NULL::TIMESTAMP AS event_timestamp", "whole.*", "row 1 "},
         {"SELECT 'k1' AS k, 'soon' AS event_timestamp", "whole.*", "soon"},
         {"SELECT 'k1' AS k, 9e17::BIGINT AS event_timestamp", "whole.*", "years 1 to 9999"},
         {"SELECT 1 AS event_timestamp", "whole.*", "no column 'k'"},
@@ -396,6 +462,9 @@ static void mistakes_are_told(void **state)
          "'k' is INTEGER[]; the key of that name is a string"},
         {"SELECT 'k1' AS k, 'x' AS j, 1 AS event_timestamp", "pair.*", "'j' is an int, got x"},
         {"SELECT 'k1' AS k, 1.5::DOUBLE AS j, 1 AS event_timestamp", "pair.*", "got 1.5"},
+        {"SELECT 'k1' AS k, 1.50::DECIMAL(38,2) AS j, 1 AS event_timestamp", "pair.*", "got 1.50"},
+        {"SELECT 'k1' AS k, 1.5::DOUBLE AS x, 1 AS event_timestamp", "o.*", "row 1 of the labels, 'x'"},
+        {"SELECT 'k1' AS k, 'many' AS x, 1 AS event_timestamp", "o.*", "row 1 of the labels, 'x'"},
         {"SELECT 'k1' AS k, 1 AS event_timestamp", "whole.none", "no feature 'none'"},
         {"SELECT 'k1' AS k, 1 AS event_timestamp", "none.x", "no view 'none'"},
         {"SELECT 'k1' AS k, 1 AS j, 1 AS event_timestamp, 2 AS n, 3 AS pair__n", "pair.n",
@@ -424,6 +493,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(features_are_what_reads_say, set_up, tear_down),
         cmocka_unit_test_setup_teardown(labels_come_out_as_they_went_in, set_up, tear_down),
         cmocka_unit_test_setup_teardown(csv_and_ndjson_go_in_and_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(texts_are_taken_as_they_are, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(texts_that_can_not_be_read_are_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(mistakes_are_told, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("training", tests, NULL, NULL);
