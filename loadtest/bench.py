@@ -44,13 +44,15 @@ FULL = {"entities": 10_000, "rounds": 5, "read_run_s": 2.0, "read_rates": (5_000
         "cost_run_s": 1.0, "restart_entities": 1_000_000, "restart_rounds": 3,
         "kafka_events": 1_000_000, "kafka_rounds": 3, "kafka_warm_up_events": 100_000, "kafka_run_s": 60, "kafka_fresh_s": 20,
         "kafka_waiting_events": 5_000_000, "kafka_idle_s": 5,
-        "labels": 100_000, "history_events": 1_000_000, "history_cards": 10_000, "offline_rounds": 3}
+        "labels": 100_000, "history_events": 1_000_000, "history_cards": 10_000, "offline_rounds": 3,
+        "population": 1_000_000, "snapshot_idle_s": 5}
 QUICK = {"entities": 2_000, "rounds": 2, "read_run_s": 0.5, "read_rates": (5_000, 20_000), "rate_rounds": 2,
          "rate_run_s": 1.0, "mixed_run_s": 2.0, "past_run_s": 0.5, "push_events": 100_000, "push_rounds": 1,
          "fresh_run_s": 3, "sizes": (100, 10_000), "cost_rounds": 2, "cost_run_s": 0.3, "restart_entities": 50_000,
          "restart_rounds": 2, "kafka_events": 200_000, "kafka_rounds": 1, "kafka_warm_up_events": 10_000, "kafka_run_s": 12,
          "kafka_fresh_s": 5, "kafka_waiting_events": 500_000, "kafka_idle_s": 2,
-         "labels": 10_000, "history_events": 100_000, "history_cards": 1_000, "offline_rounds": 1}
+         "labels": 10_000, "history_events": 100_000, "history_cards": 1_000, "offline_rounds": 1,
+         "population": 200_000, "snapshot_idle_s": 2}
 
 
 def parse(arguments):

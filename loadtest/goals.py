@@ -16,6 +16,7 @@ RESTART_ENTITIES = 1_000_000
 KAFKA_FRESH_MS, KAFKA_WAITING, KAFKA_SLOWEST_MS = 20, 5_000_000, 50
 KAFKA_WARM_EVENTS = 50_000
 TRAINING_LABELS, TRAINING_EVENTS = 100_000, 1_000_000
+SNAPSHOT_ENTITIES, SNAPSHOT_SLOWEST_MS = 1_000_000, 50
 BUSY = "the machine is too busy to tell"
 
 
@@ -200,6 +201,7 @@ def _kafka_catch_up(caught):
 
 def _offline(offline):
     yield from _training(offline.training)
+    yield from _snapshot(offline.snapshot)
 
 
 def _training(training):
@@ -217,4 +219,25 @@ def _training(training):
         verdict = _verdict(is_reached)
         if not is_whole:
             verdict, measured = Verdict.UNMEASURED, f"{measured} with {training.labels:,} labels"
+        yield Goal(what, goal, measured, verdict)
+
+
+def _snapshot(snapshot):
+    """Fewer entities than the goal's prove nothing."""
+    speed, reads = snapshot.speed, snapshot.reads
+    idle_ms, busy_ms = (percentile_ms(latencies, 50) for latencies in (reads.idle, reads.busy))
+    idle_slowest_ms, slowest_ms = (percentile_ms(latencies, 100) for latencies in (reads.idle, reads.busy))
+    is_machine_busy = reads.is_load_late or idle_slowest_ms > SNAPSHOT_SLOWEST_MS
+    for what, goal, measured, is_reached, is_spoiled in (
+            (f"snapshot, {SNAPSHOT_ENTITIES:,} entities, 20 features, zstd Parquet, against DuckDB's COPY of the finished table, a CPU "
+             "each", "≥ 0.2× its speed", f"{speed.text('{:.2f}')}×", speed.median >= 0.2, False),
+            ("HMGET meanwhile, p50, against without", "≤ 2×", f"{busy_ms / idle_ms:.1f}×: {busy_ms:.3f} ms",
+             busy_ms <= 2 * idle_ms, is_machine_busy),
+            ("HMGET meanwhile, the slowest answer", f"≤ {SNAPSHOT_SLOWEST_MS} ms",
+             f"{slowest_ms:.1f} ms; without {idle_slowest_ms:.1f} ms", slowest_ms <= SNAPSHOT_SLOWEST_MS, is_machine_busy)):
+        verdict = _verdict(is_reached)
+        if is_spoiled:
+            verdict, measured = Verdict.UNMEASURED, f"{measured}: {BUSY}"
+        elif snapshot.entities < SNAPSHOT_ENTITIES:
+            verdict, measured = Verdict.UNMEASURED, f"{measured} with {snapshot.entities:,} entities"
         yield Goal(what, goal, measured, verdict)

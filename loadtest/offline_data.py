@@ -1,6 +1,7 @@
 """Files of events and labels that training sets and snapshots are measured on: Parquet, the same in each run."""
 
 import dataclasses
+import math
 import pathlib
 
 import numpy
@@ -8,13 +9,11 @@ import numpy
 import workload
 
 DEFINITIONS = pathlib.Path(__file__).with_name("offline.yaml")
-SOURCE = "payments"
 HISTORY = "card_history"        # the view of training sets
 POPULATION = "card_payments"    # the view of snapshots
 FIRST_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 DAY_US = 86_400_000_000
 HISTORY_DAYS = 30
-POPULATION_DAYS = 6             # all lie in the longest window
 SPREAD = 1.0                    # of how active cards are: the sigma of a log-normal distribution
 MERCHANTS = 5_000
 # Windows and what is asked of them, as SQL says it; the names are those of offline.yaml.
@@ -56,10 +55,11 @@ def make_history(folder, events, labels, cards):
 
 
 def make_population(folder, cards, events_each):
-    """Events of many cards, as many of each, over the days of the longest window."""
+    """Events of many cards, as many of each. Ages are log-uniform, as those of workload.history: every window holds some."""
     draw = numpy.random.Generator(numpy.random.PCG64(workload.SEED))
     some = draw.permutation(numpy.repeat(numpy.arange(cards), events_each))
-    times_us = numpy.sort(draw.integers(FIRST_US, FIRST_US + POPULATION_DAYS * DAY_US, len(some)))
+    ages_ms = numpy.exp(draw.uniform(math.log(workload.AGE_MIN_MS), math.log(workload.AGE_MAX_MS), len(some)))
+    times_us = FIRST_US + numpy.sort((workload.AGE_MAX_MS - ages_ms) * 1000).astype(numpy.int64)
     return _write_events(folder / "population.parquet", some, times_us, draw)
 
 

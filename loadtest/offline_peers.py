@@ -11,6 +11,7 @@ import time
 
 import duckdb
 
+from measure import Spread
 from servers import LOAD_CPU, SERVER_CPU, BenchError
 
 PEERS = pathlib.Path(__file__).with_name("peers")
@@ -30,6 +31,24 @@ class Took:
     @property
     def growth_bytes(self):
         return self.peak_bytes - self.rest_bytes
+
+
+@dataclasses.dataclass
+class Side:
+    """One way to do it, over all rounds."""
+
+    wall_s: Spread
+    cpu_s: Spread
+    rest_bytes: Spread
+    peak_bytes: Spread
+    growth_bytes: Spread
+    rows_per_s: Spread
+
+    @classmethod
+    def of(cls, runs, rows):
+        spreads = {name: Spread.of([getattr(run, name) for run in runs])
+                   for name in ("wall_s", "cpu_s", "rest_bytes", "peak_bytes", "growth_bytes")}
+        return cls(**spreads, rows_per_s=Spread.of([rows / run.wall_s for run in runs]))
 
 
 def run_export(asofd, *words):
@@ -66,7 +85,7 @@ def _run_peer(words, cpus, text):
 
 def check_same(ours, theirs, key):
     """Both files have the same rows of the same columns, found by the key; BenchError where they do not. Doubles may differ
-    by DIFFERENCE_MAX, all else not at all."""
+    by DIFFERENCE_MAX, all else not at all. How many rows they have."""
     with duckdb.connect() as database:
         columns = [(name, kind) for name, kind, *_ in database.execute(f"DESCRIBE FROM '{ours}'").fetchall()]
         differs = " OR ".join(_difference(name, kind) for name, kind in columns if name != key)
@@ -77,6 +96,7 @@ def check_same(ours, theirs, key):
     if rows == 0 or in_ours != rows or in_theirs != rows or different > 0:
         raise BenchError(f"{os.path.basename(ours)} and {os.path.basename(theirs)} differ: of {rows} rows {rows - in_ours} and "
                          f"{rows - in_theirs} are missing, {different} are different")
+    return rows
 
 
 def _difference(name, kind):

@@ -5,31 +5,13 @@ import dataclasses
 
 from measure import Spread
 from offline_data import AGGREGATES, DEFINITIONS, HISTORY, WINDOWS_US, make_history
-from offline_peers import TIMEOUT_S, Took, check_same, run_duckdb, run_export, run_feast
+from offline_peers import TIMEOUT_S, Side, check_same, run_duckdb, run_export, run_feast
 from servers import LOAD_CPU, SERVER_CPU, Asofd
 
 FEAST_FILE_LABELS = 20_000  # for its file store, which takes some 60 KB a label
 ASOF = "asof export training"
 FORMS = {"range join": "range", "window functions": "window"}
 COPY = "(FORMAT parquet, COMPRESSION zstd)"
-
-
-@dataclasses.dataclass
-class Side:
-    """One way to make the set, over all rounds."""
-
-    wall_s: Spread
-    cpu_s: Spread
-    rest_bytes: Spread
-    peak_bytes: Spread
-    growth_bytes: Spread
-    rows_per_s: Spread
-
-    @classmethod
-    def of(cls, runs, rows):
-        spreads = {name: Spread.of([getattr(run, name) for run in runs])
-                   for name in ("wall_s", "cpu_s", "rest_bytes", "peak_bytes", "growth_bytes")}
-        return cls(**spreads, rows_per_s=Spread.of([rows / run.wall_s for run in runs]))
 
 
 @dataclasses.dataclass

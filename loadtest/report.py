@@ -13,6 +13,7 @@ import goals
 import kafka_cost
 import kafka_reads
 import latency
+import offline_snapshot
 import past
 import pushes
 import reads
@@ -285,13 +286,10 @@ def _kafka_reads(kafka):
 
 
 def _offline(offline):
-    return _training(offline.training)
+    return f"{_training(offline.training)}\n\n{_snapshot(offline.snapshot)}"
 
 
 def _training(training):
-    rows = [[name, side.wall_s.text("{:.2f}"), side.cpu_s.text("{:.2f}"), f"{side.rows_per_s.median:,.0f}",
-             *(_mib(spread, "{:.0f}") for spread in (side.rest_bytes, side.peak_bytes))]
-            for name, side in sorted(training.sides.items(), key=lambda side: side[1].wall_s.median)]
     return (f"## Training sets\n\n{training.labels:,} labels and {training.events:,} events of {training.cards:,} cards, some far "
             "more active than others, over 30 days; ten features over 1 hour, 1 day and 7 days, one of them a count of distinct "
             "values ([loadtest/offline.yaml](../loadtest/offline.yaml)). asofd has the events, was just started, and has one CPU; "
@@ -304,7 +302,28 @@ def _training(training):
             f"{training.memory_whole.text('{:.2f}')} of the smaller DuckDB process. Feast {training.feast_version} joins rows that were "
             "computed before, one an event, by get_historical_features: an easier task, in which nothing is known of windows; its "
             f"file store has only the first {training.feast_file_labels:,} labels, as more need many GB.\n\n"
-            + _table(["", "seconds", "CPU seconds", "rows/s", "RSS before, MiB", "RSS at most, MiB"], rows))
+            + _sides(training.sides))
+
+
+def _sides(sides):
+    """What each took, the fastest first."""
+    rows = [[name, side.wall_s.text("{:.2f}"), side.cpu_s.text("{:.2f}"), f"{side.rows_per_s.median:,.0f}",
+             *(_mib(spread, "{:.0f}") for spread in (side.rest_bytes, side.peak_bytes))]
+            for name, side in sorted(sides.items(), key=lambda side: side[1].wall_s.median)]
+    return _table(["", "seconds", "CPU seconds", "rows/s", "RSS before, MiB", "RSS at most, MiB"], rows)
+
+
+def _snapshot(snapshot):
+    reads = snapshot.reads
+    rows = [["HMGET, idle", *_percentiles(reads.idle)], ["HMGET while a snapshot is exported", *_percentiles(reads.busy)]]
+    late = " (load late)" if reads.is_load_late else ""
+    return (f"## Snapshots\n\n{snapshot.entities:,} entities with {offline_snapshot.EVENTS_EACH} events each, of ages from a "
+            "second to six days, 20 features, to zstd Parquet at a path on the server "
+            f"({snapshot.file_bytes / 2**20:.0f} MiB); DuckDB copies the same table, which it has in memory, as it is. "
+            f"{snapshot.rounds} rounds.\n\n{_sides(snapshot.sides)}\n\nHMGET of ten features of a random entity at "
+            f"{offline_snapshot.READS_PER_S:,}/s over {offline_snapshot.CONNECTIONS} connections, from when each was due{late}; the "
+            "export shares the server's CPU with it. In ms.\n\n"
+            + _table(["", "p50", "p99", "p99.9", "slowest", "how many"], rows))
 
 
 def _percentiles(latencies):
