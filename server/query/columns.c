@@ -10,6 +10,7 @@
 #include "model/entity.h"
 #include "query/columns_plan.h"
 #include "query/query_room.h"
+#include "storage/hot_value.h"
 
 enum { ROWS_AT_A_TIME = 16 }; /* whose memory is fetched ahead; patience is asked between them */
 
@@ -205,19 +206,6 @@ static enum status refuse_text(const struct column *column, struct error *err)
                      BYTES_ARGS(column->view));
 }
 
-/* What a cell of a finished row says at that T. */
-static bool cell_value(const struct hot_cell *cell, struct type type, int64_t counted_us,
-                       struct value *value)
-{
-    if (cell->is_relative)
-        *value = relative_value(cell->base_us, counted_us);
-    else if (cell->has_text)
-        return value_parse_text(cell->text, type, value);
-    else
-        *value = value_null();
-    return true;
-}
-
 /* Of a finished row. AGAIN: it does not know all that is asked. */
 static enum status read_row_cells(struct columns_reading *reading, const struct group *group,
                                   const struct hot_row *finished, int64_t counted_us, size_t row,
@@ -229,7 +217,7 @@ static enum status read_row_cells(struct columns_reading *reading, const struct 
         struct value *value = &column->values[row];
         if (!cell.is_known)
             return STATUS_AGAIN;
-        if (!cell_value(&cell, column->type, counted_us, value))
+        if (!hot_cell_value(&cell, column->type, counted_us, value))
             return refuse_text(column, err);
         column->statuses[row] = cell.status;
         if (value->kind == VALUE_STRING)
