@@ -164,6 +164,18 @@ void rpc_call_end(struct rpc_call *call, enum status status, const struct error 
 
 /* ---- requests ---- */
 
+/* Until when a read may go on here: it gives way to a call whose deadline comes meanwhile, but not
+ * at once, as where there are many of these no read would come to its end here. */
+static int64_t read_until(const struct rpc_door *door)
+{
+    int64_t now_us = clock_mono_us();
+    int64_t until_us = now_us + RPC_RUN_US;
+    int64_t deadline_us = rpc_deadlines_next(&door->waiting);
+    if (deadline_us >= until_us)
+        return until_us;
+    return deadline_us > now_us + RPC_RUN_LEAST_US ? deadline_us : now_us + RPC_RUN_LEAST_US;
+}
+
 /* Runs it here. AGAIN: it must be run elsewhere. */
 static enum status call_run(struct rpc_call *call, struct bytes message, struct error *err)
 {
@@ -178,15 +190,18 @@ static enum status call_run(struct rpc_call *call, struct bytes message, struct 
                             .scratch = &door->scratch,
                             .reply = &door->reply,
                             .is_draining = door->is_draining};
+    const struct patience patience = rpc_work_patience(&work);
     if (is_read)
-        work.until_mono_us = clock_mono_us() + RPC_TURN_US;
+        work.until_mono_us = read_until(door);
     arena_reset(door->arena);
     buffer_reset(&door->scratch, SCRATCH_KEEP_BYTES);
     buffer_reset(&door->reply, SCRATCH_KEEP_BYTES);
     query_begin(query);
     query_refresh(query);
     query_set_waiting(query, !is_read);
+    query_set_patience(query, is_read ? &patience : NULL);
     enum status status = call->method->run(&work, err);
+    query_set_patience(query, NULL);
     query_set_waiting(query, true);
     return is_read && status == STATUS_CANCELLED ? STATUS_AGAIN : status;
 }
@@ -237,5 +252,5 @@ int64_t rpc_calls_expire(struct rpc_door *door, int64_t now_mono_us)
     while (waiting->count > 0 && waiting->calls[0]->deadline_mono_us <= now_mono_us)
         rpc_call_fail(waiting->calls[0], GRPC_DEADLINE_EXCEEDED,
                       bytes_of_text("the deadline has passed"));
-    return waiting->count == 0 ? INT64_MAX : waiting->calls[0]->deadline_mono_us;
+    return rpc_deadlines_next(waiting);
 }

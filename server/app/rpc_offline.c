@@ -466,6 +466,8 @@ static void offline_gone(void *task)
 {
     struct rpc_offline *offline = task;
     offline->call = NULL;
+    if (offline->is_busy && readers_withdraw(offline->door->options.readers, &offline->reader))
+        offline->is_busy = false;
     if (offline->is_running)
         export_job_cancel(offline->job);
     offline_let_go(offline);

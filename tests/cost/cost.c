@@ -253,16 +253,9 @@ static void append_call(int first, int rows, struct buffer *out)
     buffer_fini(&key);
 }
 
-static bool never_stops(void *context)
-{
-    (void)context;
-    return true;
-}
-
 /* A call, from its bytes to the bytes of its answer, as the RPC door runs it. */
 static void call(struct world *world, struct bytes message, struct arena *rows, struct buffer *reply)
 {
-    const struct columns_patience patience = {.may_go_on = never_stops};
     struct error err = {0};
     struct columns_question question;
     struct columns columns;
@@ -272,8 +265,7 @@ static void call(struct world *world, struct bytes message, struct arena *rows, 
     query_refresh(world->server.query);
     const struct columns_names known = query_latest_names(world->server.query);
     must(rpc_get_parse_as(message, &known, COLUMNS_ROWS_MAX, world->arena, &question, &err), &err);
-    must(query_read_columns(world->server.query, &question, &patience, world->arena, rows, &columns,
-                            &err),
+    must(query_read_columns(world->server.query, &question, world->arena, rows, &columns, &err),
          &err);
     rpc_get_append(&columns, reply);
     query_end(world->server.query);
