@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "protocol/light.h"
 
 enum { SCRATCH_KEEP_BYTES = 1024 * 1024 };
@@ -18,6 +19,8 @@ struct rpc_call *rpc_call_create(struct rpc_session *session, const struct rpc_m
     call->session = session;
     call->method = method;
     call->deadline_mono_us = deadline_mono_us;
+    if (log_is_on(LOG_DEBUG))
+        call->began_mono_us = clock_mono_us();
     TAILQ_INSERT_TAIL(&session->calls, call, link);
     session->calls_count++;
     session->door->calls_count++;
@@ -39,9 +42,23 @@ void rpc_call_wait(struct rpc_call *call)
     rpc_door_wake(door, call->deadline_mono_us);
 }
 
+/* Of what the peer sent, only the digits of its trace are written. */
+static void call_log(const struct rpc_call *call)
+{
+    static const struct grpc_trace no_trace;
+    const struct grpc_trace *trace = call->grpc == NULL ? &no_trace : grpc_call_trace(call->grpc);
+    bool has_trace = trace->trace_id[0] != '\0';
+    log_debug("rpc %s code=%d us=%lld%s%s%s%s", call->method->path,
+              call->is_done ? (int)call->code : (int)GRPC_CANCELLED,
+              (long long)(clock_mono_us() - call->began_mono_us), has_trace ? " trace=" : "",
+              trace->trace_id, has_trace ? " parent=" : "", trace->parent_id);
+}
+
 void rpc_call_destroy(struct rpc_call *call)
 {
     struct rpc_session *session = call->session;
+    if (call->began_mono_us != 0)
+        call_log(call);
     call_stop_waiting(call);
     rpc_stream_leave(call);
     if (!call->is_done)
@@ -89,6 +106,7 @@ void rpc_call_fail(struct rpc_call *call, enum grpc_code code, struct bytes text
     if (call->is_done)
         return;
     call->is_done = true;
+    call->code = code;
     session->door->counters.calls_failed_total++;
     session->door->counters.deadlines_total += code == GRPC_DEADLINE_EXCEEDED;
     rpc_session_settle(session);

@@ -166,6 +166,8 @@ struct rpc_call {
     struct grpc_call *grpc; /* borrowed; NULL: of the light frame, where it has a */
     uint32_t number;
     int64_t deadline_mono_us; /* INT64_MAX: none */
+    int64_t began_mono_us;    /* of the debug log; 0: there is none */
+    enum grpc_code code;      /* the same: how it was answered */
     struct rpc_job *job;      /* borrowed: it is under way, or NULL */
     void *task;               /* of a stream; NULL: it is not there yet, or gone */
     bool had_message;
