@@ -114,7 +114,8 @@ static void print_done(const struct run *run, struct bytes message, int64_t star
            seconds, text_count(numbers[DONE_TAKEN], taken),
            text_count(numbers[DONE_SKIPPED], skipped));
     if (numbers[DONE_FILES_KNOWN] > 0)
-        printf("; %" PRIu64 " files had been taken before", numbers[DONE_FILES_KNOWN]);
+        printf(" (%" PRIu64 " of %zu files had been taken before)", numbers[DONE_FILES_KNOWN],
+               files_count(run));
     putchar('\n');
 }
 

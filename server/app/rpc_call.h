@@ -265,6 +265,7 @@ extern const struct rpc_stream rpc_chunks; /* GetFeaturesStream */
 extern const struct rpc_stream rpc_offline_training;
 extern const struct rpc_stream rpc_offline_snapshot;
 extern const struct rpc_stream rpc_offline_events;
+extern const struct rpc_stream rpc_offline_backfill;
 
 /* Tells peers how far their exports are, if it is time to, and says when that will be again (INT64_MAX: none
  * runs). */

@@ -104,6 +104,7 @@ static const struct rpc_method methods[] = {
     {.path = OFFLINE "ExportTraining", .number = 19, .stream = &rpc_offline_training},
     {.path = OFFLINE "ExportSnapshot", .number = 20, .stream = &rpc_offline_snapshot},
     {.path = OFFLINE "ExportEvents", .number = 21, .stream = &rpc_offline_events},
+    {.path = OFFLINE "Backfill", .number = 22, .stream = &rpc_offline_backfill},
     {.path = OFFLINE "ListJobs", .number = 23, .place = RPC_NOW, .run = list_jobs},
     {.path = "/grpc.health.v1.Health/Check", .number = 7, .place = RPC_NOW, .run = health},
     {.path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",

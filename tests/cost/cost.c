@@ -391,15 +391,19 @@ static void count_remade_reads(struct world *world)
 }
 
 /* An entity with many events in its longest window, and partials, one pushed before each read. The
- * first read, which asks for the partials, is another kind. */
+ * first read, which asks for the partials, is another kind. All is in sorted files: RocksDB draws the
+ * towers of a memtable's list by the address of the thread, which made a walk through this one
+ * neighbourhood 14 % cheaper or 11 % dearer from library to library. */
 static void count_busy_reads(struct world *world)
 {
     const struct moment now = {.is_now = true};
+    struct error err = {0};
     for (int i = 0; i < BUSY_READS; i++) {
         push_one(world, BUSY_ENTITY, NOW_MS + i);
         commit(world);
         while (stream_step(world->server.stream))
             ; /* makes the partials that a read asked for */
+        must(storage_compact(world->server.storage, &err), &err);
         read_entity(world, BUSY_ENTITY, now, BUSY_EVENTS + i + 1);
         if (i == 0)
             count_report("first_busy_read", 1);
