@@ -7,7 +7,7 @@
 
 /* ---- FeatureStore ---- */
 
-bool rpc_work_may_go_on(void *context)
+static bool work_may_go_on(void *context)
 {
     const struct rpc_work *work = context;
     if (work->is_unwanted != NULL && *work->is_unwanted)
@@ -15,9 +15,13 @@ bool rpc_work_may_go_on(void *context)
     return clock_mono_us() < work->until_mono_us;
 }
 
+struct patience rpc_work_patience(struct rpc_work *work)
+{
+    return (struct patience){.may_go_on = work_may_go_on, .context = work};
+}
+
 static enum status get_features(struct rpc_work *work, struct error *err)
 {
-    const struct columns_patience patience = {.may_go_on = rpc_work_may_go_on, .context = work};
     struct columns_question question;
     struct columns columns;
     if (rpc_repeat_answer(work))
@@ -26,8 +30,7 @@ static enum status get_features(struct rpc_work *work, struct error *err)
     enum status status =
         rpc_get_parse_as(work->request, &known, COLUMNS_ROWS_MAX, work->arena, &question, err);
     if (status == STATUS_OK)
-        status = query_read_columns(work->query, &question, &patience, work->arena, work->rows,
-                                    &columns, err);
+        status = query_read_columns(work->query, &question, work->arena, work->rows, &columns, err);
     if (status != STATUS_OK)
         return status;
     rpc_get_append(&columns, work->reply);

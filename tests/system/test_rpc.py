@@ -4,6 +4,7 @@ tells; deadlines, cancelling, many calls; hostile bytes."""
 import concurrent.futures
 import decimal
 import json
+import re
 import socket
 import struct
 import threading
@@ -397,6 +398,24 @@ def test_cancelling_ends_a_call_and_nothing_else(rpc):
     for _ in range(20):
         rpc.store.GetFeatures.future(ask, timeout=60).cancel()
     assert columns(rpc.get(["things.i_sum"], {"k": ["nobody"]}))[0].statuses == ["not_found"]
+
+
+def test_the_debug_log_has_the_trace_of_a_call_and_nothing_else_that_was_sent(make_server):
+    server = make_server().start("--rpc-port", "0", "--log-level", "debug")
+    trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    ask = health_messages.HealthCheckRequest()
+    with Rpc(server.rpc_port) as rpc, Light(server.rpc_port) as light:
+        rpc.health.Check(ask, timeout=60, metadata=[("traceparent", f"00-{trace}-{parent}-01"), ("secret", "hidden")])
+        rpc.health.Check(ask, timeout=60, metadata=[("traceparent", f"00-{trace}-{parent}-01 hidden")])
+        failure(lambda: rpc.health.Check(health_messages.HealthCheckRequest(service="hidden"), timeout=60))
+        light.call(7, ask)
+    server.stop()
+
+    lines = re.findall(r" debug rpc (\S+) (code=\d+) us=\d+(.*)\n", server.log())
+    path = "/grpc.health.v1.Health/Check"
+    assert sorted(lines) == sorted([(path, "code=0", f" trace={trace} parent={parent}"), (path, "code=0", ""),
+                                    (path, "code=5", ""), (path, "code=0", "")])
+    assert "hidden" not in server.log()
 
 
 def test_a_stop_during_load_loses_no_answer(make_server):
