@@ -419,8 +419,8 @@ static enum status training_take_spec(struct rpc_offline *offline, struct bytes 
         rpc_training_parse(keep(offline, message), export_job_arena(offline->job), &given, err);
     if (status == STATUS_OK && given.memory_bytes > 0 &&
         given.memory_bytes < EXPORT_MEMORY_MIN_BYTES)
-        status = error_set(err, STATUS_INVALID, "memory_bytes is 0, or %d or more, got %llu",
-                           EXPORT_MEMORY_MIN_BYTES, (unsigned long long)given.memory_bytes);
+        status = error_set(err, STATUS_INVALID, "a training set needs %d MiB of memory at least",
+                           EXPORT_MEMORY_MIN_BYTES >> 20);
     if (status != STATUS_OK)
         return status;
     *spec =
@@ -434,7 +434,6 @@ static enum status training_take_spec(struct rpc_offline *offline, struct bytes 
                                .is_exclusive = given.is_exclusive,
                                .has_full_names = given.has_full_names,
                                .has_statuses = given.has_statuses,
-                               .memory_bytes = given.memory_bytes,
                                .output = output_of(offline, &given.output)};
     offline->input = &spec->labels;
     offline->input_path = given.labels_path;
