@@ -145,13 +145,14 @@ def same_value(column, value, text):
         same_scalar(column.kind, column.digits, one, other) for one, other in zip(value, items))
 
 
-def compare(client, answer, row, key_of, at_us, exclusive):
+def compare(client, answer, row, key_of, at_us, exclusive, words_of=lambda view: []):
+    """words_of: what ASOF.GET is told of a view besides, such as values of the request."""
     by_view = {}
     for column in columns(answer):
         by_view.setdefault((column.view.view, column.view.version), []).append(column)
     for (view, version), group in by_view.items():
         names = [column.name.split(".", 1)[1] for column in group]
-        words = ["ASOF.GET", key_of(f"{view}@{version}"), "AT", "now" if at_us is None else at_us]
+        words = ["ASOF.GET", key_of(f"{view}@{version}"), "AT", "now" if at_us is None else at_us, *words_of(view)]
         statuses = [column.statuses[row] for column in group]
         try:
             told = client.call(*words, *(["EXCLUSIVE"] if exclusive else []), "FIELDS", *names)
