@@ -7,9 +7,11 @@
 #include <sys/queue.h>
 
 #include "app/rpc_door.h"
+#include "model/columns.h"
 #include "protocol/grpc.h"
 
 struct rpc_call;
+struct rpc_repeats;
 
 /* What a method works with, on the thread where it runs. */
 struct rpc_work {
@@ -17,6 +19,7 @@ struct rpc_work {
     struct query *query;   /* of all but RPC_WRITE; has begun */
     struct stream *stream; /* of RPC_WRITE */
     struct export *export; /* of RPC_NOW */
+    struct rpc_repeats *repeats; /* of RPC_READ, on the door's thread; or NULL */
     struct arena *arena;   /* of the call */
     struct arena *rows;    /* of RPC_READ: a second one, see query_read_columns */
     struct buffer *scratch;
@@ -70,10 +73,33 @@ struct rpc_method {
 const struct rpc_method *rpc_method_find(struct bytes path);
 const struct rpc_method *rpc_method_of_number(unsigned number);
 
+/* GetFeatures. */
+const struct rpc_method *rpc_method_of_features(void);
+
 /* ---- rpc_methods.c ---- */
 
 /* Of an RPC_READ, whose rpc_work is the context: whether it may go on. As columns_patience_fn. */
 bool rpc_work_may_go_on(void *context);
+
+/* ---- rpc_repeat.c ---- */
+
+/* Owned by the caller. */
+struct rpc_repeats *rpc_repeats_create(void);
+void rpc_repeats_destroy(struct rpc_repeats **repeats);
+
+/* Remembers the request of the work, which has this question and was answered by these columns, if its like may
+ * be answered by rpc_repeat_answer. */
+void rpc_repeat_learn(const struct rpc_work *work, const struct columns_question *question,
+                      const struct columns *columns);
+
+/* Appends the answer of the request to the reply, where it repeats one that was remembered and finished rows have
+ * all of it. false: nothing was done. */
+MUST_USE bool rpc_repeat_answer(const struct rpc_work *work);
+
+/* Answers calls of the light frame at the front of input that repeat, as long as the output is not above
+ * NETWORK_OUTPUT_PAUSE_BYTES; returns the size of their frames, and how many they were. */
+size_t rpc_repeat_answer_frames(struct rpc_repeats *repeats, struct query *query, struct bytes input,
+                                struct buffer *output, size_t *answered);
 
 /* ---- rpc_push.c ---- */
 
@@ -114,6 +140,7 @@ struct rpc_door {
     struct arena *rows;
     struct buffer scratch;
     struct buffer reply;
+    struct rpc_repeats *repeats;      /* owned */
     struct network_timer *timer;      /* the loop's */
     int64_t timer_mono_us;            /* when it is set for; 0: it is not */
     struct rpc_session_list sessions; /* owned by their connections */

@@ -20,15 +20,19 @@ static enum status get_features(struct rpc_work *work, struct error *err)
     const struct columns_patience patience = {.may_go_on = rpc_work_may_go_on, .context = work};
     struct columns_question question;
     struct columns columns;
+    if (rpc_repeat_answer(work))
+        return STATUS_OK;
     const struct columns_names known = query_latest_names(work->query);
     enum status status =
         rpc_get_parse_as(work->request, &known, COLUMNS_ROWS_MAX, work->arena, &question, err);
     if (status == STATUS_OK)
         status = query_read_columns(work->query, &question, &patience, work->arena, work->rows,
                                     &columns, err);
-    if (status == STATUS_OK)
-        rpc_get_append(&columns, work->reply);
-    return status;
+    if (status != STATUS_OK)
+        return status;
+    rpc_get_append(&columns, work->reply);
+    rpc_repeat_learn(work, &question, &columns);
+    return STATUS_OK;
 }
 
 static enum status list_jobs(struct rpc_work *work, struct error *err)
@@ -115,6 +119,11 @@ static const struct rpc_method methods[] = {
 };
 
 enum { METHODS_COUNT = sizeof(methods) / sizeof(methods[0]) };
+
+const struct rpc_method *rpc_method_of_features(void)
+{
+    return &methods[0];
+}
 
 const struct rpc_method *rpc_method_find(struct bytes path)
 {

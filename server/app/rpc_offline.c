@@ -412,6 +412,7 @@ static enum status training_take_spec(struct rpc_offline *offline, struct bytes 
                                .labels = -1,
                                .labels_format = format_of(given.labels_format, given.labels_path),
                                .time_column = given.time_column,
+                               .memory_bytes = given.memory_bytes,
                                .is_exclusive = given.is_exclusive,
                                .has_full_names = given.has_full_names,
                                .has_statuses = given.has_statuses,
@@ -446,8 +447,8 @@ static void training_ended(void *task)
     if (offline->input_path.size > 0)
         offline_post(offline);
     else if (*offline->input < 0)
-        status =
-            error_set(&err, STATUS_INVALID, "no labels were sent, and no file of the server named");
+        status = error_set(&err, STATUS_INVALID,
+                           "no labels were sent (an empty file?), and no file of the server named");
     else
         status = offline_start(offline, &err);
     if (status != STATUS_OK)

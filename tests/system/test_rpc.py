@@ -13,7 +13,7 @@ import grpc
 import pytest
 
 from resp import Error
-from rpc_world import (NO_EVENT_TIME, Light, Rpc, columns, health_messages, light_call, messages, reflection_messages,
+from rpc_world import (NO_EVENT_TIME, Light, Rpc, columns, failure, health_messages, light_call, messages, reflection_messages,
                        registry_messages, request)
 
 DEFINITIONS = """
@@ -106,12 +106,6 @@ def server(world):
 @pytest.fixture
 def rpc(world):
     return world[1]
-
-
-def failure(call):
-    with pytest.raises(grpc.RpcError) as caught:
-        call()
-    return caught.value
 
 
 # ---- the same answers as over the Redis protocol ----
@@ -292,7 +286,14 @@ MISTAKES = {
     "unknown_version": (dict(features=["things@9.i_sum"], keys={"k": ["a"]}), grpc.StatusCode.NOT_FOUND, "no version 9"),
     "bad_version": (dict(features=["things@x.i_sum"], keys={"k": ["a"]}), grpc.StatusCode.INVALID_ARGUMENT, "version"),
     "unknown_feature": (dict(features=["things.i_sun"], keys={"k": ["a"]}), grpc.StatusCode.NOT_FOUND, "i_sum"),
-    "no_dot": (dict(features=["things"], keys={"k": ["a"]}), grpc.StatusCode.NOT_FOUND, "no service 'things'"),
+    "no_dot": (dict(features=["thongs"], keys={"k": ["a"]}), grpc.StatusCode.NOT_FOUND, "no view 'thongs'"),
+    "no_dot_version": (dict(features=["things@x"], keys={"k": ["a"]}), grpc.StatusCode.INVALID_ARGUMENT, "version"),
+    "no_name": (dict(features=[""], keys={"k": ["a"]}), grpc.StatusCode.NOT_FOUND, "no view ''"),
+    "key_twice": (dict(features=["things.i_sum"], keys=[messages.KeyColumn(key="k", strings=["a"])] * 2),
+                  grpc.StatusCode.INVALID_ARGUMENT, "key column 'k' stands twice"),
+    "request_twice": (dict(features=["things.i_sum"], keys={"k": ["a"]},
+                           request=[messages.RequestColumn(name="x", ints=[1])] * 2),
+                      grpc.StatusCode.INVALID_ARGUMENT, "request column 'x' stands twice"),
     "missing_key": (dict(features=["pairs.events"], keys={"k": ["a"]}), grpc.StatusCode.INVALID_ARGUMENT, "key 'n'"),
     "uneven_keys": (dict(features=["pairs.events"], keys={"k": ["a"], "n": [1, 2]}), grpc.StatusCode.INVALID_ARGUMENT,
                     "key column 'n' has 2"),
@@ -330,6 +331,20 @@ def test_a_message_beyond_ascii_arrives(rpc):
 def test_an_unknown_method_is_unimplemented(rpc):
     call = rpc.channel.unary_unary("/asof.v1.FeatureStore/Nothing")
     assert failure(lambda: call(b"", timeout=60)).code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_metadata_up_to_a_limit_are_carried_and_more_is_told(rpc):
+    ask = request(["things.i_sum"], {"k": ["a"]})
+    rpc.store.GetFeatures(ask, timeout=60, metadata=[("x", "y" * 8000), ("z-bin", bytes(range(256)))])
+    for metadata in ([("x", "y" * 17_000)], [(f"name-{number}", "y" * 100) for number in range(200)]):
+        error = failure(lambda: rpc.store.GetFeatures(ask, timeout=60, metadata=metadata))
+        assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and "16384 bytes" in error.details()
+
+
+def test_a_name_without_a_dot_is_all_of_a_service_or_a_view(rpc):
+    for bare in ("both", "both@1", "things", "things@1", "computed"):
+        whole = rpc.get([f"{bare}.*"], {"k": ["a", "b"]}, at_us=[EVENTS_TO_US])
+        assert rpc.get([bare], {"k": ["a", "b"]}, at_us=[EVENTS_TO_US]) == whole and whole.columns
 
 
 def test_compressed_messages_are_refused(rpc):
