@@ -488,7 +488,9 @@ void rpc_door_drain(struct rpc_door *door, bool is_last)
     door->is_stopping = is_last;
     TAILQ_FOREACH(session, &door->sessions, link)
     {
-        if (is_last)
+        if (!is_last)
+            rpc_health_tell(session);
+        else
             session_end_streams(session);
         if (session->grpc == NULL)
             continue;

@@ -279,6 +279,25 @@ def test_reflection_tells_what_is_served(rpc, version):
     assert unknown.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 
 
+def test_health_is_watched_until_the_server_stops(make_server):
+    server = make_server("watched")
+    server.start("--rpc-port", "0")
+    serving = health_messages.HealthCheckResponse
+    with Rpc(server.rpc_port) as rpc:
+        watches = [rpc.health.Watch(health_messages.HealthCheckRequest(service=service)) for service in ("", "asof.v1.Registry")]
+        unknown = rpc.health.Watch(health_messages.HealthCheckRequest(service="nothing"))
+        left = rpc.health.Watch(health_messages.HealthCheckRequest())
+        assert [next(watch).status for watch in (*watches, left)] == [serving.SERVING] * 3
+        assert next(unknown).status == serving.SERVICE_UNKNOWN
+        left.cancel()
+        begin = time.monotonic()
+        server.stop()
+        for watch in watches:
+            assert next(watch).status == serving.NOT_SERVING
+            assert failure(lambda: next(watch)).code() == grpc.StatusCode.UNAVAILABLE
+        assert time.monotonic() - begin < 5
+
+
 # ---- mistakes ----
 
 MISTAKES = {
