@@ -342,14 +342,25 @@ static bool door_has_more(void *context)
                                  : rpc_session_can_feed(session);
 }
 
+/* Whether the call comes to its end without a further message. */
+static bool call_is_whole(const struct rpc_call *call)
+{
+    const struct rpc_stream *stream = call->method->stream;
+    return call->job != NULL || (stream != NULL && (!stream->takes_many || call->has_ended));
+}
+
 /* A peer that has ended will not finish what it began to ask, nor open a window: of its calls those
  * count that are being worked on. */
 static bool door_owes(void *context)
 {
     const struct rpc_session *session = context;
-    if (session->grpc == NULL)
-        return session->calls_count > 0;
-    return session->jobs_count > 0 || grpc_session_has_more(session->grpc);
+    const struct rpc_call *call;
+    if (session->grpc != NULL)
+        return session->jobs_count > 0 || grpc_session_has_more(session->grpc);
+    TAILQ_FOREACH(call, &session->calls, link)
+    if (call_is_whole(call))
+        return true;
+    return false;
 }
 
 struct network_handler rpc_door_handler(struct rpc_door *door)

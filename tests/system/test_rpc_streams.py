@@ -10,7 +10,8 @@ import time
 import grpc
 import pytest
 
-from rpc_world import DONE, FAILED, PART, Light, Rpc, columns, failure, light_call, light_frame, messages, request
+from rpc_world import (DONE, FAILED, PART, Light, Rpc, columns, failure, light_call, light_frame, messages,
+                       offline_messages, request)
 
 DEFINITIONS = """
 sources:
@@ -32,7 +33,7 @@ views:
       last_i: {last_n: i, over: last(3)}
       idle: {time_since_last: true, over: forever}
 """
-GET_FEATURES, GET_FEATURES_STREAM, PUSH, PUSH_STREAM = 1, 8, 2, 9
+GET_FEATURES, GET_FEATURES_STREAM, PUSH, PUSH_STREAM, EXPORT_TRAINING = 1, 8, 2, 9, 19
 KEYS = [f"key {number}" for number in range(2_000)]
 NEWEST_US = 1_000_000 + 5_000
 
@@ -341,3 +342,18 @@ def test_a_stop_ends_idle_streams_at_once_and_lets_answers_finish(module_server)
         assert time.monotonic() - began < 4
         waiting.set()
     server.start()
+
+
+@pytest.mark.parametrize("method, message", [
+    (PUSH_STREAM, messages.PushRequest(source="events", json=[event(1, "a", 1)])),
+    (EXPORT_TRAINING, offline_messages.ExportTrainingRequest(spec=offline_messages.TrainingSpec(service="x")))])
+def test_a_peer_that_ends_before_its_call_does_leaves_nothing(server, method, message):
+    def count():
+        return server.info("rpc_calls"), server.info("rpc_connections")
+
+    server.wait_for(lambda: count() == (0, 0))
+    with Light(server.rpc_port) as light:
+        light.send(1, method, message.SerializeToString())
+        server.wait_for(lambda: count() == (1, 1))
+        light.socket.shutdown(socket.SHUT_WR)
+        server.wait_for(lambda: count() == (0, 0))
