@@ -25,7 +25,6 @@ enum {
     REPEAT_VIEWS_MAX = 8,
     REPEAT_LEARN_EVERY = 16, /* where features change all the time, learning must not cost */
     GROUP_MAX = 16,          /* calls that are answered together */
-    FETCHED_AHEAD = 3,       /* calls whose rows are fetched while one is answered */
     ROWS_FIELD_SIZE = 2,     /* GetFeaturesResponse.rows, of one row */
     REPEATED_SIZE_MAX = 1024 * 1024, /* of the columns of an answer, at most, as far as can be said before */
 };
@@ -434,20 +433,16 @@ static bool answer_frame(const struct answering *answering, const struct repeate
     return true;
 }
 
-/* Answers the group as far as rows do; returns how many. While one is answered, the rows of the next few are on
- * their way from memory. */
+/* Answers the group as far as rows do; returns how many. */
 static size_t answer_group(const struct answering *answering, const struct repeated *group,
                            size_t count, struct buffer *output)
 {
     size_t done = 0;
-    for (size_t i = 0; i < FETCHED_AHEAD && i < count && count > 1; i++)
+    for (size_t i = 0; i < count && count > 1; i++)
         fetch_rows(answering, &group[i]);
-    for (; done < count && output->size <= NETWORK_OUTPUT_PAUSE_BYTES; done++) {
-        if (done + FETCHED_AHEAD < count)
-            fetch_rows(answering, &group[done + FETCHED_AHEAD]);
-        if (!answer_frame(answering, &group[done], output))
-            break;
-    }
+    while (done < count && output->size <= NETWORK_OUTPUT_PAUSE_BYTES &&
+           answer_frame(answering, &group[done], output))
+        done++;
     return done;
 }
 
