@@ -75,6 +75,8 @@ static enum status fail_with(struct duck *duck, enum status status, const char *
     if (duck_is_interrupted(duck))
         return error_set(err, STATUS_CANCELLED, "it was cancelled");
     bytes_to_text(bytes_of(text, strcspn(text, "\n")), line, sizeof(line));
+    if (status == STATUS_LIMIT)
+        return error_set(err, status, "%s: the server allows so much (--export-memory)", line);
     return error_set(err, status, "%s", line);
 }
 
