@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 
+import backfill
 import freshness
 import kafka_bench
 import latency
@@ -35,7 +36,7 @@ from servers import ASOF, ASOFD, GRPCPP_CONSTANT, REDIS_SERVER, ROOT, BenchError
 
 # In this order. Those of a pair share both servers; `mixed` is the last of them as it writes to both.
 PAIR_SUBJECTS = ("reads", "latency", "past", "mixed")
-SUBJECTS = (*PAIR_SUBJECTS, "rpc", "pushes", "freshness", "window", "restart", "kafka", "offline")
+SUBJECTS = (*PAIR_SUBJECTS, "rpc", "pushes", "freshness", "window", "restart", "kafka", "offline", "backfill")
 EVENT_RATES = (1_000, 10_000)
 # Of a full run and of --quick. Times are of one run of one server.
 FULL = {"entities": 10_000, "rounds": 5, "read_run_s": 2.0, "read_rates": (5_000, 10_000, 20_000, 40_000, 80_000),
@@ -45,14 +46,14 @@ FULL = {"entities": 10_000, "rounds": 5, "read_run_s": 2.0, "read_rates": (5_000
         "kafka_events": 1_000_000, "kafka_rounds": 3, "kafka_warm_up_events": 100_000, "kafka_run_s": 60, "kafka_fresh_s": 20,
         "kafka_waiting_events": 5_000_000, "kafka_idle_s": 5,
         "labels": 100_000, "history_events": 1_000_000, "history_cards": 10_000, "offline_rounds": 3,
-        "population": 1_000_000, "snapshot_idle_s": 5}
+        "population": 1_000_000, "snapshot_idle_s": 5, "backfill_events": 5_000_000}
 QUICK = {"entities": 2_000, "rounds": 2, "read_run_s": 0.5, "read_rates": (5_000, 20_000), "rate_rounds": 2,
          "rate_run_s": 1.0, "mixed_run_s": 2.0, "past_run_s": 0.5, "push_events": 100_000, "push_rounds": 1,
          "fresh_run_s": 3, "sizes": (100, 10_000), "cost_rounds": 2, "cost_run_s": 0.3, "restart_entities": 50_000,
          "restart_rounds": 2, "kafka_events": 200_000, "kafka_rounds": 1, "kafka_warm_up_events": 10_000, "kafka_run_s": 12,
          "kafka_fresh_s": 5, "kafka_waiting_events": 500_000, "kafka_idle_s": 2,
          "labels": 10_000, "history_events": 100_000, "history_cards": 1_000, "offline_rounds": 1,
-         "population": 200_000, "snapshot_idle_s": 2}
+         "population": 200_000, "snapshot_idle_s": 2, "backfill_events": 1_000_000}
 
 
 def parse(arguments):
@@ -103,6 +104,8 @@ class Bench:
             "restart": lambda folder: restart.measure(folder, size["restart_entities"], size["restart_rounds"], say),
             "kafka": lambda folder: kafka_bench.measure(folder, size, say),
             "offline": lambda folder: offline_bench.measure(folder, size, say),
+            "backfill": lambda folder: backfill.measure(folder, size["backfill_events"], size["push_events"], size["entities"],
+                                                        size["offline_rounds"], size["snapshot_idle_s"], say),
         }
         for name, measure in alone.items():
             if name in self.wanted:

@@ -63,14 +63,23 @@ def make_population(folder, cards, events_each):
     return _write_events(folder / "population.parquet", some, times_us, draw)
 
 
-def _write_events(path, cards, times_us, draw):
+def make_stream(path, events, entities, first_ms, last_ms, seed):
+    """Events as those of workload.stream, by time and as skewed, with other values."""
+    draw = numpy.random.Generator(numpy.random.PCG64(workload.SEED + seed))
+    weights = 1 / numpy.arange(1, entities + 1)
+    times_ms = first_ms + numpy.arange(events) * (last_ms - first_ms) // events
+    return _write_events(path, draw.choice(entities, events, p=weights / weights.sum()), times_ms * 1000, draw,
+                         ", 'authorised' AS status", seed * events)
+
+
+def _write_events(path, cards, times_us, draw, more="", first=0):
     count = len(cards)
-    _write(path, {"number": numpy.arange(count), "moment": times_us, "card": cards,
+    _write(path, {"number": first + numpy.arange(count), "moment": times_us, "card": cards,
                   "merchant": draw.integers(0, MERCHANTS, count),
                   "country": numpy.array(workload.COUNTRIES)[draw.integers(0, len(workload.COUNTRIES), count)],
                   "cents": draw.integers(1_000, 15_000, count)},
            "format('t-{:012d}', number) AS txn, make_timestamptz(moment) AS ts, format('{:012d}', card) AS card, "
-           "format('merchant-{:04d}', merchant) AS merchant, country, CAST(cents / 100 AS DECIMAL(18, 2)) AS amount")
+           "format('merchant-{:04d}', merchant) AS merchant, country, CAST(cents / 100 AS DECIMAL(18, 2)) AS amount" + more)
     return path
 
 

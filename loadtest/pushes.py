@@ -6,8 +6,8 @@ import select
 import time
 
 import workload
+from servers import Asofd  # before resp, which it makes known
 from resp import encode
-from servers import Asofd
 
 EVENTS_PER_CALL = 100
 CONNECTIONS = 8            # each with one call in flight

@@ -13,6 +13,7 @@ import goals
 import kafka_cost
 import kafka_reads
 import latency
+import meanwhile
 import offline_snapshot
 import past
 import pushes
@@ -51,6 +52,7 @@ class Results:
     rpc: object = None      # rpc_bench.RpcResult
     kafka: object = None    # kafka_bench.KafkaResult
     offline: object = None  # offline_bench.OfflineResult
+    backfill: object = None # backfill.BackfillResult
 
 
 def render(results):
@@ -58,7 +60,7 @@ def render(results):
     sections = ((_reads, results.reads), (_memory, results.reads), (_latency, results.latency), (_mixed, results.mixed),
                 (_pushes, results.pushes), (_freshness, results.freshness), (_window, results.window),
                 (_past, results.past), (_restart, results.restart), (_rpc, results.rpc), (_kafka, results.kafka),
-                (_offline, results.offline))
+                (_offline, results.offline), (_backfill, results.backfill))
     parts = ["# Benchmarks", INTRODUCTION, "## Goals\n\n" + _goals(results),
              *(section(measured) for section, measured in sections if measured is not None),
              _commands(results), _machine(results)]
@@ -314,16 +316,38 @@ def _sides(sides):
 
 
 def _snapshot(snapshot):
-    reads = snapshot.reads
-    rows = [["HMGET, idle", *_percentiles(reads.idle)], ["HMGET while a snapshot is exported", *_percentiles(reads.busy)]]
-    late = " (load late)" if reads.is_load_late else ""
     return (f"## Snapshots\n\n{snapshot.entities:,} entities with {offline_snapshot.EVENTS_EACH} events each, of ages from a "
             "second to six days, 20 features, to zstd Parquet at a path on the server "
             f"({snapshot.file_bytes / 2**20:.0f} MiB); DuckDB copies the same table, which it has in memory, as it is. "
-            f"{snapshot.rounds} rounds.\n\n{_sides(snapshot.sides)}\n\nHMGET of ten features of a random entity at "
-            f"{offline_snapshot.READS_PER_S:,}/s over {offline_snapshot.CONNECTIONS} connections, from when each was due{late}; the "
-            "export shares the server's CPU with it. In ms.\n\n"
+            f"{snapshot.rounds} rounds.\n\n{_sides(snapshot.sides)}\n\n"
+            + _meanwhile(snapshot.reads, "a snapshot is exported"))
+
+
+def _meanwhile(reads, what):
+    rows = [["HMGET, idle", *_percentiles(reads.idle)], [f"HMGET while {what}", *_percentiles(reads.busy)]]
+    late = " (load late)" if reads.is_load_late else ""
+    return (f"HMGET of ten features of a random entity at {meanwhile.READS_PER_S:,}/s over {meanwhile.CONNECTIONS} connections, from "
+            f"when each was due{late}; what is done meanwhile shares the server's CPU with it. In ms.\n\n"
             + _table(["", "p50", "p99", "p99.9", "slowest", "how many"], rows))
+
+
+def _backfill(result):
+    def over(value, pattern="{:,.0f}"):
+        return Spread.of([value(at) for at in result.rounds]).text(pattern)
+
+    rows = [["seconds", over(lambda at: at.wall_s, "{:.1f}"), over(lambda at: at.pushed.wall_s, "{:.1f}")],
+            ["events", f"{result.events:,}", over(lambda at: at.pushed.events)],
+            ["events/s", over(lambda at: result.events / at.wall_s), over(lambda at: at.pushed.events_per_s)],
+            ["events per CPU second, with a full compaction",
+             over(lambda at: result.events / (at.cpu_quiet_s + at.cpu_compact_s)), over(lambda at: at.pushed.events_per_cpu_s)],
+            ["events per CPU second, until done", over(lambda at: result.events / at.cpu_run_s),
+             over(lambda at: at.pushed.events / at.pushed.cpu_push_s)]]
+    return (f"## Backfill\n\n`asof backfill` of a Parquet file ({result.file_bytes / 2**20:.0f} MiB, zstd) of {result.events:,} events, "
+            f"by time, of {result.entities:,} entities, skewed by Zipf's law, into an empty server with one CPU; the command sends the "
+            "file from the other. Against pushes of as skewed events in the same round, as above. "
+            f"{len(result.rounds)} rounds: {result.speed.text('{:.1f}')} times the events/s of pushes, "
+            f"{result.cpu_speed.text('{:.1f}')} times their events per CPU second.\n\n"
+            + _table(["", "backfill", "pushes"], rows) + "\n\n" + _meanwhile(result.reads, "a second file is backfilled"))
 
 
 def _percentiles(latencies):

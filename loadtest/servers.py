@@ -189,11 +189,14 @@ class Asofd(Peer):
         self.asof("apply", path)
 
     def asof(self, *words, timeout_s=START_TIMEOUT_S):
-        """Runs the command `asof` on it."""
-        done = subprocess.run([ASOF, "--server", f"127.0.0.1:{self.rpc_port}", *map(str, words)],
-                              capture_output=True, text=True, timeout=timeout_s)
+        """Runs the command `asof` on it; what it says."""
+        done = subprocess.run(self.asof_command(*words), capture_output=True, text=True, timeout=timeout_s)
         if done.returncode != 0:
             raise self.failed(f"asof {words[0]}: {done.stderr.strip()}")
+        return done.stdout
+
+    def asof_command(self, *words):
+        return [ASOF, "--server", f"127.0.0.1:{self.rpc_port}", *map(str, words)]
 
 
 class Constant(Peer):

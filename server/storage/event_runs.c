@@ -213,18 +213,20 @@ static enum status heap_step(struct heap *heap, struct error *err)
     return STATUS_OK;
 }
 
-static enum status merge(struct heap *heap, struct event_files *files, struct error *err)
+static enum status merge(struct heap *heap, event_runs_take_fn take, void *context,
+                         struct error *err)
 {
     enum status status = STATUS_OK;
     while (heap->count > 0 && status == STATUS_OK) {
-        status = event_files_put(files, &heap->readers[0]->event, err);
+        status = take(context, &heap->readers[0]->event, err);
         if (status == STATUS_OK)
             status = heap_step(heap, err);
     }
     return status;
 }
 
-enum status event_runs_merge(struct event_runs *runs, struct event_files *files, struct error *err)
+enum status event_runs_merge(struct event_runs *runs, event_runs_take_fn take, void *context,
+                             struct error *err)
 {
     struct heap heap = {0};
     enum status status = STATUS_OK;
@@ -236,11 +238,13 @@ enum status event_runs_merge(struct event_runs *runs, struct event_files *files,
         status = readers[i].file == NULL ? run_failed(err) : reader_next(&readers[i], err);
         if (status == STATUS_OK)
             heap.readers[heap.count++] = &readers[i];
+        else if (status == STATUS_NOT_FOUND)
+            status = STATUS_OK; /* an empty run */
     }
     for (size_t i = heap.count / 2; i > 0; i--)
         heap_sift(&heap, i - 1);
     if (status == STATUS_OK)
-        status = merge(&heap, files, err);
+        status = merge(&heap, take, context, err);
     for (size_t i = 0; i < runs->count; i++) {
         if (readers[i].file != NULL)
             (void)fclose(readers[i].file);

@@ -28,10 +28,14 @@ MUST_USE enum status event_runs_put(struct event_runs *runs, const struct sorted
                                     struct error *err);
 MUST_USE enum status event_runs_end(struct event_runs *runs, struct error *err);
 
-/* Gives the events of all runs in the order of their keys to the files; of those with the same key
- * the one of the latest run. IO, CORRUPT, UNAVAILABLE: err. */
-MUST_USE enum status event_runs_merge(struct event_runs *runs, struct event_files *files,
-                                      struct error *err);
+/* What takes an event, which is borrowed for the call. */
+typedef enum status (*event_runs_take_fn)(void *context, const struct sorted_event *event,
+                                          struct error *err);
+
+/* Gives the events of all runs in the order of their keys; of those with the same key that of the
+ * latest run first. IO, CORRUPT: err; what take returns, if it is not OK. */
+MUST_USE enum status event_runs_merge(struct event_runs *runs, event_runs_take_fn take,
+                                      void *context, struct error *err);
 
 /* Removes the runs. */
 void event_runs_fini(struct event_runs *runs);

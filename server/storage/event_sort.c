@@ -344,6 +344,11 @@ static enum status write_run(struct event_sort *sort, struct error *err)
     return status;
 }
 
+static enum status put_merged(void *context, const struct sorted_event *event, struct error *err)
+{
+    return event_files_put(context, event, err);
+}
+
 /* ---- the door ---- */
 
 enum status event_sort_add(struct event_sort *sort, struct bytes entity, int64_t time_us,
@@ -366,7 +371,7 @@ enum status event_sort_finish(struct event_sort *sort, struct error *err)
     else
         status = put_collected(sort, false, err);
     if (status == STATUS_OK && sort->runs.count > 0)
-        status = event_runs_merge(&sort->runs, &sort->files, err);
+        status = event_runs_merge(&sort->runs, put_merged, &sort->files, err);
     if (status == STATUS_OK)
         status = event_files_finish(&sort->files, err);
     forget_collected(sort);
