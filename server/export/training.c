@@ -509,23 +509,12 @@ static enum status end_reading(struct training *training, struct error *err)
     return status;
 }
 
-static enum status limit_memory(struct training *training, struct error *err)
-{
-    size_t bytes = training->spec->memory_bytes;
-    if (bytes > 0 && bytes < EXPORT_MEMORY_MIN)
-        return error_set(err, STATUS_INVALID, "a training set needs %d MiB of memory at least",
-                         EXPORT_MEMORY_MIN >> 20);
-    export_job_limit_memory(training->job, bytes);
-    return STATUS_OK;
-}
-
 static enum status make_set(struct training *training, struct error *err)
 {
     struct place *place;
     const int labels = training->spec->labels;
-    enum status status = limit_memory(training, err);
-    if (status == STATUS_OK)
-        status = export_job_place(training->job, &training->spec->output, &place, err);
+    export_job_limit_memory(training->job, training->spec->memory_bytes);
+    enum status status = export_job_place(training->job, &training->spec->output, &place, err);
     if (status != STATUS_OK)
         return status;
     const int files[] = {labels, place_descriptor(place)};

@@ -93,15 +93,21 @@ static inline void hot_row_codes(const struct hot_row *row, size_t feature, uint
     codes[1] = narrow[1];
 }
 
-/* A feature of the view; its text is borrowed from the row. */
-static inline struct hot_cell hot_row_cell(const struct hot_row *row, size_t feature)
+/* Where the texts begin. */
+static inline const char *hot_row_texts(const struct hot_row *row)
+{
+    return row->packed + hot_row_entity_offset(row) + row->entity_size;
+}
+
+/* A feature of the view, of a row whose texts begin there; its text is borrowed from the row. */
+static inline struct hot_cell hot_row_cell_at(const struct hot_row *row, const char *texts,
+                                              size_t feature)
 {
     CHECK(feature < row->features_count);
     uint64_t codes[2];
     hot_row_codes(row, feature, codes);
     size_t begin = codes[0] >> HOT_CELL_OFFSET_SHIFT;
     size_t end = codes[1] >> HOT_CELL_OFFSET_SHIFT;
-    const char *texts = row->packed + hot_row_entity_offset(row) + row->entity_size;
     struct hot_cell cell = {
         .is_known = (codes[0] & HOT_CELL_STATUS) != 0,
         .has_text = (codes[0] & HOT_CELL_HAS_TEXT) != 0,
@@ -112,6 +118,11 @@ static inline struct hot_cell hot_row_cell(const struct hot_row *row, size_t fea
     if (cell.is_relative)
         memcpy(&cell.base_us, texts + begin, sizeof(cell.base_us));
     return cell;
+}
+
+static inline struct hot_cell hot_row_cell(const struct hot_row *row, size_t feature)
+{
+    return hot_row_cell_at(row, hot_row_texts(row), feature);
 }
 
 #endif

@@ -1,4 +1,5 @@
-/* Training sets hold, bit for bit, what a read of each label says, beside the labels as they were. */
+/* Training sets hold, bit for bit, what a read of each label says, beside the labels as they were.
+ */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +22,8 @@ enum { TURNS = 300, PUSH_MAX = 4, TEXT_SIZE = 160, SQL_SIZE = 2048, MEMORY = 64 
 
 #define FEATURES                                                                                   \
     "{n_50ms: {sum: n, over: 50ms}, money: {sum: m, over: 2s}, "                                   \
-    "top: {max: text, over: tumbling(40ms), default: none}, run: {count: '*', over: session(30ms)}, " \
+    "top: {max: text, over: tumbling(40ms), default: none}, run: {count: '*', over: "              \
+    "session(30ms)}, "                                                                             \
     "texts: {last_n: text, over: last(3)}, idle: {time_since_last: true, over: 200ms}, "           \
     "spread: {stddev: n, over: 2s}, latest: {max: at, over: forever}}"
 
@@ -33,7 +35,8 @@ static const char definitions[] =
     "  whole: {source: s, entity: k, features: " FEATURES "}\n"
     "  short: {source: s, entity: k, history: 300ms, features: " FEATURES "}\n"
     "  pair: {source: s, entity: kj, features: {n: {count: '*', over: 1s}}}\n"
-    "  o: {kind: on_demand, entity: k, request: {x: int}, features: {more: whole.n_50ms + request.x}}\n"
+    "  o: {kind: on_demand, entity: k, request: {x: int}, features: {more: whole.n_50ms + "
+    "request.x}}\n"
     "services:\n"
     "  model: {features: [whole.n_50ms, pair.n, o.more]}\n";
 
@@ -54,8 +57,6 @@ static void push_some(struct world *world)
 {
     char texts[PUSH_MAX][TEXT_SIZE];
     struct push_event events[PUSH_MAX];
-    struct push_result result;
-    struct error err;
     struct random *random = &world->random;
     size_t count = 1 + random_below(random, PUSH_MAX);
     world->t_us += (int64_t)random_below(random, 15000);
@@ -72,22 +73,7 @@ static void push_some(struct world *world)
         events[i] =
             (struct push_event){.format = EVENT_JSON, .text = bytes_of(texts[i], (size_t)size)};
     }
-    const struct push push = {
-        .source = bytes_of_text("s"), .events = events, .events_count = count};
-    if (stream_push(world->server.stream, &push, &result, &err) != STATUS_OK ||
-        stream_commit(world->server.stream, &err) != STATUS_OK)
-        fail_msg("%s", err.text);
-    stream_step(world->server.stream);
-}
-
-static void apply(struct world *world)
-{
-    struct error err;
-    struct registry_plan plan;
-    const struct definition_file file = {.name = bytes_of_text("v.yaml"),
-                                         .text = bytes_of_text(definitions)};
-    if (stream_apply(world->server.stream, &file, 1, true, world->arena, &plan, &err) != STATUS_OK)
-        fail_msg("%s", err.text);
+    door_world_push(&world->server, events, count);
 }
 
 static int nameless(const struct world *world)
@@ -121,7 +107,7 @@ static int set_up(void **state)
     world->t_us = START_US;
     world->result = -1;
     door_world_open(&world->server);
-    apply(world);
+    door_world_apply(&world->server, bytes_of_text(definitions));
     for (int turn = 0; turn < TURNS; turn++)
         push_some(world);
     const struct export_options options = {.query = {.storage = world->server.storage,
@@ -231,8 +217,8 @@ static int64_t ask_number(struct world *world, const char *query)
     return number;
 }
 
-/* Labels at random moments, many of them the same, at events and 1 us beside; keys with NULLs and without events;
- * columns of all sorts. */
+/* Labels at random moments, many of them the same, at events and 1 us beside; keys with NULLs and
+ * without events; columns of all sorts. */
 static const char random_labels[] =
     "SELECT i, CASE WHEN i % 50 = 7 THEN NULL ELSE 'k' || (i * 7919 % 6) END AS k, "
     "CAST(i * 31 % 4 AS INTEGER) AS j, CAST(i % 9 AS SMALLINT) AS x, "
@@ -255,7 +241,8 @@ static void assert_reads(struct world *world, const char *view, const char *colu
     size_t count;
     snprintf(sql, sizeof(sql),
              "SELECT k, event_timestamp, x, * FROM (SELECT k, event_timestamp, x, %s FROM "
-             "read_parquet('%s'))", columns, duck_path(world->result, path));
+             "read_parquet('%s'))",
+             columns, duck_path(world->result, path));
     if (duck_query(world->duck, sql, &reader, &err) != STATUS_OK)
         fail_msg("%s", err.text);
     (void)duck_reader_columns(reader, &count);
@@ -269,8 +256,8 @@ static void assert_reads(struct world *world, const char *view, const char *colu
             struct value k = duck_value(rows, 0, i, world->arena);
             if (k.kind == VALUE_NULL)
                 continue;
-            const struct moment moment = {
-                .t_us = duck_value(rows, 1, i, world->arena).integer, .is_exclusive = is_exclusive};
+            const struct moment moment = {.t_us = duck_value(rows, 1, i, world->arena).integer,
+                                          .is_exclusive = is_exclusive};
             const struct value x = duck_value(rows, 2, i, world->arena);
             const struct value *const steps[] = {&x};
             const struct request request = {.values = steps};
@@ -320,7 +307,8 @@ static void features_are_what_reads_say(void **state)
     assert_int_equal(ask_number(world, "SELECT count(*) FROM made WHERE n__status = 'present'") > 0,
                      true);
     assert_int_equal(ask_number(world, "SELECT count(*) FROM made WHERE k IS NULL AND (n IS NOT "
-                                       "NULL OR n__status != 'not_found')"), 0);
+                                       "NULL OR n__status != 'not_found')"),
+                     0);
 }
 
 static void labels_come_out_as_they_went_in(void **state)
@@ -332,9 +320,10 @@ static void labels_come_out_as_they_went_in(void **state)
     assert_int_equal(
         ask_number(world, "SELECT count(*) FROM labels AS a POSITIONAL JOIN (SELECT * EXCLUDE "
                           "(n_50ms, n, more) FROM made) AS b WHERE a IS NOT DISTINCT FROM b AND "
-                          "typeof(a) = typeof(b)"), 4000);
-    assert_int_equal(ask_number(world, "SELECT count(n_50ms) + count(n) + count(more) > 0 FROM made"),
-                     1);
+                          "typeof(a) = typeof(b)"),
+        4000);
+    assert_int_equal(
+        ask_number(world, "SELECT count(n_50ms) + count(n) + count(more) > 0 FROM made"), 1);
 }
 
 static void write_text(struct world *world, const char *text)
@@ -367,11 +356,10 @@ static void csv_and_ndjson_go_in_and_out(void **state)
                       "k1,,2023-11-14T23:13:19.5+01:00\n");
     make_set_well(world, &spec);
     read_text(world, text, sizeof(text));
-    assert_string_equal(text,
-                        "k,j,t,n,n__status,n_50ms,n_50ms__status\n"
-                        "007,1,2023-11-14 22:13:20+00,0,not_found,,not_found\n"
-                        ",2,2023-11-14 22:13:20+00,,not_found,,not_found\n"
-                        "k1,,2023-11-14 22:13:19.5+00,,not_found,,not_found\n");
+    assert_string_equal(text, "k,j,t,n,n__status,n_50ms,n_50ms__status\n"
+                              "007,1,2023-11-14 22:13:20+00,0,not_found,,not_found\n"
+                              ",2,2023-11-14 22:13:20+00,,not_found,,not_found\n"
+                              "k1,,2023-11-14 22:13:19.5+00,,not_found,,not_found\n");
     spec.labels_format = spec.output.format = EXPORT_NDJSON;
     spec.has_statuses = false;
     spec.has_full_names = true;
