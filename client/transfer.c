@@ -123,7 +123,9 @@ static enum status send_descriptor(struct transfer *transfer, int fd, const char
     CHECK(piece != NULL);
     while (status == STATUS_OK) {
         ssize_t got = read(fd, piece, PIECE_SIZE);
-        if (got < 0)
+        if (got < 0 && interrupt_came()) /* it ended the wait for a terminal or a pipe */
+            status = error_set(err, STATUS_CANCELLED, "interrupted; nothing was written");
+        else if (got < 0)
             status = error_set(err, STATUS_IO, "read %s: %s", path, error_errno());
         if (got <= 0)
             break;

@@ -98,6 +98,8 @@ static enum status fail_with(struct duck *duck, enum status status, const char *
     if (duck_is_interrupted(duck))
         return error_set(err, STATUS_CANCELLED, "it was cancelled");
     shorten(text, line);
+    if (status == STATUS_LIMIT)
+        return error_set(err, status, "%s: the server allows so much (--export-memory)", line);
     return error_set(err, status, "%s", line);
 }
 

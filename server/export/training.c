@@ -17,9 +17,17 @@ enum {
     CHECK_ROWS = 64, /* between two looks at whether to go on */
 };
 
-/* A row group is kept until it is written: with DuckDB's 122,880 rows a set of 10 features took 18 MB more, and
- * was no smaller. */
-#define ROW_GROUP_ROWS "30720"
+/* A row group is kept until it is written. With DuckDB's 122,880 rows a set of 10 features took 18 MB more, and was
+ * no smaller; and with 30,720 one of 190 columns did not fit into 256 MiB. */
+enum { GROUP_ROWS_MIN = DUCK_ROWS_MAX, GROUP_ROWS_MAX = 15 * DUCK_ROWS_MAX, GROUP_CELLS = 640 * 1024 };
+
+/* DuckDB takes a dictionary's largest size for each column of texts at once, 1 MiB if not told: 90 columns of
+ * statuses need no more than some bytes each. All share so much. */
+enum {
+    DICTIONARIES_SIZE = 32 * 1024 * 1024,
+    DICTIONARY_SIZE_MIN = 16 * 1024,
+    DICTIONARY_SIZE_MAX = 1024 * 1024
+};
 
 struct training {
     struct export_job *job; /* borrowed */
@@ -411,18 +419,38 @@ static void append_metadata(const struct training *training, struct buffer *sql)
     buffer_fini(&json);
 }
 
+static size_t clamp(size_t number, size_t least, size_t most)
+{
+    if (number < least)
+        return least;
+    return number < most ? number : most;
+}
+
+/* What a wide set makes small: row groups, in whole chunks, and dictionaries. */
+static void append_sizes(const struct training *training, struct buffer *sql)
+{
+    size_t columns = training->labels.columns_count +
+                     training->plan.columns_count * (1 + (size_t)training->spec->has_statuses);
+    size_t rows = GROUP_CELLS / columns / DUCK_ROWS_MAX * DUCK_ROWS_MAX;
+    buffer_format(sql, ", ROW_GROUP_SIZE %zu, STRING_DICTIONARY_PAGE_SIZE_LIMIT %zu",
+                  clamp(rows, GROUP_ROWS_MIN, GROUP_ROWS_MAX),
+                  clamp(DICTIONARIES_SIZE / columns, DICTIONARY_SIZE_MIN, DICTIONARY_SIZE_MAX));
+}
+
 static void append_options(const struct training *training, struct buffer *sql)
 {
     static const char *const formats[] = {
-        [EXPORT_PARQUET] = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE " ROW_GROUP_ROWS,
+        [EXPORT_PARQUET] = "FORMAT parquet, COMPRESSION zstd",
         [EXPORT_CSV] = "FORMAT csv, HEADER",
         [EXPORT_NDJSON] = "FORMAT json",
     };
     buffer_append_text(sql, " (");
     buffer_append_text(sql, formats[training->spec->output.format]);
     buffer_append_text(sql, ", USE_TMP_FILE false");
-    if (training->spec->output.format == EXPORT_PARQUET)
+    if (training->spec->output.format == EXPORT_PARQUET) {
+        append_sizes(training, sql);
         append_metadata(training, sql);
+    }
     buffer_append_byte(sql, ')');
 }
 

@@ -1,5 +1,5 @@
 """Exports of snapshots and events over RPC: a snapshot has what reads of each entity answer, though events go on
-coming; files read back with their types in other libraries; what is cancelled, killed or not allowed leaves nothing."""
+coming; what is cancelled or not allowed leaves nothing."""
 
 import datetime
 import decimal
@@ -21,11 +21,10 @@ import oracle
 import tables
 from conftest import EXAMPLES
 from resp import Got
-from rpc_world import Rpc, messages, offline_messages as offline
+from rpc_world import Rpc, offline_messages as offline
 
 LONG = os.environ.get("ASOF_LONG") == "1"
 EVENTS = 100_000 if LONG else 20_000  # of each source of the demo, before the snapshots; as many may come meanwhile
-KILLS = 20 if LONG else 3
 BATCH = 1000
 US = datetime.timedelta(microseconds=1)
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -302,32 +301,6 @@ def test_what_is_cancelled_leaves_nothing(typed):
     if server.info("export_cancelled_total"):
         assert list(allowed.iterdir()) == []
     assert list((server.data / "spool").iterdir()) == []
-
-
-def test_a_kill_leaves_no_half_file(typed):
-    server, rpc, allowed = typed
-    many_entities(rpc)
-    path = allowed / "result.parquet"
-    rows = snapshot(rpc, "all_types", path=path)[1].rows
-    for attempt in range(KILLS):
-        call = rpc.offline.ExportSnapshot(offline.ExportSnapshotRequest(
-            view="all_types", output=offline.Output(server_path=str(path))), timeout=60)
-        threading.Thread(target=lambda: [None for _ in swallow(call)], daemon=True).start()
-        time.sleep(0.02 + 0.5 * attempt / KILLS)
-        server.kill()
-        assert [entry.name for entry in allowed.iterdir() if not entry.name.startswith(".")] == ["result.parquet"]
-        assert pyarrow.parquet.read_metadata(path).num_rows == rows
-        server.start("--export-dirs", str(allowed))
-        assert list((server.data / "spool").iterdir()) == []
-    with Rpc(server.rpc_port) as again:
-        assert snapshot(again, "all_types", path=path)[1].rows == rows
-
-
-def swallow(call):
-    try:
-        yield from call
-    except grpc.RpcError:
-        return
 
 
 def test_reads_go_on_beside_an_export(typed):
