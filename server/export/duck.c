@@ -382,7 +382,9 @@ static void bind_source(duckdb_bind_info info)
     const struct duck_filler *filler = library->bind_get_extra_info(info);
     for (size_t i = 0; i < filler->source.columns_count; i++) {
         const struct duck_column *column = &filler->source.columns[i];
-        duckdb_logical_type type = duck_type_of(library, column->type);
+        duckdb_logical_type type = column->is_bytes
+                                       ? library->create_logical_type(DUCKDB_TYPE_BLOB)
+                                       : duck_type_of(library, column->type);
         library->bind_add_result_column(info, column->name, type);
         library->destroy_logical_type(&type);
     }

@@ -77,6 +77,7 @@ double duck_progress(struct duck *duck);
 struct duck_column {
     const char *name;
     struct type type; /* .kind is VALUE_NULL where values can't be read: cast it */
+    bool is_bytes;    /* of a source: a BLOB, which is put as a text that need not be UTF-8 */
 };
 
 struct duck_reader;
@@ -100,6 +101,9 @@ size_t duck_rows_count(const struct duck_rows *rows);
 /* The value; texts are borrowed from rows, a list's items are in the arena. */
 struct value duck_value(const struct duck_rows *rows, size_t column, size_t row,
                         struct arena *arena);
+
+/* Of a BLOB, borrowed from rows; nothing of a NULL. */
+struct bytes duck_bytes(const struct duck_rows *rows, size_t column, size_t row);
 
 /* ---- writing ---- */
 

@@ -226,6 +226,15 @@ struct value duck_value(const struct duck_rows *rows, size_t column, size_t row,
                                       : scalar_of(vector, vector->data, row);
 }
 
+struct bytes duck_bytes(const struct duck_rows *rows, size_t column, size_t row)
+{
+    const struct duck_vector *vector = &rows->vectors[column];
+    CHECK(vector->shape.physical == DUCKDB_TYPE_BLOB);
+    if (!is_there(vector->validity, row))
+        return (struct bytes){0};
+    return text_of(&((const duckdb_string_t *)vector->data)[row]).text;
+}
+
 /* ---- writing ---- */
 
 void duck_sheet_open(struct duck_sheet *sheet, duckdb_data_chunk chunk)

@@ -1,11 +1,12 @@
 /* The life of a training set: labels are read into a table; for each kind of entity they are sorted by entity and
- * moment, and what the features are there becomes a table of its own, sorted back by row; all tables, side by side,
- * are written. */
+ * moment, and what the features are there becomes a table of its own, packed (cells.h) and sorted back by row; all
+ * tables, side by side, are unpacked and written. */
 #include "export/training.h"
 
 #include "base/check.h"
 #include "base/time_text.h"
 #include "export/backfill_file.h"
+#include "export/cells.h"
 #include "export/export_room.h"
 #include "export/labels.h"
 #include "export/training_plan.h"
@@ -39,6 +40,7 @@ struct training {
     uint64_t rows_done;
     struct buffer sql; /* owned, as the next */
     struct buffer entity;
+    struct buffer cells;
     struct arena *row_arena;
 };
 
@@ -50,8 +52,8 @@ struct reading {
     uint64_t index;             /* of the row at hand, from 1 */
 };
 
-/* What is in front of the values, in the table of a group; and of the keys, in the labels as they are read. */
-enum { ROW_COLUMN, COLUMNS_BEFORE_VALUES };
+/* The columns of a group's table; and what is in front of the keys, in the labels as they are read. */
+enum { ROW_COLUMN, CELLS_COLUMN, GROUP_COLUMNS };
 enum { LABEL_ROW, LABEL_TIME, LABEL_KEYS };
 
 static enum status run_sql(struct training *training, struct error *err)
@@ -98,23 +100,11 @@ static enum status take_entity(const struct reading *reading, const struct duck_
     return STATUS_OK;
 }
 
-static void put_value(const struct training *training, struct duck_sheet *sheet, size_t place,
-                      size_t i, const struct value *value, enum feature_status status)
+static void put_nothing(const struct reading *reading)
 {
-    bool has_statuses = training->spec->has_statuses;
-    size_t column = COLUMNS_BEFORE_VALUES + place * (1 + (size_t)has_statuses);
-    duck_put(sheet, column, i, value);
-    if (!has_statuses)
-        return;
-    struct value name = value_text(bytes_of_text(feature_status_name(status)));
-    duck_put(sheet, column + 1, i, &name);
-}
-
-static void put_nothing(const struct reading *reading, struct duck_sheet *sheet, size_t i)
-{
-    struct value null = value_null();
+    const struct cell nothing = {.status = FEATURE_NOT_FOUND};
     for (size_t j = 0; j < reading->group->values_count; j++)
-        put_value(reading->training, sheet, j, i, &null, FEATURE_NOT_FOUND);
+        cells_append(&nothing, &reading->training->cells);
 }
 
 /* The request values of an on-demand view, which are to be of their types as exactly as those of a read. */
@@ -147,8 +137,9 @@ static enum status take_request(const struct reading *reading, const struct trai
     return STATUS_OK;
 }
 
-static enum status put_row(struct reading *reading, const struct duck_rows *rows, size_t i,
-                           struct duck_sheet *sheet, struct error *err)
+/* Leaves what the features are of a row in cells, in the order of their places. */
+static enum status read_row(struct reading *reading, const struct duck_rows *rows, size_t i,
+                            struct error *err)
 {
     struct training *training = reading->training;
     int64_t t_us = 0;
@@ -157,7 +148,7 @@ static enum status put_row(struct reading *reading, const struct duck_rows *rows
         return status;
     status = take_entity(reading, rows, i, err);
     if (status == STATUS_NOT_FOUND) {
-        put_nothing(reading, sheet, i);
+        put_nothing(reading);
         return STATUS_OK;
     }
     struct bytes entity = buffer_bytes(&training->entity);
@@ -168,8 +159,10 @@ static enum status put_row(struct reading *reading, const struct duck_rows *rows
         status = take_request(reading, view, rows, i, &request, err);
         if (status == STATUS_OK)
             status = moments_read(view->moments, entity, t_us, request, &answer, err);
-        for (size_t k = 0; k < view->features_count && status == STATUS_OK; k++)
-            put_value(training, sheet, view->place + k, i, &answer.values[k], answer.statuses[k]);
+        for (size_t k = 0; k < view->features_count && status == STATUS_OK; k++) {
+            const struct cell cell = {.value = answer.values[k], .status = answer.statuses[k]};
+            cells_append(&cell, &training->cells);
+        }
     }
     return status;
 }
@@ -195,8 +188,11 @@ static enum status fill(void *context, struct duck_sheet *sheet, size_t *count, 
         arena_reset(training->row_arena);
         struct value row = duck_value(rows, LABEL_ROW, i, training->row_arena);
         reading->index = (uint64_t)row.integer + 1;
+        training->cells.start = training->cells.size = 0;
+        status = read_row(reading, rows, i, err);
+        struct value cells = value_text(buffer_bytes(&training->cells));
         duck_put(sheet, ROW_COLUMN, i, &row);
-        status = put_row(reading, rows, i, sheet, err);
+        duck_put(sheet, CELLS_COLUMN, i, &cells);
         ++*count;
     }
     training->rows_done += *count;
@@ -239,32 +235,6 @@ static enum status sort_labels(struct reading *reading, struct error *err)
     return status;
 }
 
-/* The columns of the group's table: the row, then each value, with its status. */
-static const struct duck_column *make_columns(const struct training *training, size_t group,
-                                              size_t *count)
-{
-    const struct training_plan *plan = &training->plan;
-    size_t stride = 1 + (size_t)training->spec->has_statuses;
-    *count = COLUMNS_BEFORE_VALUES + plan->groups[group].values_count * stride;
-    struct duck_column *columns = ARENA_NEW_ARRAY(training->arena, *count, struct duck_column);
-    columns[ROW_COLUMN] =
-        (struct duck_column){.name = "row", .type = {.kind = VALUE_INT}};
-    for (size_t i = 0; i < plan->columns_count; i++) {
-        const struct training_column *column = &plan->columns[i];
-        size_t place = COLUMNS_BEFORE_VALUES + column->place * stride;
-        if (column->group != group)
-            continue;
-        columns[place] = (struct duck_column){
-            .name = arena_format(training->arena, "v%zu", column->place).data,
-            .type = column->feature->type};
-        if (stride > 1)
-            columns[place + 1] = (struct duck_column){
-                .name = arena_format(training->arena, "s%zu", column->place).data,
-                .type = {.kind = VALUE_STRING}};
-    }
-    return columns;
-}
-
 static void open_views(struct training *training, struct training_group *group)
 {
     for (size_t i = 0; i < group->views_count; i++) {
@@ -280,10 +250,15 @@ static void open_views(struct training *training, struct training_group *group)
 static enum status read_group(struct training *training, size_t number, struct error *err)
 {
     struct reading reading = {.training = training, .group = &training->plan.groups[number]};
-    struct duck_source source = {.name = arena_format(training->arena, "read_%zu", number).data,
-                                 .fill = fill,
-                                 .context = &reading};
-    source.columns = make_columns(training, number, &source.columns_count);
+    static const struct duck_column columns[GROUP_COLUMNS] = {
+        [ROW_COLUMN] = {.name = "row", .type = {.kind = VALUE_INT}},
+        [CELLS_COLUMN] = {.name = "cells", .type = {.kind = VALUE_STRING}, .is_bytes = true}};
+    const struct duck_source source = {
+        .name = arena_format(training->arena, "read_%zu", number).data,
+        .columns = columns,
+        .columns_count = GROUP_COLUMNS,
+        .fill = fill,
+        .context = &reading};
     export_job_tell(training->job, "sorting", 0, training->labels.rows_count);
     enum status status = duck_add_source(training->duck, &source, err);
     if (status == STATUS_OK)
@@ -298,6 +273,128 @@ static enum status read_group(struct training *training, size_t number, struct e
         moments_close(&reading.group->views[i].moments);
     duck_reader_close(&reading.labels);
     return status;
+}
+
+/* ---- unpacking ---- */
+
+/* A group's table while it is read again, in the labels' order. */
+struct unpacking {
+    struct duck_reader *reader; /* owned */
+    const struct duck_rows *rows;
+    size_t next;        /* of rows */
+    size_t rows_count;  /* of rows; 0: none were read yet */
+    size_t *columns;    /* of each place, among those of the set */
+};
+
+struct unpackings {
+    struct training *training;
+    struct unpacking *groups;
+    uint64_t rows_done;
+};
+
+/* The bytes of the group's next row. NOT_FOUND: no more. */
+static enum status next_cells(struct unpacking *unpacking, struct bytes *cells, struct error *err)
+{
+    if (unpacking->next == unpacking->rows_count) {
+        enum status status = duck_reader_next(unpacking->reader, &unpacking->rows, err);
+        if (status != STATUS_OK)
+            return status;
+        unpacking->next = 0;
+        unpacking->rows_count = duck_rows_count(unpacking->rows);
+    }
+    *cells = duck_bytes(unpacking->rows, 0, unpacking->next++);
+    return STATUS_OK;
+}
+
+static enum status unpack_row(struct unpackings *all, size_t group, struct duck_sheet *sheet,
+                              size_t i, struct error *err)
+{
+    struct training *training = all->training;
+    struct unpacking *unpacking = &all->groups[group];
+    size_t stride = 1 + (size_t)training->spec->has_statuses;
+    struct bytes rest;
+    enum status status = next_cells(unpacking, &rest, err);
+    for (size_t j = 0; j < training->plan.groups[group].values_count && status == STATUS_OK; j++) {
+        struct cell cell;
+        size_t column = unpacking->columns[j] * stride;
+        if (!cells_take(&rest, training->row_arena, &cell))
+            return error_set(err, STATUS_CORRUPT, "what was sorted is not what was read");
+        duck_put(sheet, column, i, &cell.value);
+        if (stride == 1)
+            continue;
+        struct value name = value_text(bytes_of_text(feature_status_name(cell.status)));
+        duck_put(sheet, column + 1, i, &name);
+    }
+    return status;
+}
+
+/* The next rows of all groups, side by side. */
+static enum status unpack(void *context, struct duck_sheet *sheet, size_t *count, struct error *err)
+{
+    struct unpackings *all = context;
+    struct training *training = all->training;
+    uint64_t total = training->labels.rows_count;
+    enum status status = export_job_check(training->job, err);
+    for (*count = 0; *count < DUCK_ROWS_MAX && status == STATUS_OK && all->rows_done < total;
+         ++*count, all->rows_done++) {
+        arena_reset(training->row_arena);
+        for (size_t i = 0; i < training->plan.groups_count && status == STATUS_OK; i++)
+            status = unpack_row(all, i, sheet, *count, err);
+    }
+    export_job_tell(training->job, "writing", all->rows_done, total);
+    return status == STATUS_NOT_FOUND
+               ? error_set(err, STATUS_CORRUPT, "what was sorted has fewer rows than was read")
+               : status;
+}
+
+/* The columns of the set, with statuses if asked: "c0", ... */
+static const struct duck_column *set_columns(const struct training *training, size_t *count)
+{
+    const struct training_plan *plan = &training->plan;
+    size_t stride = 1 + (size_t)training->spec->has_statuses;
+    *count = plan->columns_count * stride;
+    struct duck_column *columns = ARENA_NEW_ARRAY(training->arena, *count, struct duck_column);
+    for (size_t i = 0; i < *count; i++)
+        columns[i] = (struct duck_column){
+            .name = arena_format(training->arena, "c%zu", i).data,
+            .type = i % stride == 0 ? plan->columns[i / stride].feature->type
+                                    : (struct type){.kind = VALUE_STRING}};
+    return columns;
+}
+
+static enum status open_unpacking(struct unpackings *all, size_t number, struct error *err)
+{
+    struct training *training = all->training;
+    const struct training_plan *plan = &training->plan;
+    struct unpacking *unpacking = &all->groups[number];
+    unpacking->columns =
+        ARENA_NEW_ARRAY(training->arena, plan->groups[number].values_count, size_t);
+    for (size_t i = 0; i < plan->columns_count; i++)
+        if (plan->columns[i].group == number)
+            unpacking->columns[plan->columns[i].place] = i;
+    struct bytes sql = arena_format(training->arena, "SELECT cells FROM group_%zu", number);
+    return duck_query(training->duck, sql.data, &unpacking->reader, err);
+}
+
+/* Makes the function unpacked() of SQL, once: all features of all rows. */
+static enum status open_unpackings(struct unpackings *all, struct error *err)
+{
+    struct training *training = all->training;
+    size_t groups_count = training->plan.groups_count;
+    struct duck_source source = {.name = "unpacked", .fill = unpack, .context = all};
+    source.columns = set_columns(training, &source.columns_count);
+    all->groups = ARENA_NEW_ARRAY(training->arena, groups_count, struct unpacking);
+    memset(all->groups, 0, groups_count * sizeof(*all->groups));
+    enum status status = duck_add_source(training->duck, &source, err);
+    for (size_t i = 0; i < groups_count && status == STATUS_OK; i++)
+        status = open_unpacking(all, i, err);
+    return status;
+}
+
+static void close_unpackings(struct unpackings *all)
+{
+    for (size_t i = 0; all->groups != NULL && i < all->training->plan.groups_count; i++)
+        duck_reader_close(&all->groups[i].reader);
 }
 
 /* ---- writing ---- */
@@ -360,21 +457,20 @@ static void append_options(const struct training *training, struct buffer *sql)
 /* All columns, in their order. */
 static void append_select(const struct training *training, struct buffer *sql)
 {
+    size_t stride = 1 + (size_t)training->spec->has_statuses;
     buffer_append_text(sql, "SELECT " LABELS_TABLE ".* EXCLUDE (");
     duck_append_name(sql, training->labels.row_name);
     buffer_append_byte(sql, ')');
     for (size_t i = 0; i < training->plan.columns_count; i++) {
         const struct training_column *column = &training->plan.columns[i];
-        buffer_format(sql, ", group_%zu.v%zu AS ", column->group, column->place);
+        buffer_format(sql, ", features.c%zu AS ", i * stride);
         duck_append_name(sql, column->name);
-        if (!training->spec->has_statuses)
+        if (stride == 1)
             continue;
-        buffer_format(sql, ", group_%zu.s%zu AS ", column->group, column->place);
+        buffer_format(sql, ", features.c%zu AS ", i * stride + 1);
         duck_append_name(sql, training_status_name(column, training->arena));
     }
-    buffer_append_text(sql, " FROM " LABELS_TABLE);
-    for (size_t i = 0; i < training->plan.groups_count; i++)
-        buffer_format(sql, " POSITIONAL JOIN group_%zu", i);
+    buffer_append_text(sql, " FROM " LABELS_TABLE " POSITIONAL JOIN unpacked() AS features");
 }
 
 static enum status write_set(struct training *training, const struct place *place,
@@ -382,13 +478,16 @@ static enum status write_set(struct training *training, const struct place *plac
 {
     char path[DUCK_PATH_SIZE];
     struct buffer *sql = &training->sql;
-    export_job_tell(training->job, "writing", 0, training->labels.rows_count);
+    struct unpackings all = {.training = training};
+    enum status status = open_unpackings(&all, err);
     buffer_append_text(sql, "COPY (");
     append_select(training, sql);
     buffer_append_text(sql, ") TO ");
     duck_append_text(sql, bytes_of_text(duck_path(place_descriptor(place), path)));
     append_options(training, sql);
-    enum status status = run_sql(training, err);
+    if (status == STATUS_OK)
+        status = run_sql(training, err);
+    close_unpackings(&all);
     return status == STATUS_OK
                ? export_job_finish(training->job, training->labels.rows_count, err)
                : status;
@@ -474,6 +573,7 @@ enum status training_run(struct export_job *job, struct error *err)
     }
     buffer_fini(&training.sql);
     buffer_fini(&training.entity);
+    buffer_fini(&training.cells);
     arena_destroy(&training.row_arena);
     return status;
 }
