@@ -53,8 +53,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                                            timeout=self.server.features_timeout).to_matrix()
         except asof.DeadlineExceeded as error:
             return self.reply(504, {"error": str(error)})
-        except asof.InvalidArgument as error:
-            return self.reply(400, {"error": str(error)})
+        except (TypeError, ValueError, OverflowError) as error:  # asof.InvalidArgument, too
+            return self.reply(400, {"error": f"not a flight: {error}"})
         except asof.Error as error:
             return self.reply(503, {"error": str(error)})
         stages.ended("features")

@@ -95,7 +95,10 @@ def test_the_service_answers_what_its_model_makes_of_the_features(world, url):
 
 
 def test_mistakes_are_the_callers(url):
-    for body in [{"origin": "JFK"}, [], {"origin": "JFK", "dest": "LAX", "carrier": "B6", "flight": "x", "tailnum": "N1"}]:
+    flight = {"origin": "JFK", "dest": "LAX", "carrier": "B6", "flight": 23, "tailnum": "N1"}
+    wrong = [{"flight": "x"}, {"flight": 2.5}, {"flight": 10**30}, {"origin": None}, {"origin": ["JFK"]}, {"at": "x"}, {"at": 5.5}, {"at": []},
+             {"at": [1, 2]}, {"at": "2013-01-18T18:00:00"}]
+    for body in [{"origin": "JFK"}, [], *(flight | some for some in wrong)]:
         with pytest.raises(urllib.error.HTTPError) as caught:
             ask(url, body)
         assert caught.value.code == 400
