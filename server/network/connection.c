@@ -9,14 +9,10 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "base/clock.h"
 #include "network/network_room.h"
 
 enum {
     SPARE_BYTES_MAX = 2 * NETWORK_OUTPUT_PAUSE_BYTES, /* a larger buffer is freed, not lent again */
-    SPARE_SMALL_BYTES_MAX = 64 * 1024, /* of all spare ones but one */
-    SEND_ALONE_BYTES = 16 * 1024, /* so much output does not wait for that of others, */
-    SEND_WITHIN_US = 100,         /* and none waits longer, but for one handler */
     KEEPALIVE_IDLE_S = 300,
     KEEPALIVE_INTERVAL_S = 100,
     KEEPALIVE_PROBES = 3,
@@ -39,14 +35,6 @@ static void buffer_borrow(struct buffer *buffer, struct buffer *spare)
     *spare = (struct buffer){0};
 }
 
-/* One of those that the loop has, if it has any. */
-static void output_borrow(struct network_connection *connection)
-{
-    struct buffer *spares = connection->loop->spare_outputs;
-    for (size_t i = 0; i < LOOP_ANSWERED_MAX && connection->output.memory == NULL; i++)
-        buffer_borrow(&connection->output, &spares[i]);
-}
-
 static void buffer_give_back(struct buffer *buffer, struct buffer *spare)
 {
     if (buffer->size > 0 || buffer->memory == NULL)
@@ -58,16 +46,6 @@ static void buffer_give_back(struct buffer *buffer, struct buffer *spare)
         return;
     }
     buffer_fini(buffer);
-}
-
-static void output_give_back(struct network_connection *connection)
-{
-    struct buffer *spares = connection->loop->spare_outputs;
-    size_t i = 0;
-    if (connection->output.capacity <= SPARE_SMALL_BYTES_MAX) /* the first may be large */
-        while (i + 1 < LOOP_ANSWERED_MAX && spares[i].memory != NULL)
-            i++;
-    buffer_give_back(&connection->output, &spares[i]);
 }
 
 static void connection_account(struct network_connection *connection)
@@ -133,7 +111,7 @@ static void connection_handle(struct network_connection *connection)
     const struct network_handler *handler = connection->handler;
     if (!network_connection_is_ready(connection) || !connection_has_more(connection))
         return;
-    output_borrow(connection);
+    buffer_borrow(&connection->output, &connection->loop->spare_output);
 
     size_t consumed = handler->received(connection->session, buffer_bytes(input));
     CHECK(consumed <= input->size);
@@ -202,27 +180,6 @@ static void connection_discard(struct network_connection *connection)
         connection->is_dead = true;
 }
 
-static void connection_settle(struct network_connection *connection);
-
-/* The output is sent together with that of others that are handled in this turn: a peer of several connections
- * is then woken once for all. */
-static void connection_answer(struct network_connection *connection)
-{
-    struct network_loop *loop = connection->loop;
-    int64_t now_us = clock_mono_us();
-    if (loop->answered_count == 0)
-        loop->answered_mono_us = now_us;
-    if (!connection->is_answered) {
-        TAILQ_INSERT_TAIL(&loop->answered, connection, answered_link);
-        connection->is_answered = true;
-        loop->answered_count++;
-    }
-    buffer_give_back(&connection->input, &loop->spare_input);
-    if (loop->answered_count >= LOOP_ANSWERED_MAX || connection->output.size > SEND_ALONE_BYTES ||
-        now_us - loop->answered_mono_us > SEND_WITHIN_US)
-        connection_send_answered(loop);
-}
-
 static void connection_on_readable(evutil_socket_t descriptor, short what, void *context)
 {
     (void)descriptor;
@@ -234,14 +191,11 @@ static void connection_on_readable(evutil_socket_t descriptor, short what, void 
         connection->is_reading = false;
         return;
     }
-    if (connection->is_lingering) {
+    if (connection->is_lingering)
         connection_discard(connection);
-        connection_settle(connection);
-        return;
-    }
-    connection_read(connection);
-    connection_handle(connection);
-    connection_answer(connection);
+    else
+        connection_read(connection);
+    connection_proceed(connection);
 }
 
 static void connection_on_writable(evutil_socket_t descriptor, short what, void *context)
@@ -268,9 +222,9 @@ static void connection_arm(struct network_connection *connection)
     }
 }
 
-/* Sends, and does what follows from how much could be sent. */
-static void connection_settle(struct network_connection *connection)
+void connection_proceed(struct network_connection *connection)
 {
+    connection_handle(connection);
     bool was_full = connection->output.size > NETWORK_OUTPUT_PAUSE_BYTES;
     connection_flush(connection);
     /* The handler stopped for the sake of the output, and that is gone already. */
@@ -295,25 +249,8 @@ static void connection_settle(struct network_connection *connection)
     }
     connection_arm(connection);
     buffer_give_back(&connection->input, &connection->loop->spare_input);
-    output_give_back(connection);
+    buffer_give_back(&connection->output, &connection->loop->spare_output);
     connection_account(connection);
-}
-
-void connection_proceed(struct network_connection *connection)
-{
-    connection_handle(connection);
-    connection_settle(connection);
-}
-
-void connection_send_answered(struct network_loop *loop)
-{
-    struct network_connection *connection;
-    while ((connection = TAILQ_FIRST(&loop->answered)) != NULL) {
-        TAILQ_REMOVE(&loop->answered, connection, answered_link);
-        connection->is_answered = false;
-        connection_settle(connection);
-    }
-    loop->answered_count = 0;
 }
 
 /* ---- life ---- */
@@ -368,8 +305,6 @@ void connection_free(struct network_connection *connection)
     event_del(&connection->readable);
     event_del(&connection->writable);
     close(connection->descriptor);
-    if (connection->is_answered)
-        TAILQ_REMOVE(&loop->answered, connection, answered_link);
     if (connection->is_listed) {
         TAILQ_REMOVE(&loop->ready, connection, ready_link);
         loop->ready_count--;

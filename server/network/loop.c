@@ -117,7 +117,6 @@ enum status network_loop_create(struct network_loop **out, struct error *err)
     LIST_INIT(&loop->timers);
     TAILQ_INIT(&loop->connections);
     TAILQ_INIT(&loop->ready);
-    TAILQ_INIT(&loop->answered);
     event_assign(&loop->tick, base, -1, EV_PERSIST, loop_on_tick, loop);
     event_add(&loop->tick, &tick_period);
     loop->wake_descriptor = wake_descriptor;
@@ -152,8 +151,7 @@ void network_loop_destroy(struct network_loop **out)
     close(loop->wake_descriptor);
     pthread_mutex_destroy(&loop->calls_mutex);
     buffer_fini(&loop->spare_input);
-    for (size_t i = 0; i < LOOP_ANSWERED_MAX; i++)
-        buffer_fini(&loop->spare_outputs[i]);
+    buffer_fini(&loop->spare_output);
     free(loop);
     *out = NULL;
 }
@@ -205,7 +203,6 @@ void network_loop_turn(struct network_loop *loop, bool wait)
     loop_run_ready(loop);
     bool may_wait = wait && !had_ready && !loop->is_stopping;
     event_base_loop(loop->base, EVLOOP_ONCE | (may_wait ? 0 : EVLOOP_NONBLOCK));
-    connection_send_answered(loop);
     loop_tell_budget(loop);
 }
 

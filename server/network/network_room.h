@@ -15,8 +15,6 @@ TAILQ_HEAD(connection_list, network_connection);
 LIST_HEAD(listener_list, network_listener);
 LIST_HEAD(timer_list, network_timer);
 
-enum { LOOP_ANSWERED_MAX = 8 }; /* connections whose output waits for the others' */
-
 struct network_loop {
     struct event_base *base;              /* owned */
     struct event tick;                    /* once a second: deadlines, accept pauses */
@@ -35,15 +33,12 @@ struct network_loop {
     size_t connections_count;
     struct connection_list ready;         /* those to be looked at at the start of the next turn */
     size_t ready_count;
-    struct connection_list answered;      /* those whose output is sent before the turn ends */
-    size_t answered_count;
-    int64_t answered_mono_us;             /* when the first of them was handled */
     size_t held_bytes;                    /* capacity of all buffers of connections, and what is kept beside */
     size_t budgeted_bytes;                /* of them, those that the budget knows of */
     struct network_budget *budget;        /* borrowed, or: */
     struct network_budget own_budget;
     struct buffer spare_input;            /* lent to whoever reads, so that idle ones hold none */
-    struct buffer spare_outputs[LOOP_ANSWERED_MAX];
+    struct buffer spare_output;
     struct network_counters counters;
 };
 
@@ -86,7 +81,6 @@ struct network_connection {
     bool is_lingering;      /* all is sent and said to be: what still comes is thrown away */
     bool is_dead;           /* broken or at its end: nothing to linger for */
     bool is_listed;         /* in loop->ready */
-    bool is_answered;       /* in loop->answered */
     struct buffer input;    /* not consumed yet */
     struct buffer output;   /* not sent yet */
     size_t kept_bytes;      /* by the handler, beside the buffers */
@@ -97,7 +91,6 @@ struct network_connection {
     uint64_t linger_tick;   /* when lingering began */
     TAILQ_ENTRY(network_connection) link;
     TAILQ_ENTRY(network_connection) ready_link;
-    TAILQ_ENTRY(network_connection) answered_link;
 };
 
 /* What the connections of all loops of the budget hold. */
@@ -124,9 +117,6 @@ void connection_tick(struct network_connection *connection);
 
 /* Handles, sends, arms its events; may free it. */
 void connection_proceed(struct network_connection *connection);
-
-/* Sends what those have whose output waits; may free them. */
-void connection_send_answered(struct network_loop *loop);
 
 /* Frees it now. */
 void connection_free(struct network_connection *connection);
