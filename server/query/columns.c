@@ -110,6 +110,10 @@ static enum status key_append(const struct field_definition *field, const struct
         value.text = bytes_of(text, number_format_int(column->ints[row], text));
     } else {
         value.text = column->strings[row];
+        if (entity_put_plain(value.text, buffer_reserve(out, value.text.size + ENTITY_END_SIZE))) {
+            buffer_added(out, value.text.size + ENTITY_END_SIZE);
+            return STATUS_OK;
+        }
         if (!bytes_are_utf8(value.text))
             return error_set(err, STATUS_INVALID, "key '%.*s' of row %zu is not valid UTF-8",
                              BYTES_ARGS(field->name), row);
