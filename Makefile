@@ -225,6 +225,9 @@ demo-kafka: setup ## a real broker, the flights produced while you watch: lag an
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
 	@$(VENV)/bin/python tools/demo_kafka.py $(BUILD)
 
+leak: all $(FLIGHTS)/arrivals.ndjson ## measure and draw what a join leaks that is not point-in-time, for docs/training-sets.md
+	@$(VENV)/bin/python tools/leak.py --build $(BUILD)
+
 # ---- tests ----
 
 PYTEST = $(VENV)/bin/python -m pytest -q -p no:cacheprovider --durations=10 -n $(JOBS) --dist loadfile
@@ -324,5 +327,5 @@ install-libasof: $(BUILD)/libasof.a $(BUILD)/libasof.so ## install only the C li
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
-.PHONY: all help setup python kafka-jars demo demo-kafka test check checks-built unit-tests thread-tests check-house check-unit \
+.PHONY: all help setup python kafka-jars demo demo-kafka leak test check checks-built unit-tests thread-tests check-house check-unit \
 	check-cost record-cost check-fuzz check-system check-sanitized check-threads test-all format install install-libasof clean
