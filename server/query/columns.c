@@ -10,8 +10,9 @@
 #include "model/entity.h"
 #include "query/columns_plan.h"
 #include "query/query_room.h"
+#include "storage/hot_value.h"
 
-enum { ROWS_AT_A_TIME = 16 }; /* whose memory is fetched ahead; patience is asked between them */
+enum { ROWS_AT_A_TIME = 16 }; /* whose memory is fetched ahead */
 
 /* A group of the plan that is being read. */
 struct group {
@@ -205,19 +206,6 @@ static enum status refuse_text(const struct column *column, struct error *err)
                      BYTES_ARGS(column->view));
 }
 
-/* What a cell of a finished row says at that T. */
-static bool cell_value(const struct hot_cell *cell, struct type type, int64_t counted_us,
-                       struct value *value)
-{
-    if (cell->is_relative)
-        *value = relative_value(cell->base_us, counted_us);
-    else if (cell->has_text)
-        return value_parse_text(cell->text, type, value);
-    else
-        *value = value_null();
-    return true;
-}
-
 /* Of a finished row. AGAIN: it does not know all that is asked. */
 static enum status read_row_cells(struct columns_reading *reading, const struct group *group,
                                   const struct hot_row *finished, int64_t counted_us, size_t row,
@@ -229,7 +217,7 @@ static enum status read_row_cells(struct columns_reading *reading, const struct 
         struct value *value = &column->values[row];
         if (!cell.is_known)
             return STATUS_AGAIN;
-        if (!cell_value(&cell, column->type, counted_us, value))
+        if (!hot_cell_value(&cell, column->type, counted_us, value))
             return refuse_text(column, err);
         column->statuses[row] = cell.status;
         if (value->kind == VALUE_STRING)
@@ -245,6 +233,8 @@ static enum status read_row_texts(struct columns_reading *reading, const struct 
                                   struct error *err)
 {
     struct text_answer answer;
+    if (!query_may_go_on(reading->query))
+        return STATUS_CANCELLED;
     enum status status =
         query_read_texts(reading->query, target, group->plan->features, group->plan->count, moment,
                          reading->scratch, &answer, err);
@@ -267,6 +257,8 @@ static enum status read_row_values(struct columns_reading *reading, const struct
                                    struct error *err)
 {
     struct answer answer;
+    if (!query_may_go_on(reading->query))
+        return STATUS_CANCELLED;
     enum status status = query_read(reading->query, target, group->plan->features,
                                     group->plan->count, moment, reading->scratch, &answer, err);
     if (status != STATUS_OK)
@@ -347,13 +339,12 @@ static enum status read_group(struct columns_reading *reading, const struct grou
 }
 
 /* Reads some rows of all groups. */
-static enum status read_rows(struct columns_reading *reading, struct rows *rows,
-                             const struct columns_patience *patience, struct error *err)
+static enum status read_rows(struct columns_reading *reading, struct rows *rows, struct error *err)
 {
     enum status status = STATUS_OK;
     for (size_t i = 0; i < reading->groups_count && status == STATUS_OK; i++) {
         const struct group *group = &reading->groups[i];
-        if (!patience->may_go_on(patience->context))
+        if (!query_may_go_on(reading->query))
             return STATUS_CANCELLED;
         if (!group->plan->has_last_entity)
             status = rows_encode(reading, group, rows, err);
@@ -364,6 +355,27 @@ static enum status read_rows(struct columns_reading *reading, struct rows *rows,
 }
 
 /* ---- the whole ---- */
+
+static enum status refuse_twice(const char *what, struct bytes name, struct error *err)
+{
+    char shown[NAME_SIZE_MAX + 1];
+    return error_set(err, STATUS_INVALID, "%s column '%s' stands twice", what,
+                     bytes_to_text(name, shown, sizeof(shown)));
+}
+
+/* A second column of one name would be ignored, or be taken in place of the first. */
+static enum status check_names(const struct columns_question *question, struct error *err)
+{
+    for (size_t i = 1; i < question->keys_count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (bytes_equal(question->keys[i].name, question->keys[j].name))
+                return refuse_twice("key", question->keys[i].name, err);
+    for (size_t i = 1; i < question->request_count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (bytes_equal(question->request[i].name, question->request[j].name))
+                return refuse_twice("request", question->request[i].name, err);
+    return STATUS_OK;
+}
 
 enum status query_check_columns(const struct columns_question *question, size_t rows_max,
                                 struct error *err)
@@ -404,7 +416,7 @@ enum status query_check_columns(const struct columns_question *question, size_t 
             return error_set(err, STATUS_INVALID,
                              "at_us is microseconds since 1970, in the years 1 to 9999, got %lld",
                              (long long)question->at_us[i]);
-    return STATUS_OK;
+    return check_names(question, err);
 }
 
 /* Makes room for what the plan reads. */
@@ -460,7 +472,6 @@ static struct columns_view *reading_make_views(struct columns_reading *reading)
 
 /* Reads all groups with one now, and, with a snapshot, in one state. */
 static enum status read_groups(struct columns_reading *reading, bool with_snapshot,
-                               const struct columns_patience *patience,
                                const struct columns_view **views, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -472,7 +483,7 @@ static enum status read_groups(struct columns_reading *reading, bool with_snapsh
         struct rows rows = {.first = row, .count = count - row};
         if (rows.count > ROWS_AT_A_TIME)
             rows.count = ROWS_AT_A_TIME;
-        status = read_rows(reading, &rows, patience, err);
+        status = read_rows(reading, &rows, err);
     }
     query_unpin(reading->query);
     return status;
@@ -488,8 +499,8 @@ static bool reading_has_derived(const struct columns_reading *reading)
 
 /* A derived view reads several in one state: where a write came in between, all is read again. */
 enum status query_read_columns(struct query *query, const struct columns_question *question,
-                               const struct columns_patience *patience, struct arena *arena,
-                               struct arena *scratch, struct columns *columns, struct error *err)
+                               struct arena *arena, struct arena *scratch, struct columns *columns,
+                               struct error *err)
 {
     struct columns_reading reading = {
         .query = query, .question = question, .arena = arena, .scratch = scratch};
@@ -503,10 +514,10 @@ enum status query_read_columns(struct query *query, const struct columns_questio
     if (status != STATUS_OK)
         return status;
     uint64_t changes = query_storage_changes(query);
-    status = read_groups(&reading, false, patience, &views, err);
+    status = read_groups(&reading, false, &views, err);
     bool is_one_state = changes % 2 == 0 && changes == query_storage_changes(query);
     if (status == STATUS_OK && !is_one_state && reading_has_derived(&reading))
-        status = read_groups(&reading, true, patience, &views, err);
+        status = read_groups(&reading, true, &views, err);
     query_count_rows(query, reading.rows_hit);
     *columns = (struct columns){.rows_count = question->rows_count,
                                 .columns = reading.columns,

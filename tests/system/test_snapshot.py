@@ -8,7 +8,6 @@ import io
 import itertools
 import json
 import os
-import re
 import threading
 import time
 
@@ -297,12 +296,9 @@ def test_what_is_cancelled_leaves_nothing(typed):
     next(iter(call))
     call.cancel()
 
-    def info(name):
-        return int(re.search(rf"^{name}:(\d+)", server.call("INFO").decode(), re.MULTILINE)[1])
-
-    server.wait_for(lambda: info("export_running") == 0 and info("export_waiting") == 0)
-    assert info("export_cancelled_total") + info("export_done_total") >= 1
-    if info("export_cancelled_total"):
+    server.wait_for(lambda: server.info("export_running") == 0 and server.info("export_waiting") == 0)
+    assert server.info("export_cancelled_total") + server.info("export_done_total") >= 1
+    if server.info("export_cancelled_total"):
         assert list(allowed.iterdir()) == []
     assert list((server.data / "spool").iterdir()) == []
 
