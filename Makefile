@@ -26,8 +26,8 @@ LDFLAGS += -fsanitize=$(SAN)
 MALLOC =
 endif
 
-SERVER_LIBS = -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl -lsqlite3 $(MALLOC) -lpthread -ldl -lm
-CLIENT_LIBS = -lyajl -lpthread -lm
+SERVER_LIBS = -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl -lsqlite3 -lcrypto $(MALLOC) -lpthread -ldl -lm
+CLIENT_LIBS = -lyajl -lcrypto -lpthread -lm
 
 SERVER_SOURCES = $(filter-out server/main.c,$(wildcard server/*/*.c)) $(wildcard migrations/*.c)
 LIBASOF_SOURCES = $(filter-out client/libasof/example.c,$(wildcard client/libasof/*.c))
@@ -117,7 +117,7 @@ $(BUILD)/fuzz/rooms.a: $(call fuzz_object,$(SERVER_SOURCES) $(CLIENT_SOURCES))
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/rooms.a
 	$(call say,LD $@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl \
-		-lsqlite3 -lpthread -ldl -lm
+		-lsqlite3 -lcrypto -lpthread -ldl -lm
 
 # What protoc makes of proto/: the descriptors that reflection tells, and, for a test, protobuf-c's code.
 PROTOS = $(shell find proto -name '*.proto' | sort)
@@ -160,7 +160,7 @@ $(BUILD)/tests/rpc_message_test: $(PROTO_TEST).o
 # ---- set-up ----
 
 PACKAGES = build-essential librocksdb-dev librdkafka-dev libevent-dev libyaml-dev libyajl-dev libsqlite3-dev \
-	libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
+	libnghttp2-dev libssl-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
 	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev pkg-config redis-tools python3 python3-dev python3-venv \
 	python3-pip clang clang-format libclang-rt-14-dev valgrind default-jre-headless maven
 VENV = $(BUILD)/venv
