@@ -26,8 +26,8 @@ LDFLAGS += -fsanitize=$(SAN)
 MALLOC =
 endif
 
-SERVER_LIBS = -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl -lsqlite3 $(MALLOC) -lpthread -ldl -lm
-CLIENT_LIBS = -lyajl -lpthread -lm
+SERVER_LIBS = -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl -lsqlite3 -lcrypto $(MALLOC) -lpthread -ldl -lm
+CLIENT_LIBS = -lyajl -lcrypto -lpthread -lm
 
 SERVER_SOURCES = $(filter-out server/main.c,$(wildcard server/*/*.c)) $(wildcard migrations/*.c)
 LIBASOF_SOURCES = $(filter-out client/libasof/example.c,$(wildcard client/libasof/*.c))
@@ -117,7 +117,7 @@ $(BUILD)/fuzz/rooms.a: $(call fuzz_object,$(SERVER_SOURCES) $(CLIENT_SOURCES))
 $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/rooms.a
 	$(call say,LD $@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ -lrocksdb -lrdkafka -levent_core -lnghttp2 -lyaml -lyajl \
-		-lsqlite3 -lpthread -ldl -lm
+		-lsqlite3 -lcrypto -lpthread -ldl -lm
 
 # What protoc makes of proto/: the descriptors that reflection tells, and, for a test, protobuf-c's code.
 PROTOS = $(shell find proto -name '*.proto' | sort)
@@ -160,7 +160,7 @@ $(BUILD)/tests/rpc_message_test: $(PROTO_TEST).o
 # ---- set-up ----
 
 PACKAGES = build-essential librocksdb-dev librdkafka-dev libevent-dev libyaml-dev libyajl-dev libsqlite3-dev \
-	libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
+	libnghttp2-dev libssl-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler \
 	libxxhash-dev libjemalloc-dev libhiredis-dev libcmocka-dev pkg-config redis-tools python3 python3-dev python3-venv \
 	python3-pip clang clang-format libclang-rt-14-dev valgrind default-jre-headless maven
 VENV = $(BUILD)/venv
@@ -224,6 +224,9 @@ demo: setup ## load a year of New York flights and read their features, live and
 demo-kafka: setup ## a real broker, the flights produced while you watch: lag and features, live
 	@$(MAKE) --no-print-directory -j$(JOBS) all $(FLIGHTS)/arrivals.ndjson $(KAFKA_JARS)
 	@$(VENV)/bin/python tools/demo_kafka.py $(BUILD)
+
+leak: all $(FLIGHTS)/arrivals.ndjson ## measure and draw what a join leaks that is not point-in-time, for docs/training-sets.md
+	@$(VENV)/bin/python tools/leak.py --build $(BUILD)
 
 # ---- tests ----
 
@@ -324,5 +327,5 @@ install-libasof: $(BUILD)/libasof.a $(BUILD)/libasof.so ## install only the C li
 clean: ## remove what was built
 	rm -rf $(BUILD)
 
-.PHONY: all help setup python kafka-jars demo demo-kafka test check checks-built unit-tests thread-tests check-house check-unit \
+.PHONY: all help setup python kafka-jars demo demo-kafka leak test check checks-built unit-tests thread-tests check-house check-unit \
 	check-cost record-cost check-fuzz check-system check-sanitized check-threads test-all format install install-libasof clean

@@ -135,5 +135,6 @@ void result_file_close(struct result_file *file)
         unlink(file->temporary);
     free(file->temporary);
     free(file->target);
+    sha256_fini(&file->hash);
     *file = (struct result_file){.fd = -1};
 }

@@ -89,12 +89,19 @@ run "$build/asof" get gate_departures 'EWR|UA' \
 run "$build/asof" get gate_departures 'EWR|UA' \
     --features bank_departures,bank_delay_avg,bank_seconds --at 2013-01-02T13:33:00Z --exclusive
 
-title "6. A training set: departures of the winter, with what was known just before each"
-note "Labels are rows of the departures' own file; each gets its features as of its own time."
+title "6. A training set: 40,000 departures of the winter, with what was known just before each"
+note "The labels are departures themselves. Each gets its features as of its own time, but for its own event."
 head -n 40000 "$build/flights/departures.ndjson" >"$home/labels.ndjson"
 run "$build/asof" export training --labels "$home/labels.ndjson" --time-column at --exclusive \
-    --features 'airport_departures.delay_avg_1h,gate_departures.bank_delay_avg,carrier_departures.*' \
+    --features 'airport_departures.delay_avg_1h,gate_departures.bank_delay_avg,flight_number_departures.last_delays' \
     --out "$home/train.parquet"
+note "All columns of the labels, then the features. As pandas reads some of them:"
+"$build/venv/bin/python" - "$home/train.parquet" <<'EOF'
+import sys, pandas
+columns = ["at", "origin", "carrier", "flight", "dep_delay", "delay_avg_1h", "bank_delay_avg", "last_delays"]
+print(pandas.read_parquet(sys.argv[1], columns=columns).tail(5).to_string(index=False))
+EOF
+note "docs/training-sets.md shows what leaks without --exclusive, and without 'as of'."
 
 if [ -t 0 ] && [ -t 1 ]; then
     title "It is yours: asofd goes on running on port $port"

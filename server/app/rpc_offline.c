@@ -89,6 +89,7 @@ static void offline_let_go(struct rpc_offline *offline)
         input_close(offline->input);
     export_job_release(&offline->job);
     buffer_fini(&offline->piece);
+    sha256_fini(&offline->hash);
     free(offline);
 }
 

@@ -11,6 +11,7 @@ one NAME in one file share a server and a folder and run in their order:
 
 import collections
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -113,6 +114,21 @@ def test_example_does_what_the_docs_say(path, name, blocks, server, folder):
                     output += "\n"
                 assert pattern_of(expected).fullmatch(output), (
                     f"{path.name}:{block.line}: $ {command}\n{output}\ninstead of\n" + "\n".join(expected))
+
+
+@pytest.mark.skipif(os.environ.get("ASOF_LONG") != "1", reason="ASOF_LONG=1 runs it")
+def test_what_leaks_is_as_the_page_says(flights, tmp_path):
+    """Its table and its picture: what tools/leak.py measures. Not to the last digit, as libraries change."""
+    def areas(text):
+        rows = re.findall(r"^\| (the newest row|the day's table|as of T|as of T, exclusive) \| ([\d.]+) \| ([\d.]+) \|$", text, re.MULTILINE)
+        return [float(number) for _, *numbers in rows for number in numbers]
+
+    told = areas((ROOT / "docs/training-sets.md").read_text())
+    drawn = [float(number) for number in re.findall(r">(\d\.\d\d)</text>", (ROOT / "docs/plots/leak.svg").read_text())]
+    done = subprocess.run([sys.executable, ROOT / "tools/leak.py", "--build", pathlib.Path(ASOF).parent, "--flights", flights, "--out",
+                           tmp_path / "leak.svg"], capture_output=True, text=True, check=True)
+    assert len(told) == 8 and drawn == told
+    assert areas(done.stdout) == pytest.approx(told, abs=0.02)
 
 
 def test_docs_have_examples():

@@ -203,7 +203,7 @@ def full_disk(server):
         limit(resource.RLIM_INFINITY)
 
 
-@pytest.mark.parametrize("name, more", [("training", []), ("training, sent", []), ("training", ["--memory", "40MiB"]), ("snapshot", []),
+@pytest.mark.parametrize("name, more", [("training", []), ("training, sent", []), ("training", ["--memory", "64MiB"]), ("snapshot", []),
                                         ("events", [])])
 def test_a_full_disk_of_the_server_is_told(world, name, more):
     with full_disk(world.server):

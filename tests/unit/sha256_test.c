@@ -27,7 +27,7 @@ static const struct {
 
 static void hash_in_pieces(size_t vector, size_t piece, char text[2 * SHA256_SIZE + 1])
 {
-    struct sha256 hash;
+    struct sha256 hash = {0};
     unsigned char digest[SHA256_SIZE];
     sha256_init(&hash);
     for (size_t i = 0; i < vectors[vector].repeats; i++) {
@@ -39,6 +39,7 @@ static void hash_in_pieces(size_t vector, size_t piece, char text[2 * SHA256_SIZ
         }
     }
     sha256_finish(&hash, digest);
+    sha256_fini(&hash);
     for (size_t i = 0; i < SHA256_SIZE; i++)
         snprintf(text + 2 * i, 3, "%02x", (unsigned)digest[i]);
 }
