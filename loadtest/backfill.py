@@ -1,5 +1,6 @@
 """History from a Parquet file by `asof backfill`, against pushes of as skewed events in the same round, each into an
-empty server; and what reads feel of a second file. CPU is counted as of pushes: with a compaction of everything."""
+empty server; and what reads feel of a second file. CPU is counted until the server is quiet, of pushes with a full
+compaction: that brings them where the events of a backfill lie at once, in the last level."""
 
 import dataclasses
 import time
@@ -22,7 +23,6 @@ class Round:
     wall_s: float         # of the command, which sends the file
     cpu_run_s: float      # server CPU in that time
     cpu_quiet_s: float    # server CPU until it was quiet
-    cpu_compact_s: float  # of a compaction of everything
     pushed: pushes.PushesResult
 
 
@@ -33,7 +33,7 @@ class BackfillResult:
     file_bytes: int
     rounds: list          # of Round
     speed: Spread         # events/s, to that of pushes in the same round
-    cpu_speed: Spread     # events per CPU second, to that of pushes
+    cpu_speed: Spread     # events per CPU second, to that of pushes with a full compaction
     reads: Reads          # meanwhile
 
 
@@ -57,7 +57,7 @@ def measure(folder, events, push_events, entities, rounds, idle_s, say):
     return BackfillResult(
         events, entities, newer.stat().st_size, measured,
         Spread.of([events / at.wall_s / at.pushed.events_per_s for at in measured]),
-        Spread.of([events / (at.cpu_quiet_s + at.cpu_compact_s) / at.pushed.events_per_cpu_s for at in measured]), reads)
+        Spread.of([events / at.cpu_quiet_s / at.pushed.events_per_cpu_s for at in measured]), reads)
 
 
 def _words(path):
@@ -70,11 +70,10 @@ def _round(folder, path, pushed):
         asofd.wait_quiet()
         cpu_s, start_s = asofd.cpu_s(), time.monotonic()
         asofd.asof(*_words(path), timeout_s=TIMEOUT_S)
-        result = Round(time.monotonic() - start_s, asofd.cpu_s() - cpu_s, 0.0, 0.0, pushed)
+        result = Round(time.monotonic() - start_s, asofd.cpu_s() - cpu_s, 0.0, pushed)
         asofd.wait_quiet()
         result.cpu_quiet_s = asofd.cpu_s() - cpu_s
         _check(asofd, path)
-        result.cpu_compact_s = asofd.compact()
         return result
 
 

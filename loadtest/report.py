@@ -338,15 +338,16 @@ def _backfill(result):
     rows = [["seconds", over(lambda at: at.wall_s, "{:.1f}"), over(lambda at: at.pushed.wall_s, "{:.1f}")],
             ["events", f"{result.events:,}", over(lambda at: at.pushed.events)],
             ["events/s", over(lambda at: result.events / at.wall_s), over(lambda at: at.pushed.events_per_s)],
-            ["events per CPU second, with a full compaction",
-             over(lambda at: result.events / (at.cpu_quiet_s + at.cpu_compact_s)), over(lambda at: at.pushed.events_per_cpu_s)],
+            ["events per CPU second, in the last level",
+             over(lambda at: result.events / at.cpu_quiet_s), over(lambda at: at.pushed.events_per_cpu_s)],
             ["events per CPU second, until done", over(lambda at: result.events / at.cpu_run_s),
              over(lambda at: at.pushed.events / at.pushed.cpu_push_s)]]
     return (f"## Backfill\n\n`asof backfill` of a Parquet file ({result.file_bytes / 2**20:.0f} MiB, zstd) of {result.events:,} events, "
             f"by time, of {result.entities:,} entities, skewed by Zipf's law, into an empty server with one CPU; the command sends the "
             "file from the other. Against pushes of as skewed events in the same round, as above. "
             f"{len(result.rounds)} rounds: {result.speed.text('{:.1f}')} times the events/s of pushes, "
-            f"{result.cpu_speed.text('{:.1f}')} times their events per CPU second.\n\n"
+            f"{result.cpu_speed.text('{:.1f}')} times their events per CPU second, until all events lie in the last level: of "
+            "pushes with a full compaction; a backfill's lie there at once.\n\n"
             + _table(["", "backfill", "pushes"], rows) + "\n\n" + _meanwhile(result.reads, "a second file is backfilled"))
 
 

@@ -7,10 +7,11 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/number.h"
+#include "features/plain_condition.h"
 #include "features/sql_text.h"
 
 enum {
-    EXPRESSION_DEPTH_MAX = 200,    /* of SQLite's parse tree */
+    EXPRESSION_DEPTH_MAX = 200, /* of SQLite's parse tree */
     LIKE_PATTERN_SIZE_MAX = 1024,
     KEPT_CHUNK_SIZE = 1024,
 };
@@ -21,6 +22,9 @@ struct expression_set {
     sqlite3_stmt **alone;    /* owned: of each expression, prepared when it is needed first */
     struct expression *expressions; /* owned; texts are borrowed from the definition */
     size_t count;
+    struct plain_condition *plain;         /* owned, one each, where are_plain */
+    struct arena *plain_texts;             /* owned: of these */
+    bool are_plain;                        /* all of them: the statement is not needed */
     const struct field_definition *fields; /* owned copy: only types are read */
     bool *used;                            /* owned: fields to bind */
     size_t fields_count;
@@ -63,8 +67,8 @@ static enum status statement_check(sqlite3 *database, struct bytes translated, s
     buffer_append(&sql, translated);
     sqlite3_stmt *statement = NULL;
     enum status status = STATUS_OK;
-    int code = sqlite3_prepare_v2(database, buffer_bytes(&sql).data, (int)sql.size, &statement,
-                                  NULL);
+    int code =
+        sqlite3_prepare_v2(database, buffer_bytes(&sql).data, (int)sql.size, &statement, NULL);
     if (code != SQLITE_OK)
         status = error_set(err, STATUS_INVALID, "%s", sqlite3_errmsg(database));
     sqlite3_finalize(statement);
@@ -78,8 +82,8 @@ enum status expression_check(struct bytes expression, const struct field_definit
 {
     struct buffer translated = {0};
     sqlite3 *database = NULL;
-    enum status status = sql_text_translate(expression, fields, fields_count, used, &translated,
-                                            error_offset, err);
+    enum status status =
+        sql_text_translate(expression, fields, fields_count, used, &translated, error_offset, err);
     if (status != STATUS_OK)
         goto out;
     *error_offset = 0;
@@ -126,6 +130,22 @@ static void *copy_array(const void *array, size_t count, size_t size)
     return copy;
 }
 
+/* Looks whether all are plain conditions. */
+static void find_plain(struct expression_set *set)
+{
+    size_t offset;
+    set->are_plain = true;
+    for (size_t i = 0; i < set->count && set->are_plain; i++) {
+        struct buffer sql = {0};
+        enum status status = sql_text_translate(set->expressions[i].text, set->fields,
+                                                set->fields_count, set->used, &sql, &offset, NULL);
+        struct bytes text = arena_copy(set->plain_texts, buffer_bytes(&sql));
+        set->are_plain = status == STATUS_OK && set->expressions[i].is_condition &&
+                         plain_condition_parse(text, &set->plain[i]);
+        buffer_fini(&sql);
+    }
+}
+
 static enum status prepare_all(struct expression_set *set, struct error *err)
 {
     struct buffer all = {0};
@@ -133,6 +153,8 @@ static enum status prepare_all(struct expression_set *set, struct error *err)
     enum status status = append_columns(set, set->expressions, set->count, &all, err);
     if (status == STATUS_OK)
         status = prepare(set, buffer_bytes(&all), &set->statement, err);
+    if (status == STATUS_OK)
+        find_plain(set);
     buffer_fini(&all);
     return status;
 }
@@ -149,6 +171,8 @@ enum status expression_set_create(const struct expression *expressions, size_t c
     set->used = copy_array(NULL, fields_count, sizeof(bool));
     set->fields_count = fields_count;
     set->alone = copy_array(NULL, count, sizeof(*set->alone));
+    set->plain = copy_array(NULL, count, sizeof(*set->plain));
+    set->plain_texts = arena_create(KEPT_CHUNK_SIZE);
     set->kept = arena_create(KEPT_CHUNK_SIZE);
 
     enum status status = database_open(&set->database, err);
@@ -170,6 +194,8 @@ void expression_set_destroy(struct expression_set **set)
     for (size_t i = 0; i < (*set)->count; i++)
         sqlite3_finalize((*set)->alone[i]);
     free((*set)->alone);
+    free((*set)->plain);
+    arena_destroy(&(*set)->plain_texts);
     sqlite3_close((*set)->database);
     free((*set)->expressions);
     free((void *)(uintptr_t)(*set)->fields);
@@ -177,21 +203,6 @@ void expression_set_destroy(struct expression_set **set)
     arena_destroy(&(*set)->kept);
     free(*set);
     *set = NULL;
-}
-
-/* The double nearest to a decimal: one division where both sides are exact, else by its text. */
-static double decimal_to_double(const struct value *value)
-{
-    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
-                                    1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
-    const int64_t exact_max = INT64_C(1) << 53;
-    if (value->integer >= -exact_max && value->integer <= exact_max)
-        return (double)value->integer / powers[value->digits];
-    char text[NUMBER_TEXT_SIZE];
-    double nearest = 0;
-    size_t size = number_format_decimal(value->integer, value->digits, text);
-    CHECK(number_parse_double(bytes_of(text, size), &nearest) == NUMBER_OK);
-    return nearest;
 }
 
 static void bind_field(sqlite3_stmt *statement, int index, const struct value *value)
@@ -242,8 +253,8 @@ static struct value decimal_result(sqlite3_stmt *statement, int column, struct t
 {
     char text[512]; /* %.*f of any double: 309 digits, a point, 18 digits */
     struct value result = {.kind = VALUE_DECIMAL, .digits = type.digits};
-    int size = snprintf(text, sizeof(text), "%.*f", type.digits,
-                        sqlite3_column_double(statement, column));
+    int size =
+        snprintf(text, sizeof(text), "%.*f", type.digits, sqlite3_column_double(statement, column));
     CHECK(size > 0 && (size_t)size < sizeof(text));
     if (number_parse_decimal(bytes_of(text, (size_t)size), type.digits, &result.integer) !=
         NUMBER_OK)
@@ -306,7 +317,8 @@ static struct value take_column(sqlite3_stmt *statement, int column,
     return take_result(statement, column, expression->type);
 }
 
-/* What an expression is on values that SQLite fails on: not true, or nothing that its type holds. */
+/* What an expression is on values that SQLite fails on: not true, or nothing that its type holds.
+ */
 static struct value failed_result(const struct expression *expression)
 {
     return expression->is_condition ? (struct value){.kind = VALUE_BOOL} : value_overflow();
@@ -341,9 +353,25 @@ static struct value evaluate_alone(struct expression_set *set, size_t index,
     return result;
 }
 
+/* false: SQLite is to be asked. */
+static bool evaluate_plain(const struct expression_set *set, const struct value *fields,
+                           struct value *results)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct plain_condition *plain = &set->plain[i];
+        bool is_true;
+        if (!plain_condition_evaluate(plain, &fields[plain->field], &is_true))
+            return false;
+        results[i] = (struct value){.kind = VALUE_BOOL, .integer = is_true};
+    }
+    return true;
+}
+
 void expression_set_evaluate(struct expression_set *set, const struct value *fields,
                              struct value *results)
 {
+    if (set->are_plain && evaluate_plain(set, fields, results))
+        return;
     arena_reset(set->kept);
     bool is_run = run(set, set->statement, fields);
     for (size_t i = 0; i < set->count; i++)

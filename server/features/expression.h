@@ -1,6 +1,7 @@
 /* Expressions: SQL over the fields of an event, evaluated by SQLite; the only file that knows it.
  *
- * 1. All expressions of a set are one prepared statement, run once an event.
+ * 1. All expressions of a set are one prepared statement, run once an event; where all of them are plain
+ *    conditions (plain_condition.h), it is not run.
  * 2. Fields are bound with the affinity of their type: bool, int, timestamp INTEGER; double and
  *    decimal (as the nearest double) REAL; string TEXT.
  * 3. A result is converted as CAST to its type would; what the type can't hold is VALUE_OVERFLOW.

@@ -109,6 +109,80 @@ static void conditions_are_true_or_not(void **state)
     check("n = '7'", none, true, "true"); /* the column's affinity converts the text */
 }
 
+/* What a plain condition says is what SQLite says of the same in parentheses, which is none. */
+static void plain_conditions_are_as_sqlites(void **state)
+{
+    (void)state;
+    static const char *const conditions[] = {"country = 'DE'",
+                                             "country <> 'DE'",
+                                             "country<'DE'",
+                                             "country >= ''",
+                                             "country == 'D'",
+                                             "country != 'DEF'",
+                                             "COUNTRY = 'DE'",
+                                             "n > 7",
+                                             "n <= 7",
+                                             "n = 007",
+                                             "x < 3",
+                                             "x = 0",
+                                             "x >= 12",
+                                             "amount > 12",
+                                             "amount = 12",
+                                             "amount < 1234",
+                                             "ok = 1",
+                                             "ok <> 1",
+                                             "order > 3",
+                                             "n > 999999999999999",
+                                             "n > 9223372036854775807",
+                                             "n > -1",
+                                             "n = '7'",
+                                             "country = 7",
+                                             "n < 7.5",
+                                             "country = 'D''E'",
+                                             "country > 'ZZ'",
+                                             "x > 9007199254740993"};
+    static const int64_t numbers[] = {0,  1,    -1,   3,         7,         8,
+                                      12, 1200, 1234, INT64_MIN, INT64_MAX, 999999999999999};
+    static const double reals[] = {0,  -0.5,  3,      2.9999999999999996,
+                                   12, 1e300, -1e300, 9007199254740992.0};
+    static const char *const texts[] = {"", "D", "DE", "DEF", "D'E", "de", "\xc3\x9f", "7"};
+
+    for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
+        char quoted[64];
+        snprintf(quoted, sizeof(quoted), "(%s)", conditions[i]);
+        const struct expression plain = {.text = bytes_of_text(conditions[i]),
+                                         .is_condition = true};
+        const struct expression other = {.text = bytes_of_text(quoted), .is_condition = true};
+        struct expression_set *sets[2];
+        struct error err;
+        assert_int_equal(expression_set_create(&plain, 1, fields, FIELDS_COUNT, &sets[0], &err),
+                         STATUS_OK);
+        assert_int_equal(expression_set_create(&other, 1, fields, FIELDS_COUNT, &sets[1], &err),
+                         STATUS_OK);
+        for (size_t j = 0; j < 1000; j++) {
+            struct value values[FIELDS_COUNT], results[2];
+            int64_t number = numbers[j % 12];
+            bool is_decimal = number > -1000000000000000000 && number < 1000000000000000000;
+            values[0] = (struct value){
+                .kind = VALUE_DECIMAL, .digits = 2, .integer = is_decimal ? number : 0};
+            values[1] = value_text(bytes_of_text(texts[j % 8]));
+            values[2] = values[5] = value_int(number);
+            values[3] = value_double(reals[j / 12 % 8]);
+            values[4] = (struct value){.kind = VALUE_BOOL, .integer = j & 1};
+            if (j % 7 == 0)
+                values[j / 7 % FIELDS_COUNT] = j % 2 == 0 ? value_null() : value_overflow();
+            for (size_t k = 0; k < 2; k++)
+                expression_set_evaluate(sets[k], values, &results[k]);
+            assert_int_equal(results[0].kind, VALUE_BOOL);
+            if (results[0].integer != results[1].integer)
+                fail_msg("%s: %d, SQLite %d, row %zu", conditions[i], (int)results[0].integer,
+                         (int)results[1].integer, j);
+        }
+        expression_set_destroy(&sets[0]);
+        expression_set_destroy(&sets[1]);
+    }
+}
+
 static void one_that_fails_leaves_the_others(void **state)
 {
     (void)state;
@@ -120,8 +194,8 @@ static void one_that_fails_leaves_the_others(void **state)
     struct expression_set *set = NULL;
     struct value values[FIELDS_COUNT];
     struct value results[3];
-    assert_int_equal(
-        expression_set_create(expressions, 3, fields, FIELDS_COUNT, &set, NULL), STATUS_OK);
+    assert_int_equal(expression_set_create(expressions, 3, fields, FIELDS_COUNT, &set, NULL),
+                     STATUS_OK);
     fill(values);
 
     expression_set_evaluate(set, values, results);
@@ -193,6 +267,7 @@ int main(void)
         cmocka_unit_test(results_take_their_type),
         cmocka_unit_test(what_a_type_can_not_hold_is_overflow),
         cmocka_unit_test(conditions_are_true_or_not),
+        cmocka_unit_test(plain_conditions_are_as_sqlites),
         cmocka_unit_test(one_that_fails_leaves_the_others),
         cmocka_unit_test(what_is_not_allowed_is_refused_with_its_place),
         cmocka_unit_test(fields_that_are_named_are_marked),
