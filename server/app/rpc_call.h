@@ -283,6 +283,14 @@ MUST_USE bool rpc_call_send(struct rpc_call *call, struct bytes part);
 /* Ends the call: the last part was sent, or, with another status than OK, err says why not. */
 void rpc_call_end(struct rpc_call *call, enum status status, const struct error *err);
 
+/* ---- rpc_health.c ---- */
+
+enum status rpc_health_check(struct rpc_work *work, struct error *err);
+extern const struct rpc_stream rpc_health_watch;
+
+/* The server begins to stop: tells those of the session that watch. */
+void rpc_health_tell(struct rpc_session *session);
+
 /* ---- rpc_chunks.c ---- */
 
 extern const struct rpc_stream rpc_chunks; /* GetFeaturesStream */

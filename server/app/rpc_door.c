@@ -115,11 +115,18 @@ static void light_take(struct rpc_session *session, const struct light_frame *fr
     struct rpc_call *call = light_find(session, frame->call);
     if (call == NULL)
         return; /* it has ended meanwhile */
-    if (frame->kind == LIGHT_MESSAGE)
-        rpc_call_take(call, frame->message);
-    else if (frame->kind == LIGHT_CANCEL)
+    if (frame->kind == LIGHT_CANCEL) {
         rpc_call_destroy(call);
-    else if (call->method->is_dialog || call->method->stream != NULL)
+        return;
+    }
+    if (call->has_ended)
+        return; /* more was sent than the last */
+    if (frame->kind == LIGHT_MESSAGE) {
+        rpc_call_take(call, frame->message);
+        return;
+    }
+    call->has_ended = true;
+    if (call->method->is_dialog || call->method->stream != NULL)
         rpc_stream_end(call);
 }
 
@@ -481,7 +488,9 @@ void rpc_door_drain(struct rpc_door *door, bool is_last)
     door->is_stopping = is_last;
     TAILQ_FOREACH(session, &door->sessions, link)
     {
-        if (is_last)
+        if (!is_last)
+            rpc_health_tell(session);
+        else
             session_end_streams(session);
         if (session->grpc == NULL)
             continue;
