@@ -141,7 +141,7 @@ def test_what_an_export_can_not_do_is_told_in_a_sentence(make_server, tmp_path):
     assert twice.returncode == 1 and "'N' is there twice" in twice.stderr
     small = server.asof("export", "training", "--labels", str(labels), "--features", "shops.n", "--memory", "1MiB", "--out",
                         str(tmp_path / "set.csv"), check=False)
-    assert small.returncode == 1 and "64 MiB of memory at least" in small.stderr
+    assert small.returncode == 1 and "40 MiB of memory at least" in small.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"labels.csv", "server"}
 
 
