@@ -158,3 +158,12 @@ def test_hundreds_of_columns_fit_into_the_memory_of_an_export(server, tmp_path):
         assert json.loads(done.stdout)["rows"] == (300 if words[0] == "training" else 50)
     made = pyarrow.parquet.read_table(tmp_path / "wide.parquet")
     assert made.num_columns == 801 and made["f399"][7].as_py() is not None
+
+
+@pytest.mark.parametrize("shops, kind", [([b"a", "\u00e9".encode()], "BLOB"), ([{"name": "a"}, None], "STRUCT(")])
+def test_a_backfilled_column_whose_text_is_not_its_value_is_refused(server, tmp_path, shops, kind):
+    server.apply(SHOPS)
+    pyarrow.parquet.write_table(pyarrow.table({"at": [1, 2], "shop": shops}), tmp_path / "old.parquet")
+    done = server.asof("backfill", "shops", "--from", str(tmp_path / "old.parquet"), "--until", "1970-01-02T00:00:00Z",
+                       check=False)
+    assert done.returncode == 1 and f"column 'shop' is {kind}" in done.stderr, done.stderr
