@@ -123,23 +123,39 @@ struct reading {
     uint64_t rows_total;
 };
 
+/* What SQL reads from. Of a CSV file all is said, as DuckDB would take lines for comments or for what stands before the
+ * header; of its columns, if they are not known yet, no line is too broken to learn them. */
+static void name_table(struct reading *reading, int descriptor, enum backfill_format format,
+                       const struct duck_column *columns, size_t count)
+{
+    char path[DUCK_PATH_SIZE];
+    struct buffer *table = &reading->table;
+    table->start = table->size = 0;
+    buffer_append_text(table, format == BACKFILL_CSV ? "read_csv(" : "read_parquet(");
+    duck_append_text(table, bytes_of_text(duck_path(descriptor, path)));
+    if (format == BACKFILL_CSV)
+        buffer_append_text(table, ", header=true, delim=',', quote='\"', escape='\"', comment='', skip=0, "
+                                  "nullstr='', allow_quoted_nulls=false, null_padding=false, ");
+    if (format == BACKFILL_CSV && columns == NULL)
+        buffer_append_text(table, "all_varchar=true, ignore_errors=true");
+    for (size_t i = 0; format == BACKFILL_CSV && i < count; i++) {
+        buffer_append_text(table, i == 0 ? "auto_detect=false, columns={" : ", ");
+        duck_append_text(table, bytes_of_text(columns[i].name));
+        buffer_append_text(table, i + 1 < count ? ": 'VARCHAR'" : ": 'VARCHAR'}");
+    }
+    buffer_append_byte(table, ')');
+}
+
 static void reading_init(struct reading *reading, struct duck *duck, int descriptor,
                          enum backfill_format format, const struct view_definition *view,
                          const struct backfill_rows *rows)
 {
-    char path[DUCK_PATH_SIZE];
     *reading = (struct reading){.duck = duck, .view = view, .rows = rows};
     reading->arena = arena_create(ARENA_CHUNK_SIZE);
     reading->values = calloc(view->fields_count, sizeof(*reading->values));
     reading->is_there = calloc(view->fields_count, sizeof(*reading->is_there));
     CHECK(reading->values != NULL && reading->is_there != NULL);
-    buffer_append_text(&reading->table, format == BACKFILL_CSV ? "read_csv(" : "read_parquet(");
-    duck_append_text(&reading->table, bytes_of_text(duck_path(descriptor, path)));
-    if (format == BACKFILL_CSV)
-        buffer_append_text(&reading->table,
-                           ", all_varchar=true, header=true, delim=',', quote='\"', escape='\"', "
-                           "nullstr='', allow_quoted_nulls=false, null_padding=false");
-    buffer_append_byte(&reading->table, ')');
+    name_table(reading, descriptor, format, NULL, 0);
 }
 
 static void reading_fini(struct reading *reading)
@@ -183,6 +199,21 @@ static ssize_t find_column(const struct duck_column *columns, size_t count, stru
     return -1;
 }
 
+/* Numbers that are larger than ours, UUIDs and the like, by their texts; what has none that is its value is refused: of
+ * bytes, DuckDB's has escapes for all that is not ASCII. */
+static void append_text_of(struct bytes name, struct buffer *sql)
+{
+    buffer_append_text(sql, "CASE WHEN regexp_matches(typeof(");
+    duck_append_name(sql, name);
+    buffer_append_text(sql, "), '^(BLOB|BIT|STRUCT|MAP|UNION)|\\]$') THEN error('column ''' || ");
+    duck_append_text(sql, name);
+    buffer_append_text(sql, " || ''' is ' || typeof(");
+    duck_append_name(sql, name);
+    buffer_append_text(sql, ")) ELSE CAST(");
+    duck_append_name(sql, name);
+    buffer_append_text(sql, " AS VARCHAR) END");
+}
+
 /* Appends what the query selects: the column of each field of the view that there is. */
 static enum status append_selection(struct reading *reading, const struct duck_column *columns,
                                     size_t count, struct buffer *sql, struct error *err)
@@ -199,9 +230,10 @@ static enum status append_selection(struct reading *reading, const struct duck_c
         bool is_read = columns[column].type.kind != VALUE_NULL;
         reading->is_there[i] = true;
         buffer_append_text(sql, comma);
-        buffer_append_text(sql, is_read ? "" : "CAST(");
-        duck_append_name(sql, view->fields[i].name);
-        buffer_append_text(sql, is_read ? "" : " AS VARCHAR)");
+        if (is_read)
+            duck_append_name(sql, view->fields[i].name);
+        else
+            append_text_of(view->fields[i].name, sql);
         comma = ", ";
     }
     buffer_format(sql, " FROM %.*s", BYTES_ARGS(buffer_bytes(&reading->table)));
@@ -209,7 +241,8 @@ static enum status append_selection(struct reading *reading, const struct duck_c
     return STATUS_OK;
 }
 
-static enum status make_query(struct reading *reading, struct buffer *sql, struct error *err)
+static enum status make_query(struct reading *reading, int descriptor, enum backfill_format format,
+                              struct buffer *sql, struct error *err)
 {
     struct duck_reader *reader = NULL;
     struct buffer probe = {0};
@@ -219,6 +252,7 @@ static enum status make_query(struct reading *reading, struct buffer *sql, struc
     enum status status = duck_query(reading->duck, buffer_bytes(&probe).data, &reader, err);
     if (status == STATUS_OK) {
         const struct duck_column *columns = duck_reader_columns(reader, &count);
+        name_table(reading, descriptor, format, columns, count);
         status = append_selection(reading, columns, count, sql, err);
     }
     duck_reader_close(&reader);
@@ -277,13 +311,13 @@ static enum status take_rows(struct reading *reading, const struct duck_rows *ro
                                 err);
 }
 
-static enum status read_table(struct reading *reading, enum backfill_format format,
+static enum status read_table(struct reading *reading, int descriptor, enum backfill_format format,
                               struct error *err)
 {
     struct duck_reader *reader = NULL;
     const struct duck_rows *rows;
     struct buffer sql = {0};
-    enum status status = make_query(reading, &sql, err);
+    enum status status = make_query(reading, descriptor, format, &sql, err);
     if (status == STATUS_OK && format == BACKFILL_PARQUET)
         status = count_rows(reading, err);
     if (status == STATUS_OK)
@@ -361,7 +395,7 @@ enum status backfill_file_read(struct duck *duck, int descriptor, enum backfill_
     if (format == BACKFILL_NDJSON)
         return read_lines(descriptor, rows, err);
     reading_init(&reading, duck, descriptor, format, view, rows);
-    enum status status = read_table(&reading, format, err);
+    enum status status = read_table(&reading, descriptor, format, err);
     reading_fini(&reading);
     return status;
 }

@@ -71,8 +71,11 @@ static void shorten(const char *text, char out[ERROR_TEXT_SIZE])
                                        "The search space", "  file =", "Try "};
     static const char kind[] = "Invalid Input Error: ";
     static const char skipped[] = "Original Line:";
+    static const char no_csv[] = "Error when sniffing";
     struct buffer kept = {0};
     text += bytes_start_with(bytes_of_text(text), bytes_of_text(kind)) ? strlen(kind) : 0;
+    if (bytes_start_with(bytes_of_text(text), bytes_of_text(no_csv)))
+        text = "it is no CSV: a quote is not closed, or lines end differently";
     for (bool is_over = *text == '\0'; !is_over;) {
         struct bytes line = bytes_of(text, strcspn(text, "\n"));
         text += line.size + (text[line.size] != '\0');

@@ -321,11 +321,7 @@ static enum status describe_csv(struct labels *labels, const struct labels_file 
         }
     }
     labels->delimiter = delimiters[0];
-    status = describe(labels, file, err);
-    if (status == STATUS_INVALID && strstr(err->text, "sniffing") != NULL)
-        return error_set(err, status,
-                         "the labels are no CSV: a quote is not closed, or lines end differently");
-    return status;
+    return describe(labels, file, err);
 }
 
 static enum status describe_any(struct labels *labels, const struct labels_file *file,

@@ -9,24 +9,13 @@
 #include "export/cells.h"
 #include "export/export_room.h"
 #include "export/labels.h"
+#include "export/table.h"
 #include "export/training_plan.h"
 #include "model/entity.h"
 
 enum {
     ROW_ARENA_SIZE = 16 * 1024,
     CHECK_ROWS = 64, /* between two looks at whether to go on */
-};
-
-/* A row group is kept until it is written. With DuckDB's 122,880 rows a set of 10 features took 18 MB more, and was
- * no smaller; and with 30,720 one of 190 columns did not fit into 256 MiB. */
-enum { GROUP_ROWS_MIN = DUCK_ROWS_MAX, GROUP_ROWS_MAX = 15 * DUCK_ROWS_MAX, GROUP_CELLS = 640 * 1024 };
-
-/* DuckDB takes a dictionary's largest size for each column of texts at once, 1 MiB if not told: 90 columns of
- * statuses need no more than some bytes each. All share so much. */
-enum {
-    DICTIONARIES_SIZE = 32 * 1024 * 1024,
-    DICTIONARY_SIZE_MIN = 16 * 1024,
-    DICTIONARY_SIZE_MAX = 1024 * 1024
 };
 
 struct training {
@@ -419,24 +408,6 @@ static void append_metadata(const struct training *training, struct buffer *sql)
     buffer_fini(&json);
 }
 
-static size_t clamp(size_t number, size_t least, size_t most)
-{
-    if (number < least)
-        return least;
-    return number < most ? number : most;
-}
-
-/* What a wide set makes small: row groups, in whole chunks, and dictionaries. */
-static void append_sizes(const struct training *training, struct buffer *sql)
-{
-    size_t columns = training->labels.columns_count +
-                     training->plan.columns_count * (1 + (size_t)training->spec->has_statuses);
-    size_t rows = GROUP_CELLS / columns / DUCK_ROWS_MAX * DUCK_ROWS_MAX;
-    buffer_format(sql, ", ROW_GROUP_SIZE %zu, STRING_DICTIONARY_PAGE_SIZE_LIMIT %zu",
-                  clamp(rows, GROUP_ROWS_MIN, GROUP_ROWS_MAX),
-                  clamp(DICTIONARIES_SIZE / columns, DICTIONARY_SIZE_MIN, DICTIONARY_SIZE_MAX));
-}
-
 static void append_options(const struct training *training, struct buffer *sql)
 {
     static const char *const formats[] = {
@@ -444,11 +415,12 @@ static void append_options(const struct training *training, struct buffer *sql)
         [EXPORT_CSV] = "FORMAT csv, HEADER",
         [EXPORT_NDJSON] = "FORMAT json",
     };
+    size_t stride = 1 + (size_t)training->spec->has_statuses;
     buffer_append_text(sql, " (");
     buffer_append_text(sql, formats[training->spec->output.format]);
     buffer_append_text(sql, ", USE_TMP_FILE false");
     if (training->spec->output.format == EXPORT_PARQUET) {
-        append_sizes(training, sql);
+        table_append_sizes(training->labels.columns_count + training->plan.columns_count * stride, sql);
         append_metadata(training, sql);
     }
     buffer_append_byte(sql, ')');

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 
+import pyarrow.parquet
 import pytest
 
 from conftest import ASOF, asof
@@ -140,5 +141,29 @@ def test_what_an_export_can_not_do_is_told_in_a_sentence(make_server, tmp_path):
     assert twice.returncode == 1 and "'N' is there twice" in twice.stderr
     small = server.asof("export", "training", "--labels", str(labels), "--features", "shops.n", "--memory", "1MiB", "--out",
                         str(tmp_path / "set.csv"), check=False)
-    assert small.returncode == 1 and "64 MiB of memory at least" in small.stderr
+    assert small.returncode == 1 and "40 MiB of memory at least" in small.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"labels.csv", "server"}
+
+
+def test_hundreds_of_columns_fit_into_the_memory_of_an_export(server, tmp_path):
+    features = ", ".join(f"f{number}: {{sum: amount, over: {number + 1}ms}}" for number in range(400))
+    server.apply(SHOPS.replace("n: {count: '*', over: forever}", features))
+    events = [json.dumps({"at": number, "shop": f"s{number % 50}", "amount": number}) for number in range(1, 500)]
+    server.asof("push", "sales", input="\n".join(events))
+    labels = tmp_path / "labels.csv"
+    labels.write_text("shop,event_timestamp,c0\n" + "".join(f"s{number % 60},{number * 10},x\n" for number in range(300)))
+
+    for words in (["training", "--labels", str(labels), "--features", "shops.*"], ["snapshot", "shops"]):
+        done = server.asof("export", *words, "--statuses", "--out", str(tmp_path / "wide.parquet"), "--json")
+        assert json.loads(done.stdout)["rows"] == (300 if words[0] == "training" else 50)
+    made = pyarrow.parquet.read_table(tmp_path / "wide.parquet")
+    assert made.num_columns == 801 and made["f399"][7].as_py() is not None
+
+
+@pytest.mark.parametrize("shops, kind", [([b"a", "\u00e9".encode()], "BLOB"), ([{"name": "a"}, None], "STRUCT(")])
+def test_a_backfilled_column_whose_text_is_not_its_value_is_refused(server, tmp_path, shops, kind):
+    server.apply(SHOPS)
+    pyarrow.parquet.write_table(pyarrow.table({"at": [1, 2], "shop": shops}), tmp_path / "old.parquet")
+    done = server.asof("backfill", "shops", "--from", str(tmp_path / "old.parquet"), "--until", "1970-01-02T00:00:00Z",
+                       check=False)
+    assert done.returncode == 1 and f"column 'shop' is {kind}" in done.stderr, done.stderr

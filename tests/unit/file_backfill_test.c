@@ -511,6 +511,10 @@ static void a_wrong_row_is_named(void **state)
                    BACKFILL_NDJSON, "row 2: field 'ts': expected timestamp_us");
     assert_refused(&world, "{\"id\":\"1\",\"ts\":1", BACKFILL_NDJSON, "row 1: not valid JSON");
     assert_refused(&world, "no parquet", BACKFILL_PARQUET, "arquet");
+    assert_refused(&world, "id,ts,k,n\n# by hand\n#1,1,a,1\n2,1,a,1\n", BACKFILL_CSV,
+                   "CSV Error on Line: 2; Expected Number of Columns: 4 Found: 1");
+    assert_refused(&world, "by hand\nid,ts,k,n\n1,1,a,1\n", BACKFILL_CSV, "no column 'id'");
+    assert_refused(&world, "id,ts,k,n\n1,1,\"a,1\n", BACKFILL_CSV, "a quote is not closed");
     world_end(&world);
 }
 
