@@ -12,7 +12,12 @@
 #include "query/query_room.h"
 #include "storage/hot_value.h"
 
-enum { ROWS_AT_A_TIME = 16 }; /* whose memory is fetched ahead */
+enum {
+    ROWS_AT_A_TIME = 16, /* whose memory is fetched ahead */
+    /* Values that are read by those who may not wait: more take longer than a turn of a loop, though
+     * all are in memory, and what was read till then would be read again. */
+    CELLS_AT_ONCE = 100 * 1000,
+};
 
 /* A group of the plan that is being read. */
 struct group {
@@ -432,6 +437,8 @@ static enum status reading_start(struct columns_reading *reading, const struct c
     if (count * rows > COLUMNS_CELLS_MAX)
         return error_set(err, STATUS_LIMIT, "an answer has at most %d values, asked for %zu",
                          COLUMNS_CELLS_MAX, count * rows);
+    if (reading->query->reading.never_waits && count * rows > CELLS_AT_ONCE)
+        return STATUS_AGAIN;
     reading->columns = arena_allocate(reading->arena, count * sizeof(*reading->columns));
     reading->columns_count = count;
     struct value *values = arena_allocate(reading->arena, count * rows * sizeof(*values));

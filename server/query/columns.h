@@ -26,7 +26,8 @@ struct columns_names query_latest_names(const struct query *query);
 /* Reads between query_begin and query_end. `now` is the same for all rows of a view. The answer
  * lies in the arena, and its names in the definitions; scratch is reset, again and again.
  * NOT_FOUND, INVALID, LIMIT, UNAVAILABLE: err says what is wrong with the question. AGAIN: it would
- * have to wait for the disk. CANCELLED: the patience of the query ended, between rows or within one. IO, CORRUPT: err. */
+ * have to wait for the disk, or is so long that others would wait for it. CANCELLED: the patience of
+ * the query ended, between rows or within one. IO, CORRUPT: err. */
 MUST_USE enum status query_read_columns(struct query *query,
                                         const struct columns_question *question,
                                         struct arena *arena, struct arena *scratch,

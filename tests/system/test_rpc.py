@@ -298,6 +298,19 @@ def test_health_is_watched_until_the_server_stops(make_server):
         assert time.monotonic() - begin < 5
 
 
+def test_a_read_of_many_values_is_not_the_workers(server, rpc):
+    """Others of its loop would wait, though all is in memory."""
+    def begun(features, rows):
+        before = int(re.search(rb"rpc_calls_read_total:(\d+)", server.call("INFO"))[1])
+        assert rpc.get(features, {"k": ["a"] * rows}, at_us=[]).rows == rows
+        return int(re.search(rb"rpc_calls_read_total:(\d+)", server.call("INFO"))[1]) - before
+    rpc.get(["things.i_sum"], {"k": ["a"]})
+    assert begun(["things.i_sum"], 10) == 0
+    assert begun(["things.i_sum"] * 100, 1001) == 1
+    assert [part.rows for part in rpc.store.GetFeaturesStream(request(["things.i_sum"] * 100, {"k": ["a"] * 2000}, chunk_rows=1500))] == [
+        1500, 500]
+
+
 # ---- mistakes ----
 
 MISTAKES = {
