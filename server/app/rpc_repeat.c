@@ -1,8 +1,9 @@
-/* Calls that repeat. A model server asks GetFeatures for the same features of one entity after the other:
- * such a message is recognised by its bytes (protocol/rpc_shape.h), with the views and features found
- * before, as long as the same definitions are in force; and its answer is put into moulds
- * (protocol/rpc_mould.h) straight from finished rows. Of the light frame several are answered together, so
- * that their rows come from memory at the same time, and without a call being made of each.
+/* Calls that repeat. A model server asks GetFeatures for the same features of one entity after the
+ * other: such a message is recognised by its bytes (protocol/rpc_shape.h), with the views and
+ * features found before, as long as the same definitions are in force; and its answer is put into
+ * moulds (protocol/rpc_mould.h) straight from finished rows. Of the light frame several are
+ * answered together, so that their rows come from memory at the same time, and without a call being
+ * made of each.
  *
  * Only what finished rows answer is answered here, and only with what the ordinary way would say;
  * everything else is left to that. */
@@ -26,7 +27,8 @@ enum {
     REPEAT_LEARN_EVERY = 16, /* where features change all the time, learning must not cost */
     GROUP_MAX = 16,          /* calls that are answered together */
     ROWS_FIELD_SIZE = 2,     /* GetFeaturesResponse.rows, of one row */
-    REPEATED_SIZE_MAX = 1024 * 1024, /* of the columns of an answer, at most, as far as can be said before */
+    REPEATED_SIZE_MAX =
+        1024 * 1024, /* of the columns of an answer, at most, as far as can be said before */
 };
 
 _Static_assert(2 * (NETWORK_OUTPUT_PAUSE_BYTES + REPEATED_SIZE_MAX) < GRPC_QUEUED_BYTES_MAX,
@@ -40,13 +42,13 @@ struct repeat_column {
 
 struct rpc_repeat {
     struct rpc_shape shape;
-    uint64_t catalog_number; /* of the definitions that all below hangs on */
+    uint64_t catalog_number;                 /* of the definitions that all below hangs on */
     struct target targets[REPEAT_VIEWS_MAX]; /* without an entity */
     size_t views_count;
     struct repeat_column *columns; /* owned */
     size_t columns_count;
     size_t strings_count; /* of these */
-    bool is_exclusive; /* as in the question, as are the next two */
+    bool is_exclusive;    /* as in the question, as are the next two */
     bool has_event_times;
     bool is_without_statuses;
     uint64_t used; /* larger: more recently; 0: free */
@@ -141,7 +143,8 @@ static bool learn(struct query *query, const struct columns_question *question,
     if (!can_be)
         return false;
     repeat->columns_count = columns->columns_count;
-    repeat->columns = reallocarray(repeat->columns, columns->columns_count, sizeof(*repeat->columns));
+    repeat->columns =
+        reallocarray(repeat->columns, columns->columns_count, sizeof(*repeat->columns));
     CHECK(repeat->columns != NULL);
     repeat->strings_count = 0;
     for (size_t i = 0; i < columns->columns_count && can_be; i++) {
@@ -270,7 +273,8 @@ static bool find_rows(const struct answering *answering, const struct repeated *
         struct found *found = &founds[i];
         target.entity = repeated->entity;
         found->counted_us = answering->now_us[i] - repeat->is_exclusive;
-        found->row = query_peek_row(answering->query, &target, repeated->places[i], found->counted_us);
+        found->row =
+            query_peek_row(answering->query, &target, repeated->places[i], found->counted_us);
         if (found->row == NULL)
             return false;
         found->texts = hot_row_texts(found->row);
@@ -288,10 +292,11 @@ static size_t columns_size_max(const struct rpc_repeat *repeat, const struct fou
     return size > REPEATED_SIZE_MAX ? 0 : size;
 }
 
-/* Puts a column that is not simply a number that is present. NULL: the row does not know it. By itself, as the
- * loop over columns needs the registers. */
-static __attribute__((noinline)) char *put_other(const struct rpc_repeat *repeat, const struct repeat_column *column,
-                       const struct found *found, char *at)
+/* Puts a column that is not simply a number that is present. NULL: the row does not know it. By
+ * itself, as the loop over columns needs the registers. */
+static __attribute__((noinline)) char *put_other(const struct rpc_repeat *repeat,
+                                                 const struct repeat_column *column,
+                                                 const struct found *found, char *at)
 {
     const struct rpc_mould *mould = &column->mould;
     const struct hot_cell cell = hot_row_cell_at(found->row, found->texts, column->feature);
@@ -446,8 +451,8 @@ static size_t answer_group(const struct answering *answering, const struct repea
     return done;
 }
 
-size_t rpc_repeat_answer_frames(struct rpc_repeats *repeats, struct query *query, struct bytes input,
-                                struct buffer *output, size_t *answered)
+size_t rpc_repeat_answer_frames(struct rpc_repeats *repeats, struct query *query,
+                                struct bytes input, struct buffer *output, size_t *answered)
 {
     const struct rpc_method *method = rpc_method_of_features();
     struct repeated *group = repeats->group;

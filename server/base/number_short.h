@@ -7,11 +7,12 @@
 #include "base/bytes.h"
 
 enum {
-    NUMBER_SHORT_SIZE_MAX = sizeof(uint64_t), /* of a short text; that many bytes up to its end are read */
+    NUMBER_SHORT_SIZE_MAX =
+        sizeof(uint64_t), /* of a short text; that many bytes up to its end are read */
     NUMBER_SHORT_FRACTION_MAX = NUMBER_SHORT_SIZE_MAX - 1,
 };
 
-extern const uint64_t number_powers_of_ten[20];        /* 10^0 and on */
+extern const uint64_t number_powers_of_ten[20];     /* 10^0 and on */
 extern const double number_exact_powers_of_ten[23]; /* those that are doubles */
 
 /* Eight bytes of a text, the first in the lowest. */
@@ -44,8 +45,8 @@ static inline uint64_t number_of_digits(uint64_t digits)
     return (digits & UINT64_C(0x0000ffff0000ffff)) * (UINT64_C(10000) << 32 | 1) >> 32;
 }
 
-/* Takes apart a text of 1 to 8 bytes that was written by number_format_*, at the end of at least 8 bytes that
- * may be read: magnitude / 10^fraction. false: it has more than digits and a point. */
+/* Takes apart a text of 1 to 8 bytes that was written by number_format_*, at the end of at least 8
+ * bytes that may be read: magnitude / 10^fraction. false: it has more than digits and a point. */
 static inline bool number_take_short(struct bytes text, uint64_t *magnitude, unsigned *fraction)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -54,8 +55,9 @@ static inline bool number_take_short(struct bytes text, uint64_t *magnitude, uns
         *magnitude = (uint64_t)((unsigned char)text.data[0] - '0');
         return *magnitude <= 9;
     }
-    uint64_t digits = number_lead_by_zeros(
-        number_load(text.data + text.size - NUMBER_SHORT_SIZE_MAX), NUMBER_SHORT_SIZE_MAX - text.size);
+    uint64_t digits =
+        number_lead_by_zeros(number_load(text.data + text.size - NUMBER_SHORT_SIZE_MAX),
+                             NUMBER_SHORT_SIZE_MAX - text.size);
     uint64_t others = digits ^ ones * '.';
     uint64_t points = (others - ones) & ~others & (ones << 7); /* the lowest is one */
     if (points != 0) {

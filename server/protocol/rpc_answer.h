@@ -1,5 +1,6 @@
-/* Answer: the fields of a GetFeaturesResponse, and how they are put where there is room for them already:
- * their sizes are known before. What rpc_message.c and rpc_mould.h write answers by. Thread: any. */
+/* Answer: the fields of a GetFeaturesResponse, and how they are put where there is room for them
+ * already: their sizes are known before. What rpc_message.c and rpc_mould.h write answers by.
+ * Thread: any. */
 #ifndef ASOF_PROTOCOL_RPC_ANSWER_H
 #define ASOF_PROTOCOL_RPC_ANSWER_H
 

@@ -24,7 +24,8 @@ char *rpc_mould_put_text(const struct rpc_mould *mould, const struct value *valu
     struct bytes head = bytes_of(mould->bytes + MOULD_HEAD_SIZE, mould->size - MOULD_HEAD_SIZE);
     struct bytes text = text_of(value);
     bool is_plain = status_is_plain(value, status, is_without_statuses);
-    at = put_head(at, ANSWER_COLUMNS, head.size + (is_plain ? 0 : field_size(1)) + field_size(text.size));
+    at = put_head(at, ANSWER_COLUMNS,
+                  head.size + (is_plain ? 0 : field_size(1)) + field_size(text.size));
     at = put_bytes(at, head);
     if (!is_plain) {
         at = put_head(at, COLUMN_STATUSES, 1);

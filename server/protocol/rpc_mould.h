@@ -29,8 +29,8 @@ struct rpc_mould {
 /* Makes the mould of a column. false: it has none, being a list, or of a long name. */
 MUST_USE bool rpc_mould_set(struct rpc_mould *mould, const struct column *column);
 
-/* Puts the column with a string, or none, where there is room for that and RPC_MOULDED_SIZE_MAX bytes; returns
- * what is behind it. */
+/* Puts the column with a string, or none, where there is room for that and RPC_MOULDED_SIZE_MAX
+ * bytes; returns what is behind it. */
 char *rpc_mould_put_text(const struct rpc_mould *mould, const struct value *value,
                          enum feature_status status, bool is_without_statuses, char *at);
 

@@ -7,8 +7,8 @@
 #include "model/value_text.h"
 #include "storage/hot_row.h"
 
-/* Takes a short number from a row, where other bytes stand before each text. false: it is another. In line, as
- * most of a read is this. */
+/* Takes a short number from a row, where other bytes stand before each text. false: it is another.
+ * In line, as most of a read is this. */
 static inline __attribute__((always_inline)) bool
 hot_text_number(struct bytes text, struct type type, struct value *value)
 {
@@ -31,7 +31,8 @@ hot_text_number(struct bytes text, struct type type, struct value *value)
 }
 
 /* The value that a text of a row says. false: it is not of that type. */
-static inline __attribute__((always_inline)) bool hot_text_value(struct bytes text, struct type type, struct value *value)
+static inline __attribute__((always_inline)) bool
+hot_text_value(struct bytes text, struct type type, struct value *value)
 {
     return hot_text_number(text, type, value) || value_of_text(text, type, value);
 }

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/number.h"
+#include "base/number_short.h"
 #include "random.h"
 
 static double double_of(uint64_t bits)
@@ -236,6 +237,35 @@ static void plain_texts_go_to_the_nearest_double_as_strtod_has_it(void **state)
         double expected = strtod(text, NULL) + 0.0;
         if (bits_of(value) != bits_of(expected))
             fail_msg("%s became %a, expected %a", text, value, expected);
+    }
+}
+
+/* Whatever stands before the text. */
+static void short_texts_are_taken_apart_as_they_are_parsed(void **state)
+{
+    (void)state;
+    struct random random = random_begin(__func__);
+
+    for (int i = 0; i < 200000; i++) {
+        char memory[NUMBER_SHORT_SIZE_MAX + NUMBER_TEXT_SIZE];
+        char *text = memory + NUMBER_SHORT_SIZE_MAX;
+        uint64_t before = random_next(&random);
+        int64_t number = (int64_t)(random_next(&random) >> random_below(&random, 64));
+        unsigned digits = (unsigned)random_below(&random, 8);
+        uint64_t magnitude;
+        unsigned fraction;
+        int64_t expected;
+        memcpy(memory, i % 2 == 0 ? (const char *)&before : "12.45.78", sizeof(before));
+        struct bytes written = bytes_of(text, number_format_decimal(number, digits, text));
+        if (written.size > NUMBER_SHORT_SIZE_MAX)
+            continue;
+
+        bool is_taken = number_take_short(written, &magnitude, &fraction);
+
+        assert_int_equal(is_taken, number >= 0);
+        assert_int_equal(number_parse_decimal(written, digits, &expected), NUMBER_OK);
+        if (is_taken)
+            assert_int_equal(magnitude * number_powers_of_ten[digits - fraction], expected);
     }
 }
 
@@ -498,6 +528,7 @@ int main(void)
         cmocka_unit_test(doubles_read_back_and_no_shorter_text_does),
         cmocka_unit_test(texts_of_doubles_go_to_the_nearest),
         cmocka_unit_test(plain_texts_go_to_the_nearest_double_as_strtod_has_it),
+        cmocka_unit_test(short_texts_are_taken_apart_as_they_are_parsed),
         cmocka_unit_test(doubles_beyond_range_are_refused),
         cmocka_unit_test(a_digit_far_behind_the_middle_decides),
         cmocka_unit_test(texts_outside_of_the_grammar_are_malformed),

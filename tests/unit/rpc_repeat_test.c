@@ -1,5 +1,5 @@
-/* Calls that are recognised by their bytes say what they say when they are parsed, to the byte, whatever
- * happens to definitions and entities in between. */
+/* Calls that are recognised by their bytes say what they say when they are parsed, to the byte,
+ * whatever happens to definitions and entities in between. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,8 +33,7 @@ enum { STEPS = 6000, GROUP_CALLS_MAX = 40, ENTITIES_COUNT = 12, ARENA_SIZE = 409
     "idle: {time_since_last: true, over: forever}, top: {max: n, over: 20ms, default: -7}, "       \
     "big: {sum: 'n * 4000000000000000000', type: int, over: 50ms}"
 
-static const char *const definitions[] = {SOURCE "}}\n",
-                                          SOURCE ", least: {min: n, over: 90ms}}}\n",
+static const char *const definitions[] = {SOURCE "}}\n", SOURCE ", least: {min: n, over: 90ms}}}\n",
                                           SOURCE ", most: {max: n, over: 90ms}}}\n"};
 enum { DEFINITIONS_COUNT = sizeof(definitions) / sizeof(definitions[0]) };
 
@@ -63,10 +62,18 @@ static const struct asked asked[] = {
 enum { ASKED_COUNT = sizeof(asked) / sizeof(asked[0]) };
 
 static const struct bytes entities[ENTITIES_COUNT] = {
-    {"a", 1},        {"b", 1},          {"c", 1},
-    {"nobody", 6},   {"c42-long-1", 10}, {"c42-long-2", 10},
-    {"z\0y", 3},     {"\xc3\xa4", 2},   {"\xff", 1},
-    {"", 0},         {"\xc3\xa4 and more", 11}, {"z\0y and more", 12},
+    {"a", 1},
+    {"b", 1},
+    {"c", 1},
+    {"nobody", 6},
+    {"c42-long-1", 10},
+    {"c42-long-2", 10},
+    {"z\0y", 3},
+    {"\xc3\xa4", 2},
+    {"\xff", 1},
+    {"", 0},
+    {"\xc3\xa4 and more", 11},
+    {"z\0y and more", 12},
 };
 
 struct world {
@@ -111,7 +118,7 @@ static void world_close(struct world *world)
 
 static void world_push(struct world *world, struct random *random)
 {
-    static const char *const keys[] = {"a",          "b",          "c",       "c42-long-1",
+    static const char *const keys[] = {"a",          "b",         "c",       "c42-long-1",
                                        "c42-long-2", "z\\u0000y", "\xc3\xa4"};
     struct error err = {0};
     struct push_result result;
@@ -120,11 +127,13 @@ static void world_push(struct world *world, struct random *random)
     int64_t late_us = random_below(random, 4) == 0 ? (int64_t)random_below(random, 40000) : 0;
     int size = snprintf(
         text, sizeof(text),
-        "{\"id\":\"%llu\",\"ts\":%lld,\"k\":\"%s\",\"n\":%lld,\"x\":%llu.%llu,\"d\":%lld.%02llu,\"text\":\"t%llu\"}",
+        "{\"id\":\"%llu\",\"ts\":%lld,\"k\":\"%s\",\"n\":%lld,\"x\":%llu.%llu,\"d\":%lld.%02llu,"
+        "\"text\":\"t%llu\"}",
         (unsigned long long)random_below(random, 500), (long long)(world->t_us - late_us),
         keys[random_below(random, 7)], (long long)random_below(random, 2000) - 500,
         (unsigned long long)random_below(random, 3000), (unsigned long long)random_next(random),
-        (long long)random_below(random, 100000) - 9000, (unsigned long long)random_below(random, 100),
+        (long long)random_below(random, 100000) - 9000,
+        (unsigned long long)random_below(random, 100),
         (unsigned long long)random_below(random, 1000));
     const struct push_event event = {.format = EVENT_JSON, .text = bytes_of(text, (size_t)size)};
     const struct push push = {.source = bytes_of_text("s"), .events = &event, .events_count = 1};
@@ -135,7 +144,16 @@ static void world_push(struct world *world, struct random *random)
 
 static void append_message(const struct asked *what, struct bytes entity, struct buffer *out)
 {
-    enum { FEATURES = 1, KEYS, AT_US, EXCLUSIVE, EVENT_TIMES = 6, WITHOUT_STATUSES, NAME = 1, STRINGS };
+    enum {
+        FEATURES = 1,
+        KEYS,
+        AT_US,
+        EXCLUSIVE,
+        EVENT_TIMES = 6,
+        WITHOUT_STATUSES,
+        NAME = 1,
+        STRINGS
+    };
     struct buffer key = {0};
     for (size_t i = 0; i < 8 && what->features[i] != NULL; i++)
         protobuf_append_item(out, FEATURES, bytes_of_text(what->features[i]));
@@ -343,8 +361,7 @@ static void ask_until_repeated(struct world *world, const struct asked *what)
 static void world_promote(struct world *world)
 {
     struct error err = {0};
-    enum status status =
-        stream_promote(world->server.stream, bytes_of_text("v"), 2, true, &err);
+    enum status status = stream_promote(world->server.stream, bytes_of_text("v"), 2, true, &err);
     assert_int_equal(status, STATUS_OK);
 }
 
@@ -396,14 +413,16 @@ static void a_shape_matches_its_like_and_nothing_else(void **state)
     for (size_t size = 0; size <= sizeof(large); size++) {
         buffer_reset(&message, SIZE_MAX);
         append_message(&asked[2], bytes_of(large, size), &message);
-        /* The column is its name, and a tag and a size for the entity; and has a size of one byte. */
+        /* The column is its name, and a tag and a size for the entity; and has a size of one byte.
+         */
         bool fits = 3 + 2 + size <= RPC_SHAPE_ENTITY_MAX;
         assert_int_equal(rpc_shape_match(&shape, buffer_bytes(&message), &entity), fits);
         assert_true(!fits || bytes_equal(entity, bytes_of(large, size)));
         if (size != 5)
             continue;
         for (size_t at = 0; at < message.size; at++) {
-            bool is_entity = message.memory + at >= entity.data && message.memory + at < entity.data + size;
+            bool is_entity =
+                message.memory + at >= entity.data && message.memory + at < entity.data + size;
             struct bytes other;
             message.memory[at] ^= 1;
             assert_int_equal(rpc_shape_match(&shape, buffer_bytes(&message), &other), is_entity);
