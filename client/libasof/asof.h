@@ -142,6 +142,10 @@ struct asof_call_options {
         is_repeatable; /* of asof_call: may be sent again where it is not known what became of it */
     struct asof_cancel
         *cancel; /* borrowed until the call has ended, a stream's until it is destroyed */
+    /* Asked by the thread that waits, ten times a second; true ends the call with CANCELLED. NULL:
+     * nobody is. It may make other calls, and is not asked for those of an event loop. */
+    bool (*is_unwanted)(void *context);
+    void *context; /* is_unwanted's; borrowed as the cancel is */
 };
 
 /* Calls that are repeatable are tried again after UNAVAILABLE, until their deadline or retries_max.

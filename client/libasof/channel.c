@@ -45,11 +45,12 @@ struct channel {
 /* ---- life ---- */
 
 static enum asof_code connect_to(struct wire *wire, const struct addrinfo *target,
-                                 const struct patience *patience, int64_t until_us,
+                                 struct patience *patience, int64_t until_us,
                                  struct asof_error *error)
 {
     enum asof_code code = wire_connect(wire, target);
     while (code == ASOF_OK && wire->state == WIRE_CONNECTING) {
+        patience_ask(patience);
         if (patience_wait(patience, wire->fd, POLLOUT, until_us) != 0) {
             wire_finish_connecting(wire);
             continue;
@@ -63,8 +64,7 @@ static enum asof_code connect_to(struct wire *wire, const struct addrinfo *targe
     return code;
 }
 
-enum asof_code channel_connect(struct wire *wire, const struct patience *patience,
-                               int64_t timeout_us, struct asof_error *error)
+enum asof_code channel_connect(struct wire *wire, struct patience *patience, int64_t timeout_us, struct asof_error *error)
 {
     struct addrinfo *targets = NULL;
     enum asof_code code = address_resolve(&wire->address, &targets, error);
@@ -81,7 +81,7 @@ enum asof_code channel_connect(struct wire *wire, const struct patience *patienc
 }
 
 enum asof_code channel_open(const struct address *address, size_t answer_size_max,
-                            const struct patience *patience, int64_t timeout_us,
+                            struct patience *patience, int64_t timeout_us,
                             struct channel **channel, struct asof_error *error)
 {
     struct channel *opened = calloc(1, sizeof(*opened));
@@ -137,17 +137,17 @@ static void wake(struct waiter *waiter)
 static void park(struct channel *channel, struct waiter *waiter)
 {
     const struct patience *patience = waiter->call->patience;
+    int64_t end_us = patience_end_us(patience, PATIENCE_FOREVER);
     waiter->is_parked = true;
     TAILQ_INSERT_TAIL(&channel->parked, waiter, link);
     if (patience->cancel != NULL) {
         pthread_mutex_unlock(&channel->lock);
         patience_wait(patience, -1, 0, PATIENCE_FOREVER);
         pthread_mutex_lock(&channel->lock);
-    } else if (patience->deadline_us == PATIENCE_FOREVER) {
+    } else if (end_us == PATIENCE_FOREVER) {
         pthread_cond_wait(&waiter->woken, &channel->lock);
     } else {
-        struct timespec until = {.tv_sec = patience->deadline_us / 1000000,
-                                 .tv_nsec = patience->deadline_us % 1000000 * 1000};
+        struct timespec until = {.tv_sec = end_us / 1000000, .tv_nsec = end_us % 1000000 * 1000};
         pthread_cond_timedwait(&waiter->woken, &channel->lock, &until);
     }
     TAILQ_REMOVE(&channel->parked, waiter, link);
@@ -279,6 +279,15 @@ static void take_turn(struct channel *channel, struct waiter *waiter)
         receive(channel);
 }
 
+/* Asks whether the call is still wanted; as it is no reader meanwhile, somebody else becomes one. */
+static void ask(struct channel *channel, const struct waiter *waiter)
+{
+    hand_over(channel);
+    pthread_mutex_unlock(&channel->lock);
+    patience_ask(waiter->call->patience);
+    pthread_mutex_lock(&channel->lock);
+}
+
 /* A Redis server waits for the rest of a line that never comes, so that its port can be told only
  * by its silence. */
 static enum asof_code look(const struct channel *channel, const struct patience *patience,
@@ -311,7 +320,9 @@ enum asof_code channel_run(struct channel *channel, struct channel_call *call,
     notice_break(channel);
     while (!waiter.is_done) {
         enum asof_code code = look(channel, call->patience, error);
-        if (code != ASOF_OK)
+        if (code == ASOF_OK && patience_is_due(call->patience))
+            ask(channel, &waiter);
+        else if (code != ASOF_OK)
             give_up(channel, &waiter, code);
         else
             take_turn(channel, &waiter);

@@ -17,13 +17,13 @@ struct channel;
 struct channel_call {
     unsigned method;
     struct bytes request; /* borrowed */
-    const struct patience *patience;
+    struct patience *patience; /* borrowed */
     bool has_left; /* set: some of it may have reached the server */
 };
 
 /* Connects, within the patience and timeout_us. Owned by the caller. */
 MUST_USE enum asof_code channel_open(const struct address *address, size_t answer_size_max,
-                                     const struct patience *patience, int64_t timeout_us,
+                                     struct patience *patience, int64_t timeout_us,
                                      struct channel **channel, struct asof_error *error);
 
 /* No call is under way. */
@@ -37,7 +37,7 @@ MUST_USE enum asof_code channel_run(struct channel *channel, struct channel_call
 bool channel_is_broken(struct channel *channel, bool is_idle);
 
 /* A connected wire, from an address that is resolved for it; channel_open and streams use it. */
-MUST_USE enum asof_code channel_connect(struct wire *wire, const struct patience *patience,
+MUST_USE enum asof_code channel_connect(struct wire *wire, struct patience *patience,
                                         int64_t timeout_us, struct asof_error *error);
 
 #endif

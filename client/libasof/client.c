@@ -173,7 +173,7 @@ static struct shared *pool_look(struct asof_client *client, struct slot **empty)
 
 /* Fills an empty slot. The lock is given up meanwhile. */
 static enum asof_code pool_connect(struct asof_client *client, struct slot *slot,
-                                   const struct patience *patience, struct shared **out,
+                                   struct patience *patience, struct shared **out,
                                    struct asof_error *error)
 {
     struct channel *channel = NULL;
@@ -194,17 +194,20 @@ static enum asof_code pool_connect(struct asof_client *client, struct slot *slot
 }
 
 /* All connections are being made by others: waits until one is, or could not be. */
-static enum asof_code pool_wait(struct asof_client *client, const struct patience *patience,
+static enum asof_code pool_wait(struct asof_client *client, struct patience *patience,
                                 struct asof_error *error)
 {
     int64_t until_us = clock_mono_us() + POOL_LOOK_US;
     struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
     pthread_cond_timedwait(&client->filled, &client->lock, &until);
+    pthread_mutex_unlock(&client->lock);
+    patience_ask(patience);
+    pthread_mutex_lock(&client->lock);
     return patience_look(patience, error);
 }
 
 /* A connection for one call; to be given back by pool_release. */
-static enum asof_code pool_take(struct asof_client *client, const struct patience *patience,
+static enum asof_code pool_take(struct asof_client *client, struct patience *patience,
                                 struct shared **out, struct asof_error *error)
 {
     enum asof_code code = ASOF_OK;
@@ -244,7 +247,7 @@ static void pool_release(struct asof_client *client, struct shared *shared)
 
 /* One try. *is_safe: nothing of it reached the server. */
 static enum asof_code try_once(struct asof_client *client, unsigned method, struct bytes request,
-                               const struct patience *patience, bool *is_safe,
+                               struct patience *patience, bool *is_safe,
                                struct asof_message **response, struct asof_error *error)
 {
     struct channel_call call = {.method = method, .request = request, .patience = patience};
@@ -261,7 +264,7 @@ static enum asof_code try_once(struct asof_client *client, unsigned method, stru
 
 /* Stands back before the next try. false: it is not worth it, or not wanted any more; *code says
  * which. */
-static bool stand_back(const struct asof_options *options, const struct patience *patience,
+static bool stand_back(const struct asof_options *options, struct patience *patience,
                        int tries, uint64_t *random, enum asof_code *code, struct asof_error *error)
 {
     if (*code != ASOF_UNAVAILABLE || tries >= options->retries_max)
@@ -270,6 +273,7 @@ static bool stand_back(const struct asof_options *options, const struct patience
     if (until_us >= patience->deadline_us)
         return false; /* its reason says more than that the deadline has passed */
     while (clock_mono_us() < until_us) {
+        patience_ask(patience);
         enum asof_code now = patience_look(patience, error);
         if (now != ASOF_OK) {
             *code = now;
@@ -281,7 +285,7 @@ static bool stand_back(const struct asof_options *options, const struct patience
 }
 
 static enum asof_code call_within(struct asof_client *client, unsigned method, struct bytes request,
-                                  const struct patience *patience, bool is_repeatable,
+                                  struct patience *patience, bool is_repeatable,
                                   struct asof_message **response, struct asof_error *error)
 {
     uint64_t random = backoff_seed(patience); /* of the caller's stack */
@@ -380,7 +384,7 @@ static void lane_release(struct asof_client *client, struct lane *lane)
 }
 
 static enum asof_code push_within(struct asof_client *client, struct asof_push *push,
-                                  const struct patience *patience, struct lane *lane,
+                                  struct patience *patience, struct lane *lane,
                                   struct asof_message **response, struct asof_error *error)
 {
     struct bytes message;

@@ -20,6 +20,7 @@ enum {
     BACKOFF_MAX_DEFAULT_MS = 1000,
     ANSWER_SIZE_DEFAULT = 256 * 1024 * 1024,
     BACKOFF_DOUBLINGS_MAX = 20,
+    ASK_US = 100 * 1000, /* between two questions whether the call is still wanted */
     US_PER_MS = 1000,
 };
 
@@ -50,18 +51,45 @@ void patience_begin(struct patience *patience, const struct asof_call_options *o
                     int default_ms)
 {
     int timeout_ms = options == NULL || options->timeout_ms == 0 ? default_ms : options->timeout_ms;
-    patience->cancel = options == NULL ? NULL : options->cancel;
-    patience->deadline_us =
-        timeout_ms <= 0 ? PATIENCE_FOREVER : clock_mono_us() + (int64_t)timeout_ms * US_PER_MS;
+    int64_t now_us = clock_mono_us();
+    *patience = (struct patience){.deadline_us = PATIENCE_FOREVER, .ask_us = now_us + ASK_US};
+    if (timeout_ms > 0)
+        patience->deadline_us = now_us + (int64_t)timeout_ms * US_PER_MS;
+    if (options == NULL)
+        return;
+    patience->cancel = options->cancel;
+    patience->is_unwanted = options->is_unwanted;
+    patience->context = options->context;
 }
 
 enum asof_code patience_look(const struct patience *patience, struct asof_error *error)
 {
-    if (patience->cancel != NULL && cancel_is_fired(patience->cancel))
+    if (patience->was_unwanted || (patience->cancel != NULL && cancel_is_fired(patience->cancel)))
         return failure_set(error, ASOF_CANCELLED, "the call was cancelled");
     if (patience->deadline_us != PATIENCE_FOREVER && clock_mono_us() >= patience->deadline_us)
         return failure_set(error, ASOF_DEADLINE_EXCEEDED, "the deadline has passed");
     return ASOF_OK;
+}
+
+bool patience_is_due(const struct patience *patience)
+{
+    return patience->is_unwanted != NULL && !patience->was_unwanted &&
+           clock_mono_us() >= patience->ask_us;
+}
+
+void patience_ask(struct patience *patience)
+{
+    if (!patience_is_due(patience))
+        return;
+    patience->was_unwanted = patience->is_unwanted(patience->context);
+    patience->ask_us = clock_mono_us() + ASK_US;
+}
+
+int64_t patience_end_us(const struct patience *patience, int64_t until_us)
+{
+    int64_t end_us = until_us < patience->deadline_us ? until_us : patience->deadline_us;
+    bool is_asking = patience->is_unwanted != NULL && patience->ask_us < end_us;
+    return is_asking ? patience->ask_us : end_us;
 }
 
 uint32_t patience_left_ms(const struct patience *patience)
@@ -77,7 +105,7 @@ short patience_wait(const struct patience *patience, int fd, short events, int64
     struct pollfd polled[2] = {
         {.fd = fd, .events = events},
         {.fd = patience->cancel == NULL ? -1 : cancel_fd(patience->cancel), .events = POLLIN}};
-    int64_t end_us = until_us < patience->deadline_us ? until_us : patience->deadline_us;
+    int64_t end_us = patience_end_us(patience, until_us);
     struct timespec left = {0};
     if (end_us != PATIENCE_FOREVER) {
         int64_t left_us = end_us - clock_mono_us();

@@ -12,6 +12,10 @@
 struct patience {
     int64_t deadline_us;        /* monotonic; PATIENCE_FOREVER: none */
     struct asof_cancel *cancel; /* borrowed; NULL: none */
+    bool (*is_unwanted)(void *context); /* NULL: nobody is asked */
+    void *context;                      /* its, borrowed */
+    int64_t ask_us;                     /* monotonic: when it is asked again */
+    bool was_unwanted;                  /* it said so */
 };
 
 /* What asof_options says, with the defaults filled in; *out is what holds. */
@@ -24,11 +28,21 @@ void patience_begin(struct patience *patience, const struct asof_call_options *o
 /* OK; CANCELLED or DEADLINE_EXCEEDED with a sentence. */
 MUST_USE enum asof_code patience_look(const struct patience *patience, struct asof_error *error);
 
+/* Whether it is time to ask whether the call is still wanted. */
+bool patience_is_due(const struct patience *patience);
+
+/* Asks, if it is time to. The caller holds no lock, and others can go on without it: what is asked
+ * may make calls. */
+void patience_ask(struct patience *patience);
+
 /* The timeout of a call's frame: what is left, rounded up; 0: none. */
 uint32_t patience_left_ms(const struct patience *patience);
 
-/* Waits until the descriptor has one of the events, until_us, the deadline, or a cancel. fd may be
- * negative: none. Returns the events that it has. */
+/* The first of until_us, the deadline, and when it is time to ask. */
+int64_t patience_end_us(const struct patience *patience, int64_t until_us);
+
+/* Waits until the descriptor has one of the events, until_us, the deadline, a cancel, or until it is
+ * time to ask. fd may be negative: none. Returns the events that it has. */
 short patience_wait(const struct patience *patience, int fd, short events, int64_t until_us);
 
 /* How long to wait before retry number tries (from 0), in microseconds; *state is of a random

@@ -80,6 +80,7 @@ static void stream_look(struct asof_stream *stream)
 {
     if (stream->has_ended)
         return;
+    patience_ask(&stream->patience);
     enum asof_code code = patience_look(&stream->patience, &stream->ended);
     if (code != ASOF_OK)
         stream_end_with(stream, code);

@@ -203,6 +203,7 @@ static enum status call_run(struct rpc_call *call, struct bytes message, struct 
     struct rpc_work work = {.request = message,
                             .query = query,
                             .export = door->options.export,
+                            .repeats = door->repeats,
                             .arena = door->arena,
                             .rows = door->rows,
                             .scratch = &door->scratch,

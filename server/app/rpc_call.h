@@ -7,9 +7,11 @@
 #include <sys/queue.h>
 
 #include "app/rpc_door.h"
+#include "model/columns.h"
 #include "protocol/grpc.h"
 
 struct rpc_call;
+struct rpc_repeats;
 
 /* What a method works with, on the thread where it runs. */
 struct rpc_work {
@@ -17,6 +19,7 @@ struct rpc_work {
     struct query *query;   /* of all but RPC_WRITE; has begun */
     struct stream *stream; /* of RPC_WRITE */
     struct export *export; /* of RPC_NOW */
+    struct rpc_repeats *repeats; /* of RPC_READ, on the door's thread; or NULL */
     struct arena *arena;   /* of the call */
     struct arena *rows;    /* of RPC_READ: a second one, see query_read_columns */
     struct buffer *scratch;
@@ -70,10 +73,33 @@ struct rpc_method {
 const struct rpc_method *rpc_method_find(struct bytes path);
 const struct rpc_method *rpc_method_of_number(unsigned number);
 
+/* GetFeatures. */
+const struct rpc_method *rpc_method_of_features(void);
+
 /* ---- rpc_methods.c ---- */
 
 /* The patience that reads have by what work (borrowed) says. */
 struct patience rpc_work_patience(struct rpc_work *work);
+
+/* ---- rpc_repeat.c ---- */
+
+/* Owned by the caller. */
+struct rpc_repeats *rpc_repeats_create(void);
+void rpc_repeats_destroy(struct rpc_repeats **repeats);
+
+/* Remembers the request of the work, which has this question and was answered by these columns, if its like may
+ * be answered by rpc_repeat_answer. */
+void rpc_repeat_learn(const struct rpc_work *work, const struct columns_question *question,
+                      const struct columns *columns);
+
+/* Appends the answer of the request to the reply, where it repeats one that was remembered and finished rows have
+ * all of it. false: nothing was done. */
+MUST_USE bool rpc_repeat_answer(const struct rpc_work *work);
+
+/* Answers calls of the light frame at the front of input that repeat, as long as the output is not above
+ * NETWORK_OUTPUT_PAUSE_BYTES; returns the size of their frames, and how many they were. */
+size_t rpc_repeat_answer_frames(struct rpc_repeats *repeats, struct query *query, struct bytes input,
+                                struct buffer *output, size_t *answered);
 
 /* ---- rpc_push.c ---- */
 
@@ -114,6 +140,7 @@ struct rpc_door {
     struct arena *rows;
     struct buffer scratch;
     struct buffer reply;
+    struct rpc_repeats *repeats;      /* owned */
     struct network_timer *timer;      /* the loop's */
     int64_t timer_mono_us;            /* when it is set for; 0: it is not */
     int64_t turn_until_mono_us;       /* nothing is begun behind it; 0: the turn has no work yet */
@@ -255,6 +282,14 @@ MUST_USE bool rpc_call_send(struct rpc_call *call, struct bytes part);
 
 /* Ends the call: the last part was sent, or, with another status than OK, err says why not. */
 void rpc_call_end(struct rpc_call *call, enum status status, const struct error *err);
+
+/* ---- rpc_health.c ---- */
+
+enum status rpc_health_check(struct rpc_work *work, struct error *err);
+extern const struct rpc_stream rpc_health_watch;
+
+/* The server begins to stop: tells those of the session that watch. */
+void rpc_health_tell(struct rpc_session *session);
 
 /* ---- rpc_chunks.c ---- */
 

@@ -130,10 +130,27 @@ static void light_take(struct rpc_session *session, const struct light_frame *fr
         rpc_stream_end(call);
 }
 
-/* Takes one frame. false: it is not whole, or none. */
-static bool light_take_one(struct rpc_session *session, struct bytes input, size_t *size)
+/* Takes frames of calls that repeat; returns their size. */
+static size_t light_take_repeated(struct rpc_session *session, struct bytes input)
+{
+    struct rpc_door *door = session->door;
+    size_t answered;
+    if (door->is_stopping || session->calls_count >= RPC_LIGHT_CALLS_MAX)
+        return 0;
+    query_refresh(door->options.query);
+    size_t size = rpc_repeat_answer_frames(door->repeats, door->options.query, input,
+                                           network_connection_output(session->connection), &answered);
+    door->counters.calls_total += answered;
+    return size;
+}
+
+/* Takes one frame, or several that repeat. false: it is not whole, or none. */
+static bool light_take_some(struct rpc_session *session, struct bytes input, size_t *size)
 {
     struct light_frame frame;
+    *size = light_take_repeated(session, input);
+    if (*size > 0)
+        return true;
     enum light_result result = light_parse(input, &frame, size);
     if (result == LIGHT_BROKEN) {
         session->door->counters.protocol_errors_total++;
@@ -231,7 +248,7 @@ static size_t receive_light(struct rpc_session *session, struct bytes input)
     size_t taken = 0;
     size_t size;
     while (taken < input.size && network_connection_is_ready(session->connection) &&
-           light_take_one(session, bytes_after(input, taken), &size)) {
+           light_take_some(session, bytes_after(input, taken), &size)) {
         taken += size;
         session->is_yielding = taken < input.size && door_is_tired(session->door, clock_mono_us());
         if (session->is_yielding)
@@ -418,6 +435,7 @@ struct rpc_door *rpc_door_create(const struct rpc_door_options *options)
     door->options = *options;
     door->arena = arena_create(ARENA_CHUNK_SIZE);
     door->rows = arena_create(ARENA_CHUNK_SIZE);
+    door->repeats = rpc_repeats_create();
     door->timer = network_timer_create(options->loop, door_on_time, door);
     TAILQ_INIT(&door->sessions);
     TAILQ_INIT(&door->settled);
@@ -434,6 +452,7 @@ void rpc_door_destroy(struct rpc_door **out)
     CHECK(TAILQ_EMPTY(&door->offline));
     arena_destroy(&door->arena);
     arena_destroy(&door->rows);
+    rpc_repeats_destroy(&door->repeats);
     buffer_fini(&door->scratch);
     buffer_fini(&door->reply);
     free(door->waiting.calls);
@@ -480,7 +499,9 @@ void rpc_door_drain(struct rpc_door *door, bool is_last)
     door->is_stopping = is_last;
     TAILQ_FOREACH(session, &door->sessions, link)
     {
-        if (is_last)
+        if (!is_last)
+            rpc_health_tell(session);
+        else
             session_end_streams(session);
         if (session->grpc == NULL)
             continue;

@@ -48,13 +48,13 @@ struct rpc_offline {
     const struct offline_kind *kind;
     enum offline_state state;
     bool has_spec;
-    bool is_whole;            /* the peer sends no more */
-    bool is_busy;             /* a reader has it */
-    bool is_running;          /* the job was posted and has not said done */
-    struct export_job *job;   /* owned */
-    struct bytes input_path;  /* of the server, in the job's arena; empty: input is uploaded */
-    struct bytes output_path; /* the same */
-    int *input;               /* what is read or uploaded now; closed with the task */
+    bool is_whole;                /* the peer sends no more */
+    bool is_busy;                 /* a reader has it */
+    bool is_running;              /* the job was posted and has not said done */
+    struct export_job *job;       /* owned */
+    struct bytes input_path;      /* of the server, in the job's arena; empty: input is uploaded */
+    struct bytes output_path;     /* the same */
+    int *input;                   /* what is read or uploaded now; closed with the task */
     struct backfill_input *files; /* of a backfill, in the job's arena; the same */
     size_t files_count;
     uint64_t input_bytes;
@@ -391,7 +391,8 @@ static enum status offline_take_piece(struct rpc_offline *offline, struct bytes 
                                       struct error *err)
 {
     if (offline->input_path.size > 0)
-        return error_set(err, STATUS_INVALID, "the file is the server's '%.*s', and pieces of it were sent",
+        return error_set(err, STATUS_INVALID,
+                         "the file is the server's '%.*s', and pieces of it were sent",
                          BYTES_ARGS(offline->input_path));
     if (piece.size > PIECE_SIZE_MAX)
         return error_set(err, STATUS_LIMIT, "a piece has at most %d bytes, got %zu", PIECE_SIZE_MAX,
@@ -418,8 +419,8 @@ static enum status training_take_spec(struct rpc_offline *offline, struct bytes 
         rpc_training_parse(keep(offline, message), export_job_arena(offline->job), &given, err);
     if (status == STATUS_OK && given.memory_bytes > 0 &&
         given.memory_bytes < EXPORT_MEMORY_MIN_BYTES)
-        status = error_set(err, STATUS_INVALID, "memory_bytes is 0, or %d or more, got %llu",
-                           EXPORT_MEMORY_MIN_BYTES, (unsigned long long)given.memory_bytes);
+        status = error_set(err, STATUS_INVALID, "a training set needs %d MiB of memory at least",
+                           EXPORT_MEMORY_MIN_BYTES >> 20);
     if (status != STATUS_OK)
         return status;
     *spec =
@@ -429,10 +430,10 @@ static enum status training_take_spec(struct rpc_offline *offline, struct bytes 
                                .labels = -1,
                                .labels_format = format_of(given.labels_format, given.labels_path),
                                .time_column = given.time_column,
+                               .memory_bytes = given.memory_bytes,
                                .is_exclusive = given.is_exclusive,
                                .has_full_names = given.has_full_names,
                                .has_statuses = given.has_statuses,
-                               .memory_bytes = given.memory_bytes,
                                .output = output_of(offline, &given.output)};
     offline->input = &spec->labels;
     offline->input_path = given.labels_path;
@@ -464,8 +465,8 @@ static void training_ended(void *task)
     if (offline->input_path.size > 0)
         offline_post(offline);
     else if (*offline->input < 0)
-        status =
-            error_set(&err, STATUS_INVALID, "no labels were sent, and no file of the server named");
+        status = error_set(&err, STATUS_INVALID,
+                           "no labels were sent (an empty file?), and no file of the server named");
     else
         status = offline_start(offline, &err);
     if (status != STATUS_OK)

@@ -318,6 +318,13 @@ static void call_begin(struct grpc_call *call)
     bool is_grpc =
         bytes_start_with(type, grpc) &&
         (type.size == grpc.size || type.data[grpc.size] == '+' || type.data[grpc.size] == ';');
+    if (call->headers_bytes > GRPC_HEADERS_SIZE_MAX) {
+        char text[64];
+        snprintf(text, sizeof(text), "the headers of a call have at most %d bytes",
+                 GRPC_HEADERS_SIZE_MAX);
+        grpc_call_finish(call, GRPC_RESOURCE_EXHAUSTED, bytes_of_text(text));
+        return;
+    }
     if (!call->is_post || !is_grpc) {
         call_refuse(call, call->is_post ? "415" : "405");
         return;
@@ -458,10 +465,8 @@ static int on_header(nghttp2_session *http, const nghttp2_frame *frame, const ui
     if (call == NULL)
         return 0;
     call->headers_bytes += name_size + value_size;
-    if (call->headers_bytes > GRPC_HEADERS_SIZE_MAX)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream */
-    if (call->has_begun)
-        return 0; /* trailers say nothing */
+    if (call->has_begun || call->headers_bytes > GRPC_HEADERS_SIZE_MAX)
+        return 0; /* trailers say nothing; what is too much, call_begin refuses */
     if (bytes_equal_text(name, ":method"))
         call->is_post = bytes_equal_text(value, "POST");
     else if (bytes_equal_text(name, ":path") && value_size <= GRPC_PATH_SIZE_MAX)

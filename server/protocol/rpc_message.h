@@ -31,6 +31,9 @@ uint64_t rpc_get_chunk_rows(struct bytes message);
 /* Appends the fields of a Column that stand before its values. */
 void rpc_column_head_append(const struct column *column, struct buffer *out);
 
+/* Appends one of the views of a GetFeaturesResponse of that many rows. */
+void rpc_view_append(const struct columns_view *view, size_t rows, struct buffer *out);
+
 /* Appends a GetFeaturesResponse. */
 void rpc_get_append(const struct columns *columns, struct buffer *out);
 
@@ -83,7 +86,10 @@ MUST_USE enum status rpc_name_parse(struct bytes message, struct bytes *name, st
 /* Appends a message whose field 1 is a text: ListResponse, DescribeResponse. */
 void rpc_text_append(struct bytes text, struct buffer *out);
 
+/* As in HealthCheckResponse.ServingStatus. */
+enum rpc_health { RPC_SERVING = 1, RPC_NOT_SERVING = 2, RPC_SERVICE_UNKNOWN = 3 };
+
 /* Appends a HealthCheckResponse. */
-void rpc_health_append(bool is_serving, struct buffer *out);
+void rpc_health_append(enum rpc_health health, struct buffer *out);
 
 #endif

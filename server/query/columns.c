@@ -10,6 +10,7 @@
 #include "model/entity.h"
 #include "query/columns_plan.h"
 #include "query/query_room.h"
+#include "storage/hot_value.h"
 
 enum { ROWS_AT_A_TIME = 16 }; /* whose memory is fetched ahead */
 
@@ -205,19 +206,6 @@ static enum status refuse_text(const struct column *column, struct error *err)
                      BYTES_ARGS(column->view));
 }
 
-/* What a cell of a finished row says at that T. */
-static bool cell_value(const struct hot_cell *cell, struct type type, int64_t counted_us,
-                       struct value *value)
-{
-    if (cell->is_relative)
-        *value = relative_value(cell->base_us, counted_us);
-    else if (cell->has_text)
-        return value_parse_text(cell->text, type, value);
-    else
-        *value = value_null();
-    return true;
-}
-
 /* Of a finished row. AGAIN: it does not know all that is asked. */
 static enum status read_row_cells(struct columns_reading *reading, const struct group *group,
                                   const struct hot_row *finished, int64_t counted_us, size_t row,
@@ -229,7 +217,7 @@ static enum status read_row_cells(struct columns_reading *reading, const struct 
         struct value *value = &column->values[row];
         if (!cell.is_known)
             return STATUS_AGAIN;
-        if (!cell_value(&cell, column->type, counted_us, value))
+        if (!hot_cell_value(&cell, column->type, counted_us, value))
             return refuse_text(column, err);
         column->statuses[row] = cell.status;
         if (value->kind == VALUE_STRING)
@@ -368,6 +356,27 @@ static enum status read_rows(struct columns_reading *reading, struct rows *rows,
 
 /* ---- the whole ---- */
 
+static enum status refuse_twice(const char *what, struct bytes name, struct error *err)
+{
+    char shown[NAME_SIZE_MAX + 1];
+    return error_set(err, STATUS_INVALID, "%s column '%s' stands twice", what,
+                     bytes_to_text(name, shown, sizeof(shown)));
+}
+
+/* A second column of one name would be ignored, or be taken in place of the first. */
+static enum status check_names(const struct columns_question *question, struct error *err)
+{
+    for (size_t i = 1; i < question->keys_count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (bytes_equal(question->keys[i].name, question->keys[j].name))
+                return refuse_twice("key", question->keys[i].name, err);
+    for (size_t i = 1; i < question->request_count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (bytes_equal(question->request[i].name, question->request[j].name))
+                return refuse_twice("request", question->request[i].name, err);
+    return STATUS_OK;
+}
+
 enum status query_check_columns(const struct columns_question *question, size_t rows_max,
                                 struct error *err)
 {
@@ -407,7 +416,7 @@ enum status query_check_columns(const struct columns_question *question, size_t 
             return error_set(err, STATUS_INVALID,
                              "at_us is microseconds since 1970, in the years 1 to 9999, got %lld",
                              (long long)question->at_us[i]);
-    return STATUS_OK;
+    return check_names(question, err);
 }
 
 /* Makes room for what the plan reads. */

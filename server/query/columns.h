@@ -8,8 +8,9 @@
 #include "model/columns.h"
 #include "query/query.h"
 
-/* Finds what a name stands for, "view.feature", "view@2.feature" or "view.*": the view (all of a target but its
- * entity), and count features of it from first on. NOT_FOUND, INVALID, UNAVAILABLE: err. */
+/* Finds what a name stands for, "view.feature", "view@2.feature", "view.*" or "view", which is the
+ * same: the view (all of a target but its entity), and count features of it from first on.
+ * NOT_FOUND, INVALID, UNAVAILABLE: err. */
 MUST_USE enum status columns_find_features(struct query *query, struct bytes name,
                                            struct target *target, uint32_t *first, size_t *count,
                                            struct error *err);

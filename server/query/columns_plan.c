@@ -41,7 +41,7 @@ struct columns_plans {
 
 /* ---- names ---- */
 
-/* A feature as it was typed. */
+/* A feature as it was typed; a service or a view by its name alone is all features of it. */
 struct feature_name {
     struct bytes view;
     uint32_t number; /* 0: the active version */
@@ -52,12 +52,10 @@ static enum status name_split(struct bytes text, struct feature_name *name, stru
 {
     char shown[2 * NAME_SIZE_MAX];
     const char *dot = text.size == 0 ? NULL : memchr(text.data, '.', text.size);
-    if (dot == NULL)
-        return error_set(err, STATUS_NOT_FOUND,
-                         "no service '%s'; a feature is view.feature or view@2.feature",
-                         bytes_to_text(text, shown, sizeof(shown)));
-    struct bytes view = bytes_of(text.data, (size_t)(dot - text.data));
-    *name = (struct feature_name){.view = view, .feature = bytes_after(text, view.size + 1)};
+    struct bytes view = dot == NULL ? text : bytes_of(text.data, (size_t)(dot - text.data));
+    *name = (struct feature_name){.view = view,
+                                  .feature = dot == NULL ? bytes_of_text("*")
+                                                         : bytes_after(text, view.size + 1)};
     const char *at = view.size == 0 ? NULL : memchr(view.data, '@', view.size);
     if (at == NULL)
         return STATUS_OK;

@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 import grpc
+import pytest
 from grpc_tools import protoc
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -67,10 +68,18 @@ class Rpc:
 
 
 def request(features, keys, **rest):
-    """keys: name -> list of strings or of ints."""
-    columns = [messages.KeyColumn(key=name, **{"ints" if values and isinstance(values[0], int) else "strings": values})
+    """keys: name -> list of strings or of ints; or columns."""
+    columns = keys if isinstance(keys, list) else [
+        messages.KeyColumn(key=name, **{"ints" if values and isinstance(values[0], int) else "strings": values})
                for name, values in keys.items()]
     return messages.GetFeaturesRequest(features=features, keys=columns, **rest)
+
+
+def failure(call):
+    """The RpcError that the call must end with."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    return caught.value
 
 
 class Column:

@@ -7,6 +7,8 @@ import decimal
 import json
 import os
 import random
+import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -516,3 +518,156 @@ def test_numpy_pandas_and_pyarrow_are_not_loaded_until_they_are_asked_for(addres
     environment = os.environ | {"PYTHONPATH": str(python_client.FOLDER)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     assert done.stdout == "set()\n", done.stdout + done.stderr
+
+
+# ---- what people write ----
+
+MOMENT = datetime.datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+NO_MOMENTS = {"float": (1.5, TypeError, "not float"), "date": (MOMENT.date(), TypeError, "not date"), "no list": ([], ValueError, "no moment"),
+              "NaT": (numpy.datetime64("NaT"), ValueError, "NaT"), "bool": (True, TypeError, "bool")}
+
+
+@pytest.mark.parametrize("moment", [numpy.datetime64(1_100_000, "us"), numpy.int64(1_100_000), pandas.Timestamp(1_100_000, unit="us", tz="UTC"),
+                                    "1970-01-01T00:00:01.1Z"])
+def test_one_moment_may_be_numpys_or_pandas(client, moment):
+    assert client.get("things.events_10", {"k": ["a"]}, at=moment).to_dict() == client.get(
+        "things.events_10", {"k": ["a"]}, at=1_100_000).to_dict()
+
+
+@pytest.mark.parametrize("name", NO_MOMENTS)
+def test_what_is_no_moment_is_told(client, name):
+    moment, kind, text = NO_MOMENTS[name]
+    with pytest.raises(kind, match=text):
+        client.get("things.events_10", {"k": ["a"]}, at=moment)
+
+
+def test_now_is_a_moment(client):
+    assert client.get("things.events_10", {"k": ["a"]}, at="now").to_dict() == client.get("things.events_10", {"k": ["a"]}).to_dict()
+
+
+@pytest.mark.parametrize("keys, kind, text", [
+    ({"n": 1}, TypeError, r'\{"n": \[1\]\}'), ({"k": "a"}, TypeError, "a list of values"), ({"n": [2**70]}, OverflowError, "n: value 0"),
+    ({"k": ["a", None]}, TypeError, "value 1 is NoneType"), ({"k": ["a", 1]}, TypeError, "value 1 is int"), ([{"k": "a"}], TypeError, "entities are")])
+def test_keys_that_are_none_are_told(client, keys, kind, text):
+    with pytest.raises(kind, match=text):
+        client.get("pairs.events", keys)
+
+
+@pytest.mark.parametrize("timeout, kind", [("1", TypeError), (datetime.timedelta(seconds=1), TypeError), (0, ValueError), (1e10, ValueError),
+                                           (float("nan"), ValueError)])
+def test_a_timeout_is_a_number_of_seconds(client, timeout, kind):
+    with pytest.raises(kind, match="timeout is"):
+        client.get("things.i_sum", {"k": ["a"]}, timeout=timeout)
+
+
+def test_values_of_numpy_and_pandas_are_taken_as_pythons(client):
+    from asof import arguments
+    missing = pandas.Series([1, None], dtype="Int64"), pandas.Series(["x", None], dtype="string"), pandas.Series([True, None], dtype="boolean")
+    assert [arguments.typed_column(column) for column in missing] == [
+        ([1, 0], b"\0\1"), (["x", ""], b"\0\1"), ([1, 0], b"\0\1")]
+    assert arguments.typed_column([numpy.bool_(True), numpy.bool_(False)]) == ([1, 0], None)
+    assert arguments.typed_column([numpy.float32(0.5), numpy.nan]) == ([0.5, 0.0], b"\0\1")
+    for unit in ("s", "ms", "us", "ns"):  # numpy makes numbers of some of these, and datetimes of others
+        column = numpy.array(["2023-11-14T22:13:20", "NaT"], dtype=f"datetime64[{unit}]")
+        assert arguments.typed_column(column) == (["2023-11-14T22:13:20Z", ""], b"\0\1")
+    assert arguments.typed_column([decimal.Decimal("1E+2"), 5]) == (["100", "5"], None)
+
+
+def test_asyncio_has_streams_and_definitions_too(address, client):
+    async def read():
+        async with asof.AsyncClient(address) as aclient:
+            rows = [chunk.to_dict() async for chunk in aclient.get_stream(["things.i_max"], {"k": KEYS * 100}, at=EVENTS_TO_US,
+                                                                          chunk_rows=300)]
+            return rows, [key async for key in aclient.entities("things", page=2)], await aclient.fills()
+    chunks, entities, fills = asyncio.run(read())
+    whole = client.get(["things.i_max"], {"k": KEYS * 100}, at=EVENTS_TO_US).to_dict()
+    assert {name: sum((chunk[name] for chunk in chunks), []) for name in whole} == whole and len(chunks) == 3
+    assert entities == list(client.entities("things")) and fills == client.fills()
+
+
+def test_a_stream_of_asyncio_that_is_left_ends():
+    async def read(address):
+        client = asof.AsyncClient(address)
+        stream = client.get_stream(["things.i_max"], {"k": ["a"]})
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(stream), 0.2)
+        await stream.aclose()
+        await client.close()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        begin = time.monotonic()
+        asyncio.run(read(f"127.0.0.1:{silent.getsockname()[1]}"))  # waits for its threads, too
+        assert time.monotonic() - begin < 5
+
+
+def test_clients_of_asyncio_that_are_forgotten_leave_nothing(address):
+    async def read():
+        for _ in range(20):
+            await asof.AsyncClient(address).get("things.i_sum", {"k": ["a"]})
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        return len(os.listdir("/proc/self/fd"))
+    with pytest.warns(ResourceWarning, match="unclosed <asof.AsyncClient"):
+        asyncio.run(read())  # what is loaded on the way stays open
+        first, second = asyncio.run(read()), asyncio.run(read())
+    assert second == first
+
+
+# ---- Ctrl-C ----
+
+INTERRUPTED = """
+import os, signal, sys, threading, time, asof
+address, kind = sys.argv[1:]
+client = asof.Client(address, connections=1, timeout=60, retries=1000)
+def ask(**keys): return client.get("things.i_max", {"k": ["a"]}, timeout=keys.get("timeout", 50))
+def told(*_):
+    # a handler may use the client whose call it interrupts
+    print("handled", client.is_serving() if kind == "handler" else "")
+    raise TimeoutError("by the handler")
+if kind == "parked":  # another thread reads for all
+    threading.Thread(target=lambda: client.get("things.i_max", {"k": ["a"]}, timeout=2.5), daemon=True).start()
+    time.sleep(0.5)
+if kind in ("raises", "handler"):
+    signal.signal(signal.SIGUSR1, told)
+number = signal.SIGUSR1 if kind in ("raises", "handler") else signal.SIGINT
+threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
+begin = time.monotonic()
+try:
+    if kind == "push":
+        client.push("events", [{"id": "x", "at": 1, "k": "a"}], timeout=50)
+    elif kind == "stream":
+        list(client.get_stream("things.i_max", {"k": ["a"]}, timeout=50))
+    elif kind == "call":
+        client.list(timeout=50)
+    else:
+        ask()
+except BaseException as error:
+    print(type(error).__name__)
+print("late" if time.monotonic() - begin > 1.5 else "at once")
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def interrupted(address, kind):
+    environment = os.environ | {"PYTHONPATH": str(python_client.FOLDER)}
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, address, kind], env=environment, capture_output=True, text=True,
+                          timeout=60)
+    return done.stdout.split(), done.stderr
+
+
+@pytest.mark.parametrize("kind", ["get", "push", "call", "stream", "parked", "raises", "retries"])
+def test_ctrl_c_ends_a_call_that_waits(kind):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        if kind == "retries":
+            silent.close()
+        words, errors = interrupted(address, kind)
+        assert words == (["handled", "TimeoutError"] if kind == "raises" else ["KeyboardInterrupt"]) + ["at", "once"], errors
+
+
+def test_a_handler_of_a_signal_may_use_the_client(address, server):
+    """Meanwhile the interrupted call reads for nobody."""
+    server.process.send_signal(signal.SIGSTOP)
+    threading.Timer(1.0, server.process.send_signal, (signal.SIGCONT,)).start()
+    words, errors = interrupted(address, "handler")
+    assert words == ["handled", "True", "TimeoutError", "at", "once"], errors

@@ -14,7 +14,7 @@ import grpc
 import pytest
 
 from resp import Error
-from rpc_world import (NO_EVENT_TIME, PREFACE, Light, Rpc, columns, frame, grpc_headers, grpc_message, grpc_timeout,
+from rpc_world import (NO_EVENT_TIME, PREFACE, Light, Rpc, columns, failure, frame, grpc_headers, grpc_message, grpc_timeout,
                        health_messages, light_call, messages, reflection_messages, registry_messages, request)
 
 DEFINITIONS = """
@@ -109,12 +109,6 @@ def rpc(world):
     return world[1]
 
 
-def failure(call):
-    with pytest.raises(grpc.RpcError) as caught:
-        call()
-    return caught.value
-
-
 # ---- the same answers as over the Redis protocol ----
 
 
@@ -151,13 +145,14 @@ def same_value(column, value, text):
         same_scalar(column.kind, column.digits, one, other) for one, other in zip(value, items))
 
 
-def compare(client, answer, row, key_of, at_us, exclusive):
+def compare(client, answer, row, key_of, at_us, exclusive, words_of=lambda view: []):
+    """words_of: what ASOF.GET is told of a view besides, such as values of the request."""
     by_view = {}
     for column in columns(answer):
         by_view.setdefault((column.view.view, column.view.version), []).append(column)
     for (view, version), group in by_view.items():
         names = [column.name.split(".", 1)[1] for column in group]
-        words = ["ASOF.GET", key_of(f"{view}@{version}"), "AT", "now" if at_us is None else at_us]
+        words = ["ASOF.GET", key_of(f"{view}@{version}"), "AT", "now" if at_us is None else at_us, *words_of(view)]
         statuses = [column.statuses[row] for column in group]
         try:
             told = client.call(*words, *(["EXCLUSIVE"] if exclusive else []), "FIELDS", *names)
@@ -284,6 +279,25 @@ def test_reflection_tells_what_is_served(rpc, version):
     assert unknown.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 
 
+def test_health_is_watched_until_the_server_stops(make_server):
+    server = make_server("watched")
+    server.start("--rpc-port", "0")
+    serving = health_messages.HealthCheckResponse
+    with Rpc(server.rpc_port) as rpc:
+        watches = [rpc.health.Watch(health_messages.HealthCheckRequest(service=service)) for service in ("", "asof.v1.Registry")]
+        unknown = rpc.health.Watch(health_messages.HealthCheckRequest(service="nothing"))
+        left = rpc.health.Watch(health_messages.HealthCheckRequest())
+        assert [next(watch).status for watch in (*watches, left)] == [serving.SERVING] * 3
+        assert next(unknown).status == serving.SERVICE_UNKNOWN
+        left.cancel()
+        begin = time.monotonic()
+        server.stop()
+        for watch in watches:
+            assert next(watch).status == serving.NOT_SERVING
+            assert failure(lambda: next(watch)).code() == grpc.StatusCode.UNAVAILABLE
+        assert time.monotonic() - begin < 5
+
+
 # ---- mistakes ----
 
 MISTAKES = {
@@ -293,7 +307,14 @@ MISTAKES = {
     "unknown_version": (dict(features=["things@9.i_sum"], keys={"k": ["a"]}), grpc.StatusCode.NOT_FOUND, "no version 9"),
     "bad_version": (dict(features=["things@x.i_sum"], keys={"k": ["a"]}), grpc.StatusCode.INVALID_ARGUMENT, "version"),
     "unknown_feature": (dict(features=["things.i_sun"], keys={"k": ["a"]}), grpc.StatusCode.NOT_FOUND, "i_sum"),
-    "no_dot": (dict(features=["things"], keys={"k": ["a"]}), grpc.StatusCode.NOT_FOUND, "no service 'things'"),
+    "no_dot": (dict(features=["thongs"], keys={"k": ["a"]}), grpc.StatusCode.NOT_FOUND, "no view 'thongs'"),
+    "no_dot_version": (dict(features=["things@x"], keys={"k": ["a"]}), grpc.StatusCode.INVALID_ARGUMENT, "version"),
+    "no_name": (dict(features=[""], keys={"k": ["a"]}), grpc.StatusCode.NOT_FOUND, "no view ''"),
+    "key_twice": (dict(features=["things.i_sum"], keys=[messages.KeyColumn(key="k", strings=["a"])] * 2),
+                  grpc.StatusCode.INVALID_ARGUMENT, "key column 'k' stands twice"),
+    "request_twice": (dict(features=["things.i_sum"], keys={"k": ["a"]},
+                           request=[messages.RequestColumn(name="x", ints=[1])] * 2),
+                      grpc.StatusCode.INVALID_ARGUMENT, "request column 'x' stands twice"),
     "missing_key": (dict(features=["pairs.events"], keys={"k": ["a"]}), grpc.StatusCode.INVALID_ARGUMENT, "key 'n'"),
     "uneven_keys": (dict(features=["pairs.events"], keys={"k": ["a"], "n": [1, 2]}), grpc.StatusCode.INVALID_ARGUMENT,
                     "key column 'n' has 2"),
@@ -331,6 +352,20 @@ def test_a_message_beyond_ascii_arrives(rpc):
 def test_an_unknown_method_is_unimplemented(rpc):
     call = rpc.channel.unary_unary("/asof.v1.FeatureStore/Nothing")
     assert failure(lambda: call(b"", timeout=60)).code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_metadata_up_to_a_limit_are_carried_and_more_is_told(rpc):
+    ask = request(["things.i_sum"], {"k": ["a"]})
+    rpc.store.GetFeatures(ask, timeout=60, metadata=[("x", "y" * 8000), ("z-bin", bytes(range(256)))])
+    for metadata in ([("x", "y" * 17_000)], [(f"name-{number}", "y" * 100) for number in range(200)]):
+        error = failure(lambda: rpc.store.GetFeatures(ask, timeout=60, metadata=metadata))
+        assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and "16384 bytes" in error.details()
+
+
+def test_a_name_without_a_dot_is_all_of_a_service_or_a_view(rpc):
+    for bare in ("both", "both@1", "things", "things@1", "computed"):
+        whole = rpc.get([f"{bare}.*"], {"k": ["a", "b"]}, at_us=[EVENTS_TO_US])
+        assert rpc.get([bare], {"k": ["a", "b"]}, at_us=[EVENTS_TO_US]) == whole and whole.columns
 
 
 def test_compressed_messages_are_refused(rpc):

@@ -4,7 +4,6 @@ is not wanted any more ends."""
 import hashlib
 import io
 import json
-import re
 import threading
 import time
 
@@ -12,7 +11,7 @@ import grpc
 import pyarrow.parquet
 import pytest
 
-from rpc_world import DONE, FAILED, PART, Light, Rpc, messages, offline_messages
+from rpc_world import DONE, FAILED, PART, Light, Rpc, failure, messages, offline_messages
 
 DEFINITIONS = """
 sources:
@@ -56,16 +55,6 @@ def server(module_server, tmp_path_factory):
 def rpc(server):
     with Rpc(server.rpc_port) as rpc:
         yield rpc
-
-
-def failure(call):
-    with pytest.raises(grpc.RpcError) as caught:
-        call()
-    return caught.value
-
-
-def info(server, name):
-    return int(re.search(rf"{name}:(\d+)".encode(), server.call("INFO", "asof"))[1])
 
 
 def whole(responses):
@@ -213,7 +202,7 @@ def test_an_export_that_is_not_wanted_any_more_leaves_nothing(rpc, server, how):
         rpc.channel.close()
     with Light(server.rpc_port) as light:
         light.send(7, EXPORT_SNAPSHOT, offline_messages.ExportSnapshotRequest(view="things").SerializeToString())
-    server.wait_for(lambda: info(server, "rpc_calls") == 0 and info(server, "export_running") == 0)
+    server.wait_for(lambda: server.info("rpc_calls") == 0 and server.info("export_running") == 0)
     assert not list((server.data / "spool").iterdir())
 
 
@@ -233,7 +222,7 @@ def test_a_stop_ends_exports_and_their_peers_are_told(module_server):
             go_on.wait(60)
 
         call = rpc.offline.ExportTraining(waiting(), timeout=60)
-        server.wait_for(lambda: info(server, "rpc_calls") == 1)
+        server.wait_for(lambda: server.info("rpc_calls") == 1)
         began = time.monotonic()
         server.process.terminate()
         assert failure(lambda: list(call)).code() == grpc.StatusCode.UNAVAILABLE

@@ -8,7 +8,7 @@ import re
 import grpc
 import pytest
 
-from rpc_world import NO_EVENT_TIME, NO_VALUE, Rpc, columns, messages, request
+from rpc_world import NO_EVENT_TIME, NO_VALUE, Rpc, columns, failure, messages, request
 
 DEFINITIONS = """
 sources:
@@ -82,12 +82,6 @@ def rpc(server):
 
 def values(answer):
     return {column.name.split(".")[1]: column.values for column in columns(answer)}
-
-
-def failure(call):
-    with pytest.raises(grpc.RpcError) as caught:
-        call()
-    return caught.value
 
 
 def test_events_of_columns_are_those_of_json(rpc, server):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Optional, TypeVar
 
@@ -42,6 +43,21 @@ class AsyncClient:
             self._loop = None
         self._native.close()
 
+    def __del__(self) -> None:
+        """One that is forgotten would leave its connection to the loop for ever. No call is under way, as calls hold it."""
+        loop = getattr(self, "_loop", None)
+        if loop is None or loop.is_closed():
+            return
+        warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self)
+        native = self._native
+        descriptor = native.fileno()
+
+        def release() -> None:
+            loop.remove_reader(descriptor)
+            native.close()
+
+        loop.call_soon_threadsafe(release)
+
     async def __aenter__(self) -> AsyncClient:
         return self
 
@@ -79,6 +95,16 @@ class AsyncClient:
                                    arguments.timeout_ms(timeout))
         return Features(native, keys)
 
+    async def get_stream(self, features: arguments.Names, entities: Any, **options: Any) -> AsyncIterator[Features]:
+        """As Client.get_stream; each stream has a connection of its own, and waits in a thread."""
+        client = Client(self.address)
+        chunks = await asyncio.to_thread(client._open_chunks, features, entities, **options)
+        try:
+            while (answer := await asyncio.to_thread(chunks.receive)) is not None:
+                yield answer
+        finally:
+            chunks.close()
+
     async def push(self, source: str, events: Any, *, producer: str = "", sequence: int = 0,
                    timeout: Optional[float] = None) -> int:
         """As Client.push; tried again after a broken connection only with a producer and a sequence."""
@@ -115,6 +141,30 @@ class AsyncClient:
     async def rollback(self, name: str, *, timeout: Optional[float] = None) -> str:
         """As Client.rollback."""
         return await self._run(registry.rollback(name), timeout)
+
+    async def drop(self, name: str, *, timeout: Optional[float] = None) -> str:
+        """As Client.drop."""
+        return await self._run(registry.drop(name), timeout)
+
+    async def diff(self, first: str, second: str, *, entities: Iterable[str] = (), at: Optional[times.Moment] = None,
+                   timeout: Optional[float] = None) -> Any:
+        """As Client.diff."""
+        return await self._run(registry.diff(first, second, entities, at), timeout)
+
+    async def fills(self, *, timeout: Optional[float] = None) -> Any:
+        """As Client.fills."""
+        return await self._run(registry.fills(), timeout)
+
+    async def entities(self, view: str, *, match: str = "", page: int = 1000,
+                       timeout: Optional[float] = None) -> AsyncIterator[str]:
+        """As Client.entities."""
+        after = ""
+        while True:
+            found, after = await self._run(registry.entities(view, after, page, match), timeout)
+            for entity in found:
+                yield entity
+            if not after:
+                return
 
     async def is_serving(self, *, timeout: Optional[float] = None) -> bool:
         """As Client.is_serving."""

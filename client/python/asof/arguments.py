@@ -7,6 +7,7 @@ import decimal
 import json
 import math
 import numbers
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Optional, Union
 
@@ -33,8 +34,10 @@ def timeout_ms(timeout: Optional[float]) -> int:
         return 0
     if timeout == NO_TIMEOUT:
         return -1
+    if not isinstance(timeout, (numbers.Real, decimal.Decimal)):
+        raise TypeError(f"timeout is a number of seconds, not {type(timeout).__name__}")
     if not 0 < timeout < 2**31 / 1000:
-        raise ValueError(f"timeout is in seconds, above 0, not {timeout}")
+        raise ValueError(f"timeout is in seconds, above 0 and at most 24 days (or asof.NO_TIMEOUT), not {timeout}")
     return math.ceil(timeout * 1000)
 
 
@@ -65,7 +68,7 @@ def key_columns(entities: Any) -> dict[str, Any]:
     if not isinstance(columns, Mapping):
         raise TypeError('entities are {"key": [values]} or a table')
     for name, values in columns.items():
-        if isinstance(values, (str, bytes)):
+        if isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
             raise TypeError(f'a list of values: {{"{name}": [{values!r}]}}')
     return {name: _as_list(values) for name, values in columns.items()}
 
@@ -74,7 +77,9 @@ def key_columns(entities: Any) -> dict[str, Any]:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or value != value  # NaN and NaT are not equal to themselves
+    if value is None or value is getattr(sys.modules.get("pandas"), "NA", None):  # of pandas, if somebody uses it
+        return True
+    return bool(value != value)  # NaN and NaT are not equal to themselves
 
 
 def _text(value: Any) -> str:
@@ -102,6 +107,8 @@ def _plain(value: Any) -> Any:
         return int(value)
     if isinstance(value, numbers.Real):
         return float(value)
+    if getattr(getattr(value, "dtype", None), "kind", "") == "M":
+        return times.to_datetime(times.to_us(value))
     if hasattr(value, "item"):
         return value.item()
     raise TypeError(f"a value is a text, a number, a bool, a datetime or None, not {type(value).__name__}")
@@ -109,7 +116,8 @@ def _plain(value: Any) -> Any:
 
 def typed_column(values: Iterable[Any]) -> tuple[list[Any], Optional[bytes]]:
     """(values all of one kind, nulls): ints, else doubles, else texts, from which the server makes the field's type."""
-    found = list(_as_list(values))
+    is_times = getattr(getattr(values, "dtype", None), "kind", "") == "M"  # whose lists are of nanoseconds, at times
+    found = list(values) if is_times else list(_as_list(values))
     nulls = bytes(map(_is_missing, found))
     present = [_plain(value) for value, is_null in zip(found, nulls) if not is_null]
     kinds = {bool: int}

@@ -10,6 +10,7 @@ from typing import Any, Optional, TypeVar
 
 from . import arguments, registry, times, training
 from ._native import Client as NativeClient
+from ._native import Stream
 from .answer import Features
 from .registry import Changes, Definitions, Operation
 
@@ -21,6 +22,28 @@ DEFAULT_SERVER = "127.0.0.1:6391"
 def server_address(address: Optional[str]) -> str:
     """The address given, else ASOF_SERVER, else this machine's."""
     return address or os.environ.get("ASOF_SERVER") or DEFAULT_SERVER
+
+
+class Chunks:
+    """The answers of one stream, each with the keys of its rows."""
+
+    def __init__(self, stream: Stream, keys: Mapping[str, Any]):
+        self._stream = stream
+        self._keys = keys
+        self._row = 0
+
+    def receive(self) -> Optional[Features]:
+        """The next; None: that was all."""
+        native = self._stream.receive_answer()
+        if native is None:
+            return None
+        rows = slice(self._row, self._row + native.rows)
+        self._row = rows.stop
+        return Features(native, {name: values[rows] for name, values in self._keys.items()})
+
+    def close(self) -> None:
+        """A thread that waits in receive is told asof.Cancelled."""
+        self._stream.close()
 
 
 class Client:
@@ -88,18 +111,22 @@ class Client:
                    request: Optional[Mapping[str, Any]] = None, event_times: bool = False, statuses: bool = True,
                    chunk_rows: int = 0, timeout: Optional[float] = arguments.NO_TIMEOUT) -> Iterator[Features]:
         """As `get`, for up to 1,000,000 entities: yields answers of some rows each, in their order. All see one state."""
+        chunks = self._open_chunks(features, entities, at=at, exclusive=exclusive, request=request, event_times=event_times,
+                                   statuses=statuses, chunk_rows=chunk_rows, timeout=timeout)
+        try:
+            while (answer := chunks.receive()) is not None:
+                yield answer
+        finally:
+            chunks.close()
+
+    def _open_chunks(self, features: arguments.Names, entities: Any, *, at: Any = None, exclusive: bool = False,
+                     request: Optional[Mapping[str, Any]] = None, event_times: bool = False, statuses: bool = True,
+                     chunk_rows: int = 0, timeout: Optional[float] = arguments.NO_TIMEOUT) -> Chunks:
         keys = arguments.key_columns(entities)
         stream = self._native.get_stream(arguments.feature_names(features), keys, times.moments(at),
                                          arguments.request_values(request), exclusive, event_times, statuses, chunk_rows,
                                          arguments.timeout_ms(timeout))
-        row = 0
-        try:
-            while (native := stream.receive_answer()) is not None:
-                chunk = slice(row, row + native.rows)
-                yield Features(native, {name: values[chunk] for name, values in keys.items()})
-                row = chunk.stop
-        finally:
-            stream.close()
+        return Chunks(stream, keys)
 
     # ---- writing ----
 

@@ -24,9 +24,15 @@ def to_us(moment: Any) -> int:
         if moment.tzinfo is None:
             raise ValueError(f"{moment!r} has no time zone: say datetime(..., tzinfo=timezone.utc)")
         return (moment - EPOCH) // _MICROSECOND
-    if hasattr(moment, "dtype"):
+    if getattr(getattr(moment, "dtype", None), "kind", "") == "M":  # numpy's, which are UTC
+        if moment != moment:
+            raise ValueError("a moment is missing (NaT)")
         return int(moment.astype("datetime64[us]").astype("int64"))
-    raise TypeError(f"a moment is microseconds, RFC 3339 or a datetime, not {type(moment).__name__}")
+    raise _no_moment(moment)
+
+
+def _no_moment(moment: Any) -> TypeError:
+    return TypeError(f"a moment is microseconds, RFC 3339 or a datetime with a time zone, not {type(moment).__name__}")
 
 
 def _is_integer(moment: Any) -> bool:
@@ -51,10 +57,14 @@ def moments(at: Any) -> Any:
 
     A column of datetime64 or of timestamps (numpy, pandas, pyarrow) becomes an array of int64 without a loop.
     """
-    if at is None:
+    if at is None or isinstance(at, str) and at == "now":
         return ()
-    if isinstance(at, (str, datetime.datetime)) or _is_integer(at):
+    if isinstance(at, (str, datetime.datetime)) or _is_integer(at) or getattr(at, "ndim", 1) == 0:
         return (to_us(at),)
+    if not hasattr(at, "__iter__"):
+        raise _no_moment(at)
+    if len(at) == 0:
+        raise ValueError("there is no moment in the list: None is now")
     if hasattr(at, "cast") and hasattr(at, "to_numpy"):  # pyarrow's arrays
         at = at.to_numpy(zero_copy_only=False) if not hasattr(at, "chunks") else at.to_numpy()
     elif hasattr(at, "dt") and hasattr(at, "to_numpy"):  # pandas' column of times

@@ -81,7 +81,7 @@ static PyObject *client_get(PyObject *self, PyObject *args)
     struct client *client = (struct client *)self;
     struct native_state *state = native_state_of(self);
     struct read_arguments read;
-    struct asof_call_options options = {0};
+    struct asof_call_options options = {.is_unwanted = native_is_interrupted};
     if (!PyArg_ParseTuple(args, "OOOOpppi", &read.features, &read.keys, &read.at, &read.values,
                           &read.is_exclusive, &read.with_event_times, &read.with_statuses,
                           &options.timeout_ms))
@@ -98,7 +98,11 @@ static PyObject *client_get(PyObject *self, PyObject *args)
     asof_request_destroy(&request);
     if (taken == NULL)
         return NULL;
-    return code == ASOF_OK ? native_answer_create(state, &result) : native_raise(state, &error);
+    if (code != ASOF_OK || PyErr_Occurred() != NULL) {
+        asof_result_destroy(&result);
+        return native_raise(state, &error);
+    }
+    return native_answer_create(state, &result);
 }
 
 static PyObject *client_push(PyObject *self, PyObject *args)
@@ -109,7 +113,7 @@ static PyObject *client_push(PyObject *self, PyObject *args)
     unsigned long long sequence;
     PyObject *events;
     PyObject *columns;
-    struct asof_call_options options = {0};
+    struct asof_call_options options = {.is_unwanted = native_is_interrupted};
     if (!PyArg_ParseTuple(args, "sOOsKi", &source, &events, &columns, &producer, &sequence,
                           &options.timeout_ms))
         return NULL;
@@ -125,8 +129,9 @@ static PyObject *client_push(PyObject *self, PyObject *args)
     asof_push_destroy(&push);
     if (taken == NULL)
         return NULL;
-    return code == ASOF_OK ? PyLong_FromUnsignedLongLong(count)
-                           : native_raise(native_state_of(self), &error);
+    if (code != ASOF_OK || PyErr_Occurred() != NULL)
+        return native_raise(native_state_of(self), &error);
+    return PyLong_FromUnsignedLongLong(count);
 }
 
 static PyObject *client_call(PyObject *self, PyObject *args)
@@ -135,7 +140,7 @@ static PyObject *client_call(PyObject *self, PyObject *args)
     unsigned method;
     const char *request;
     Py_ssize_t size;
-    struct asof_call_options options = {0};
+    struct asof_call_options options = {.is_unwanted = native_is_interrupted};
     int is_repeatable;
     if (!PyArg_ParseTuple(args, "Iy#pi", &method, &request, &size, &is_repeatable,
                           &options.timeout_ms))
@@ -151,8 +156,10 @@ static PyObject *client_call(PyObject *self, PyObject *args)
         asof_call(taken, method, (struct asof_bytes){.data = request, .size = (size_t)size},
                   &options, &message, &error);
     Py_END_ALLOW_THREADS client_give_back(client);
-    if (code != ASOF_OK)
+    if (code != ASOF_OK || PyErr_Occurred() != NULL) {
+        asof_message_destroy(&message);
         return native_raise(native_state_of(self), &error);
+    }
     struct asof_bytes bytes = asof_message_bytes(message);
     PyObject *answer = PyBytes_FromStringAndSize(bytes.data, (Py_ssize_t)bytes.size);
     asof_message_destroy(&message);
@@ -165,7 +172,7 @@ static PyObject *client_stream(PyObject *self, PyObject *args)
     unsigned method;
     const char *request;
     Py_ssize_t size;
-    struct asof_call_options options = {0};
+    struct asof_call_options options = {.is_unwanted = native_is_interrupted};
     if (!PyArg_ParseTuple(args, "Iy#i", &method, &request, &size, &options.timeout_ms))
         return NULL;
     struct asof_client *taken = client_take(client);
@@ -178,8 +185,10 @@ static PyObject *client_stream(PyObject *self, PyObject *args)
         asof_stream_open(taken, method, (struct asof_bytes){.data = request, .size = (size_t)size},
                          &options, &stream, &error);
     Py_END_ALLOW_THREADS client_give_back(client);
-    if (code != ASOF_OK)
+    if (code != ASOF_OK || PyErr_Occurred() != NULL) {
+        asof_stream_destroy(&stream);
         return native_raise(native_state_of(self), &error);
+    }
     return native_stream_create(native_state_of(self), self, &stream);
 }
 
@@ -187,7 +196,7 @@ static PyObject *client_get_stream(PyObject *self, PyObject *args)
 {
     struct client *client = (struct client *)self;
     struct read_arguments read;
-    struct asof_call_options options = {0};
+    struct asof_call_options options = {.is_unwanted = native_is_interrupted};
     unsigned chunk_rows;
     if (!PyArg_ParseTuple(args, "OOOOpppIi", &read.features, &read.keys, &read.at, &read.values,
                           &read.is_exclusive, &read.with_event_times, &read.with_statuses,
@@ -206,8 +215,10 @@ static PyObject *client_get_stream(PyObject *self, PyObject *args)
     asof_request_destroy(&request);
     if (taken == NULL)
         return NULL;
-    if (code != ASOF_OK)
+    if (code != ASOF_OK || PyErr_Occurred() != NULL) {
+        asof_stream_destroy(&stream);
         return native_raise(native_state_of(self), &error);
+    }
     return native_stream_create(native_state_of(self), self, &stream);
 }
 

@@ -82,8 +82,11 @@ static bool take_ints(struct column_in *column, const char *name)
         PyObject *number = PyNumber_Index(item);
         column->ints[i] = number == NULL ? -1 : PyLong_AsLongLong(number);
         Py_XDECREF(number);
-        if (column->ints[i] == -1 && PyErr_Occurred() != NULL)
+        if (column->ints[i] == -1 && PyErr_Occurred() != NULL) {
+            if (PyErr_ExceptionMatches(PyExc_OverflowError))
+                PyErr_Format(PyExc_OverflowError, "%s: value %zu has more than 64 bits", name, i);
             return false;
+        }
     }
     return column->ints != NULL;
 }

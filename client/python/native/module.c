@@ -17,8 +17,19 @@ PyObject *native_exception(struct native_state *state, const struct asof_error *
     return exception;
 }
 
+bool native_is_interrupted(void *none)
+{
+    (void)none;
+    PyGILState_STATE held = PyGILState_Ensure();
+    bool is_interrupted = PyErr_CheckSignals() != 0;
+    PyGILState_Release(held);
+    return is_interrupted;
+}
+
 PyObject *native_raise(struct native_state *state, const struct asof_error *error)
 {
+    if (PyErr_Occurred() != NULL)
+        return NULL;
     PyObject *exception = native_exception(state, error);
     if (exception != NULL)
         PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);

@@ -35,7 +35,13 @@ struct native_state {
 /* Of the module that made the object's type. Borrowed; never NULL for types of this module. */
 struct native_state *native_state_of(PyObject *object);
 
-/* Sets Python's error to the exception for libasof's; returns NULL. */
+/* asof_call_options.is_unwanted of all that waits: runs the handlers of signals that came, which
+ * CPython leaves to the main thread. true: one raised an exception, KeyboardInterrupt mostly, which
+ * is set behind the wait, also where the answer came all the same. */
+bool native_is_interrupted(void *none);
+
+/* Sets Python's error to the exception for libasof's, unless native_is_interrupted has set one;
+ * returns NULL. */
 PyObject *native_raise(struct native_state *state, const struct asof_error *error);
 
 /* The exception itself, new; NULL: it could not be made. */

@@ -1,9 +1,6 @@
 /* Calls of many messages. */
 #include "native.h"
 
-/* How long a wait may go on before Python looks for Ctrl-C. */
-enum { SIGNAL_CHECK_MS = 200 };
-
 struct stream {
     PyObject_HEAD PyObject *client; /* outlives its streams */
     struct asof_stream *stream;     /* owned; NULL once closed */
@@ -55,7 +52,7 @@ static PyObject *stream_send(PyObject *self, PyObject *args)
     Py_BEGIN_ALLOW_THREADS code = asof_stream_send(
         stream->stream, (struct asof_bytes){.data = request, .size = (size_t)size}, &error);
     Py_END_ALLOW_THREADS stream->is_busy = false;
-    if (code != ASOF_OK)
+    if (code != ASOF_OK || PyErr_Occurred() != NULL)
         return native_raise(native_state_of(self), &error);
     Py_RETURN_NONE;
 }
@@ -70,7 +67,7 @@ static PyObject *stream_end(PyObject *self, PyObject *none)
         return NULL;
     Py_BEGIN_ALLOW_THREADS code = asof_stream_end(stream->stream, &error);
     Py_END_ALLOW_THREADS stream->is_busy = false;
-    if (code != ASOF_OK)
+    if (code != ASOF_OK || PyErr_Occurred() != NULL)
         return native_raise(native_state_of(self), &error);
     Py_RETURN_NONE;
 }
@@ -83,15 +80,13 @@ static bool stream_next(PyObject *self, struct asof_message **message)
     enum asof_arrival arrival;
     if (!stream_take(stream))
         return false;
-    do {
-        Py_BEGIN_ALLOW_THREADS arrival =
-            asof_stream_receive(stream->stream, SIGNAL_CHECK_MS, message, &error);
-        Py_END_ALLOW_THREADS
-    } while (arrival == ASOF_ARRIVAL_NOTHING && PyErr_CheckSignals() == 0);
-    stream->is_busy = false;
-    if (arrival == ASOF_ARRIVAL_FAILED)
+    Py_BEGIN_ALLOW_THREADS arrival = asof_stream_receive(stream->stream, -1, message, &error);
+    Py_END_ALLOW_THREADS stream->is_busy = false;
+    if (arrival == ASOF_ARRIVAL_FAILED || PyErr_Occurred() != NULL) {
+        asof_message_destroy(message);
         native_raise(native_state_of(self), &error);
-    return arrival == ASOF_ARRIVAL_MESSAGE || arrival == ASOF_ARRIVAL_DONE;
+    }
+    return PyErr_Occurred() == NULL;
 }
 
 static PyObject *stream_receive(PyObject *self, PyObject *none)
