@@ -349,7 +349,7 @@ def test_a_stop_ends_idle_streams_at_once_and_lets_answers_finish(module_server)
     (EXPORT_TRAINING, offline_messages.ExportTrainingRequest(spec=offline_messages.TrainingSpec(service="x")))])
 def test_a_peer_that_ends_before_its_call_does_leaves_nothing(server, method, message):
     def count():
-        return info(server, "rpc_calls"), info(server, "rpc_connections")
+        return server.info("rpc_calls"), server.info("rpc_connections")
 
     server.wait_for(lambda: count() == (0, 0))
     with Light(server.rpc_port) as light:
