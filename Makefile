@@ -268,12 +268,13 @@ check-system: all $(PYTHON_CLIENT) $(BUILD)/replay $(PROMTOOL) $(FLIGHTS)/arriva
 	@PROMTOOL=$(abspath $(PROMTOOL)) ASOFD=$(abspath $(BUILD)/asofd) ASOF=$(abspath $(BUILD)/asof) REPLAY=$(abspath $(BUILD)/replay) ASOF_PYTHON=$(abspath $(BUILD)/python) \
 		ASOF_FLIGHTS=$(abspath $(FLIGHTS)) ASOF_LANGUAGES=$(abspath $(BUILD)/languages) $(PYTEST) $(PYTEST_FLAGS) tests/system
 
-# The unit tests and bad input again, under the address and undefined-behaviour sanitizers.
+# The unit tests, bad input and random calls again, under the address and undefined-behaviour sanitizers.
 check-sanitized: $(VENV)/.done
 	@$(MAKE) --no-print-directory SAN=address,undefined all check-unit
 	@ASOFD=$(abspath $(BUILD)/san-address-undefined/asofd) \
 		ASOF=$(abspath $(BUILD)/san-address-undefined/asof) ASOF_FLIGHTS=$(abspath $(FLIGHTS)) \
-		$(PYTEST) $(PYTEST_FLAGS) tests/system/test_bad_input.py tests/system/test_libasof.py
+		$(PYTEST) $(PYTEST_FLAGS) tests/system/test_bad_input.py tests/system/test_libasof.py \
+		tests/system/test_rpc_random.py tests/system/test_rpc_values.py
 
 # What threads share, under the thread sanitizer.
 THREAD_TESTS = epoch_test hot_test network_test storage_heal_test

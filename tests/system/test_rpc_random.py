@@ -3,7 +3,6 @@ answered as before, and nothing stays behind. ASOF_LONG=1 takes some minutes; AS
 
 import json
 import os
-import re
 import socket
 import struct
 
@@ -204,10 +203,6 @@ class Peer:
         self.socket.close()
 
 
-def info(server, name):
-    return int(re.search(rf"{name}:(\d+)".encode(), server.call("INFO", "asof"))[1])
-
-
 def test_calls_that_end_in_any_way_harm_nobody(server, draw):
     made = calls()
     peers = []
@@ -225,8 +220,8 @@ def test_calls_that_end_in_any_way_harm_nobody(server, draw):
             assert rpc.store.GetFeatures(STEADY, timeout=60) == expected
         for peer in peers:
             peer.leave()
-        server.wait_for(lambda: info(server, "rpc_connections") == 1 and info(server, "rpc_calls") == 0)
-        server.wait_for(lambda: info(server, "export_running") + info(server, "export_waiting") == 0)
+        server.wait_for(lambda: server.info("rpc_connections") == 1 and server.info("rpc_calls") == 0)
+        server.wait_for(lambda: server.info("export_running") + server.info("export_waiting") == 0)
         assert rpc.store.GetFeatures(STEADY, timeout=60) == expected
     assert server.process is process and not list((server.data / "spool").iterdir())
     server.restart()  # tells of what a sanitizer found
