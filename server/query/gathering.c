@@ -50,12 +50,14 @@ struct gathering *gathering_open(struct storage *storage, const struct storage_r
                                  const struct timeline_bounds *bounds)
 {
     struct gathering *gathering = calloc(1, sizeof(*gathering));
+    struct storage_reading passing = *reading;
     CHECK(gathering != NULL);
+    passing.is_passing = passing.is_long_run = true;
     gathering->version = version;
     gathering->bounds = *bounds;
     gathering->events = calloc(EVENTS_MAX, sizeof(*gathering->events));
     CHECK(gathering->events != NULL);
-    gathering->scan = event_scan_open(storage, reading, version->table_id, (struct bytes){0},
+    gathering->scan = event_scan_open(storage, &passing, version->table_id, (struct bytes){0},
                                       encoded_size, version->definition);
     return gathering;
 }

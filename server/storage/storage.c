@@ -554,7 +554,7 @@ static enum status reading_begin_over(struct storage *storage,
 
 static rocksdb_readoptions_t *reading_options(const struct storage_reading *reading)
 {
-    enum { ONLY_BLOCK_CACHE = 1 };
+    enum { ONLY_BLOCK_CACHE = 1, LONG_RUN_READ_SIZE = 256 * 1024 };
     rocksdb_readoptions_t *options = rocksdb_readoptions_create();
     if (reading->snapshot != NULL)
         rocksdb_readoptions_set_snapshot(options, reading->snapshot->snapshot);
@@ -562,6 +562,8 @@ static rocksdb_readoptions_t *reading_options(const struct storage_reading *read
         rocksdb_readoptions_set_read_tier(options, ONLY_BLOCK_CACHE);
     if (reading->is_passing)
         rocksdb_readoptions_set_fill_cache(options, 0);
+    if (reading->is_long_run)
+        rocksdb_readoptions_set_readahead_size(options, LONG_RUN_READ_SIZE);
     return options;
 }
 

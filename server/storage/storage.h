@@ -203,6 +203,7 @@ struct storage_reading {
     const struct patience *patience; /* borrowed: where it has ended, iterators say CANCELLED; or NULL */
     bool never_waits; /* what is not in memory is answered by AGAIN */
     bool is_passing;  /* what is read will not be read again soon: it takes no one's place in memory */
+    bool is_long_run; /* many keys are read in their order: the disk is read a good piece at a time */
 };
 
 struct timeline;
