@@ -24,7 +24,7 @@ from resp import Got
 from rpc_world import Rpc, offline_messages as offline
 
 LONG = os.environ.get("ASOF_LONG") == "1"
-EVENTS = 100_000 if LONG else 20_000  # of each source of the demo, before the snapshots; as many may come meanwhile
+EVENTS = 100_000 if LONG else 10_000  # of each source of the demo, before the snapshots; as many may come meanwhile
 BATCH = 1000
 US = datetime.timedelta(microseconds=1)
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
