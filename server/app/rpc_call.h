@@ -24,7 +24,7 @@ struct rpc_work {
     struct arena *rows;    /* of RPC_READ: a second one, see query_read_columns */
     struct buffer *scratch;
     struct buffer *reply;            /* the message of the answer; empty at the start */
-    int64_t until_mono_us;           /* of RPC_READ: behind it, it is to be CANCELLED, */
+    int64_t until_mono_us;           /* of RPC_READ: behind it, reads are CANCELLED, */
     const _Atomic bool *is_unwanted; /* and also once this is true; NULL: it stays wanted */
     bool is_draining;
     bool has_pushed; /* set by RPC_WRITE: the reply is true once that is committed */
@@ -78,8 +78,8 @@ const struct rpc_method *rpc_method_of_features(void);
 
 /* ---- rpc_methods.c ---- */
 
-/* Of an RPC_READ, whose rpc_work is the context: whether it may go on. As columns_patience_fn. */
-bool rpc_work_may_go_on(void *context);
+/* The patience that reads have by what work (borrowed) says. */
+struct patience rpc_work_patience(struct rpc_work *work);
 
 /* ---- rpc_repeat.c ---- */
 
@@ -143,6 +143,7 @@ struct rpc_door {
     struct rpc_repeats *repeats;      /* owned */
     struct network_timer *timer;      /* the loop's */
     int64_t timer_mono_us;            /* when it is set for; 0: it is not */
+    int64_t turn_until_mono_us;       /* nothing is begun behind it; 0: the turn has no work yet */
     struct rpc_session_list sessions; /* owned by their connections */
     struct rpc_session_list settled;  /* those with something to send since the turn began */
     struct rpc_deadlines waiting;     /* calls that have a deadline and may miss it */
@@ -192,6 +193,8 @@ struct rpc_call {
     struct grpc_call *grpc; /* borrowed; NULL: of the light frame, where it has a */
     uint32_t number;
     int64_t deadline_mono_us; /* INT64_MAX: none */
+    int64_t began_mono_us;    /* of the debug log; 0: there is none */
+    enum grpc_code code;      /* the same: how it was answered */
     struct rpc_job *job;      /* borrowed: it is under way, or NULL */
     void *task;               /* of a stream; NULL: it is not there yet, or gone */
     bool had_message;
@@ -280,6 +283,14 @@ MUST_USE bool rpc_call_send(struct rpc_call *call, struct bytes part);
 /* Ends the call: the last part was sent, or, with another status than OK, err says why not. */
 void rpc_call_end(struct rpc_call *call, enum status status, const struct error *err);
 
+/* ---- rpc_health.c ---- */
+
+enum status rpc_health_check(struct rpc_work *work, struct error *err);
+extern const struct rpc_stream rpc_health_watch;
+
+/* The server begins to stop: tells those of the session that watch. */
+void rpc_health_tell(struct rpc_session *session);
+
 /* ---- rpc_chunks.c ---- */
 
 extern const struct rpc_stream rpc_chunks; /* GetFeaturesStream */
@@ -296,6 +307,9 @@ extern const struct rpc_stream rpc_offline_backfill;
 int64_t rpc_offline_tell(struct rpc_door *door, int64_t now_mono_us);
 
 /* ---- rpc_deadlines.c ---- */
+
+/* The earliest of all; INT64_MAX: there is none. */
+int64_t rpc_deadlines_next(const struct rpc_deadlines *deadlines);
 
 /* Harmless where it is there, or is not. */
 void rpc_deadlines_add(struct rpc_deadlines *deadlines, struct rpc_call *call);

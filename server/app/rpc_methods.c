@@ -7,7 +7,7 @@
 
 /* ---- FeatureStore ---- */
 
-bool rpc_work_may_go_on(void *context)
+static bool work_may_go_on(void *context)
 {
     const struct rpc_work *work = context;
     if (work->is_unwanted != NULL && *work->is_unwanted)
@@ -15,9 +15,13 @@ bool rpc_work_may_go_on(void *context)
     return clock_mono_us() < work->until_mono_us;
 }
 
+struct patience rpc_work_patience(struct rpc_work *work)
+{
+    return (struct patience){.may_go_on = work_may_go_on, .context = work};
+}
+
 static enum status get_features(struct rpc_work *work, struct error *err)
 {
-    const struct columns_patience patience = {.may_go_on = rpc_work_may_go_on, .context = work};
     struct columns_question question;
     struct columns columns;
     if (rpc_repeat_answer(work))
@@ -26,8 +30,7 @@ static enum status get_features(struct rpc_work *work, struct error *err)
     enum status status =
         rpc_get_parse_as(work->request, &known, COLUMNS_ROWS_MAX, work->arena, &question, err);
     if (status == STATUS_OK)
-        status = query_read_columns(work->query, &question, &patience, work->arena, work->rows,
-                                    &columns, err);
+        status = query_read_columns(work->query, &question, work->arena, work->rows, &columns, err);
     if (status != STATUS_OK)
         return status;
     rpc_get_append(&columns, work->reply);
@@ -43,24 +46,7 @@ static enum status list_jobs(struct rpc_work *work, struct error *err)
     return STATUS_OK;
 }
 
-/* ---- health, reflection ---- */
-
-static enum status health(struct rpc_work *work, struct error *err)
-{
-    static const char *const services[] = {"", "asof.v1.FeatureStore", "asof.v1.Registry",
-                                           "asof.v1.Operations", "asof.v1.Offline"};
-    struct bytes name;
-    enum status status = rpc_name_parse(work->request, &name, err);
-    bool is_known = false;
-    for (size_t i = 0; i < sizeof(services) / sizeof(services[0]) && status == STATUS_OK; i++)
-        is_known |= bytes_equal_text(name, services[i]);
-    if (status != STATUS_OK)
-        return status;
-    if (!is_known)
-        return error_set(err, STATUS_NOT_FOUND, "no such service here");
-    rpc_health_append(!work->is_draining, work->reply);
-    return STATUS_OK;
-}
+/* ---- reflection ---- */
 
 static enum status reflect(struct rpc_work *work, struct error *err)
 {
@@ -107,7 +93,11 @@ static const struct rpc_method methods[] = {
     {.path = OFFLINE "ExportEvents", .number = 21, .stream = &rpc_offline_events},
     {.path = OFFLINE "Backfill", .number = 22, .stream = &rpc_offline_backfill},
     {.path = OFFLINE "ListJobs", .number = 23, .place = RPC_NOW, .run = list_jobs},
-    {.path = "/grpc.health.v1.Health/Check", .number = 7, .place = RPC_NOW, .run = health},
+    {.path = "/grpc.health.v1.Health/Check",
+     .number = 7,
+     .place = RPC_NOW,
+     .run = rpc_health_check},
+    {.path = "/grpc.health.v1.Health/Watch", .stream = &rpc_health_watch},
     {.path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
      .is_dialog = true,
      .place = RPC_NOW,

@@ -163,7 +163,6 @@ static enum status offline_start(struct rpc_offline *offline, struct error *err)
     offline->state = OFFLINE_WORKING;
     enum status status = export_post(offline->job, offline_note_done, offline, err);
     offline->is_running = status == STATUS_OK;
-    rpc_door_wake(offline->door, clock_mono_us() + PROGRESS_INTERVAL_US);
     return status;
 }
 
@@ -238,6 +237,20 @@ static void offline_ended(struct network_call *base)
     }
 }
 
+/* How far it is. false: there is nothing to be told now, or any more. */
+static bool find_progress(struct rpc_offline *offline, struct export_progress *progress)
+{
+    bool is_receiving = offline->state == OFFLINE_RECEIVING && offline->has_spec;
+    if (offline->call == NULL || (!offline->is_running && !is_receiving))
+        return false;
+    if (is_receiving)
+        *progress = (struct export_progress){
+            .phase = "receiving", .bytes_done = offline->input_bytes, .seconds_left = -1};
+    else
+        *progress = export_job_progress(offline->job);
+    return true;
+}
+
 int64_t rpc_offline_tell(struct rpc_door *door, int64_t now_mono_us)
 {
     struct rpc_offline *next;
@@ -247,10 +260,10 @@ int64_t rpc_offline_tell(struct rpc_door *door, int64_t now_mono_us)
     door->told_mono_us = now_mono_us;
     for (struct rpc_offline *it = TAILQ_FIRST(&door->offline); it != NULL; it = next) {
         next = TAILQ_NEXT(it, link);
-        if (it->call == NULL || !it->is_running)
+        struct export_progress progress;
+        if (!find_progress(it, &progress))
             continue;
         has_some = true;
-        const struct export_progress progress = export_job_progress(it->job);
         if (rpc_call_has_room(it->call))
             (void)send_progress(it, &progress);
     }
@@ -331,10 +344,11 @@ static struct export_output output_of(struct rpc_offline *offline, const struct 
                                   .hash_buckets = output->hash_buckets};
 }
 
-/* The message as it lives as long as the job. */
+/* The message as it lives as long as the job; from the first on progress is told. */
 static struct bytes keep(struct rpc_offline *offline, struct bytes message)
 {
     offline->has_spec = true;
+    rpc_door_wake(offline->door, clock_mono_us() + PROGRESS_INTERVAL_US);
     return arena_copy(export_job_arena(offline->job), message);
 }
 
@@ -403,6 +417,10 @@ static enum status training_take_spec(struct rpc_offline *offline, struct bytes 
     struct training_spec *spec = export_job_spec(offline->job);
     enum status status =
         rpc_training_parse(keep(offline, message), export_job_arena(offline->job), &given, err);
+    if (status == STATUS_OK && given.memory_bytes > 0 &&
+        given.memory_bytes < EXPORT_MEMORY_MIN_BYTES)
+        status = error_set(err, STATUS_INVALID, "a training set needs %d MiB of memory at least",
+                           EXPORT_MEMORY_MIN_BYTES >> 20);
     if (status != STATUS_OK)
         return status;
     *spec =
@@ -580,6 +598,8 @@ static void offline_gone(void *task)
 {
     struct rpc_offline *offline = task;
     offline->call = NULL;
+    if (offline->is_busy && readers_withdraw(offline->door->options.readers, &offline->reader))
+        offline->is_busy = false;
     if (offline->is_running)
         export_job_cancel(offline->job);
     offline_let_go(offline);

@@ -25,12 +25,12 @@ enum {
     REPEAT_VIEWS_MAX = 8,
     REPEAT_LEARN_EVERY = 16, /* where features change all the time, learning must not cost */
     GROUP_MAX = 16,          /* calls that are answered together */
+    FETCHED_AHEAD = 3,       /* calls whose rows are fetched while one is answered */
     ROWS_FIELD_SIZE = 2,     /* GetFeaturesResponse.rows, of one row */
-    REPEATED_SIZE_MAX = ROWS_FIELD_SIZE +
-                        REPEAT_COLUMNS_MAX * (RPC_MOULDED_SIZE_MAX + VALUE_STRING_SIZE_MAX),
+    REPEATED_SIZE_MAX = 1024 * 1024, /* of the columns of an answer, at most, as far as can be said before */
 };
 
-_Static_assert(NETWORK_OUTPUT_PAUSE_BYTES + REPEATED_SIZE_MAX < GRPC_QUEUED_BYTES_MAX,
+_Static_assert(2 * (NETWORK_OUTPUT_PAUSE_BYTES + REPEATED_SIZE_MAX) < GRPC_QUEUED_BYTES_MAX,
                "where a connection is ready there is room for such an answer");
 
 struct repeat_column {
@@ -46,6 +46,7 @@ struct rpc_repeat {
     size_t views_count;
     struct repeat_column *columns; /* owned */
     size_t columns_count;
+    size_t strings_count; /* of these */
     bool is_exclusive; /* as in the question, as are the next two */
     bool has_event_times;
     bool is_without_statuses;
@@ -143,8 +144,11 @@ static bool learn(struct query *query, const struct columns_question *question,
     repeat->columns_count = columns->columns_count;
     repeat->columns = reallocarray(repeat->columns, columns->columns_count, sizeof(*repeat->columns));
     CHECK(repeat->columns != NULL);
-    for (size_t i = 0; i < columns->columns_count && can_be; i++)
+    repeat->strings_count = 0;
+    for (size_t i = 0; i < columns->columns_count && can_be; i++) {
         can_be = learn_column(repeat, &columns->columns[i], &repeat->columns[i]);
+        repeat->strings_count += columns->columns[i].type.kind == VALUE_STRING;
+    }
     return can_be;
 }
 
@@ -275,49 +279,74 @@ static bool find_rows(const struct answering *answering, const struct repeated *
     return true;
 }
 
-/* Appends the columns. false: a row does not know all that is asked, and out is to be cut. */
-static bool append_columns(const struct rpc_repeat *repeat, const struct found *founds,
-                           struct buffer *out)
+/* The bytes that the columns take at most; 0: too many. */
+static size_t columns_size_max(const struct rpc_repeat *repeat, const struct found *founds)
 {
-    char *begin = buffer_reserve(out, repeat->columns_count * RPC_MOULDED_SIZE_MAX);
-    char *at = begin;
-    for (size_t i = 0; i < repeat->columns_count; i++) {
-        const struct repeat_column *column = &repeat->columns[i];
-        const struct rpc_mould *mould = &column->mould;
-        const struct found *found = &founds[column->view];
-        const struct hot_cell cell = hot_row_cell_at(found->row, found->texts, column->feature);
-        struct value value;
-        if (!cell.is_known || !hot_cell_value(&cell, mould->type, found->counted_us, &value))
-            return false;
-        if (mould->type.kind != VALUE_STRING) {
-            at = rpc_mould_put(mould, &value, cell.status, repeat->is_without_statuses, at);
-            continue;
-        }
-        buffer_added(out, (size_t)(at - begin));
-        rpc_mould_append_text(mould, &value, cell.status, repeat->is_without_statuses, out);
-        begin = at = buffer_reserve(out, (repeat->columns_count - i) * RPC_MOULDED_SIZE_MAX);
-    }
-    buffer_added(out, (size_t)(at - begin));
-    return true;
+    size_t texts = 0;
+    for (size_t i = 0; i < repeat->views_count && repeat->strings_count > 0; i++)
+        texts += hot_row_texts_size(founds[i].row);
+    size_t size = repeat->columns_count * RPC_MOULDED_SIZE_MAX + repeat->strings_count * texts;
+    return size > REPEATED_SIZE_MAX ? 0 : size;
 }
 
-/* Appends the answer to one call. false: rows do not do, and out is to be cut. */
+/* Puts a column that is not simply a number that is present. NULL: the row does not know it. By itself, as the
+ * loop over columns needs the registers. */
+static __attribute__((noinline)) char *put_other(const struct rpc_repeat *repeat, const struct repeat_column *column,
+                       const struct found *found, char *at)
+{
+    const struct rpc_mould *mould = &column->mould;
+    const struct hot_cell cell = hot_row_cell_at(found->row, found->texts, column->feature);
+    struct value value;
+    if (!cell.is_known || !hot_cell_value(&cell, mould->type, found->counted_us, &value))
+        return NULL;
+    return mould->type.kind == VALUE_STRING
+               ? rpc_mould_put_text(mould, &value, cell.status, repeat->is_without_statuses, at)
+               : rpc_mould_put(mould, &value, cell.status, repeat->is_without_statuses, at);
+}
+
+/* Puts the columns where there is room for them. NULL: a row does not know all that is asked. */
+static char *put_columns(const struct rpc_repeat *repeat, const struct found *founds, char *at)
+{
+    const struct repeat_column *end = repeat->columns + repeat->columns_count;
+    for (const struct repeat_column *column = repeat->columns; column < end; column++) {
+        const struct found *found = &founds[column->view];
+        struct value value;
+        struct bytes text;
+        if (column->mould.type.kind != VALUE_STRING &&
+            hot_row_present_text(found->row, found->texts, column->feature, &text) &&
+            hot_text_value(text, column->mould.type, &value)) {
+            at = rpc_mould_put(&column->mould, &value, FEATURE_PRESENT, false, at);
+            continue;
+        }
+        at = put_other(repeat, column, found, at);
+        if (at == NULL)
+            return NULL;
+    }
+    return at;
+}
+
+/* Appends the answer to one call. false: rows do not do, and out is as it was. */
 static bool append_answer(const struct answering *answering, const struct repeated *repeated,
                           struct buffer *out)
 {
     const struct rpc_repeat *repeat = answering->repeat;
+    struct bytes views = buffer_bytes(answering->views);
     struct found founds[REPEAT_VIEWS_MAX];
     int64_t event_times_us[REPEAT_VIEWS_MAX];
     if (!find_rows(answering, repeated, founds))
         return false;
-    put_varint(put_tag(buffer_reserve(out, ROWS_FIELD_SIZE), ANSWER_ROWS, PROTOBUF_VARINT), 1);
-    buffer_added(out, ROWS_FIELD_SIZE);
-    if (!append_columns(repeat, founds, out))
+    size_t size_max = columns_size_max(repeat, founds);
+    if (size_max == 0)
         return false;
-    if (!repeat->has_event_times) {
-        buffer_append(out, buffer_bytes(answering->views));
+    char *begin = buffer_reserve(out, ROWS_FIELD_SIZE + size_max + views.size);
+    char *at = put_varint(put_tag(begin, ANSWER_ROWS, PROTOBUF_VARINT), 1);
+    at = put_columns(repeat, founds, at);
+    if (at == NULL)
+        return false;
+    at = put_bytes(at, views);
+    buffer_added(out, (size_t)(at - begin));
+    if (!repeat->has_event_times)
         return true;
-    }
     for (size_t i = 0; i < repeat->views_count; i++)
         event_times_us[i] =
             founds[i].row->is_found ? founds[i].row->event_time_us : COLUMNS_NO_EVENT_TIME;
@@ -349,10 +378,8 @@ bool rpc_repeat_answer(const struct rpc_work *work)
         return false;
     answering_start(&answering);
     find_places(&answering, first);
-    if (!append_answer(&answering, first, work->reply)) {
-        work->reply->size = 0;
+    if (!append_answer(&answering, first, work->reply))
         return false;
-    }
     query_count_rows(work->query, answering.repeat->views_count);
     return true;
 }
@@ -367,7 +394,7 @@ static bool take_frame(struct bytes input, const struct rpc_method *method,
            frame->method == method->number;
 }
 
-/* Takes the calls behind the first that repeat it, and has their rows fetched. */
+/* Takes the calls behind the first that repeat it, and finds where their rows are. */
 static size_t take_group(const struct answering *answering, const struct rpc_method *method,
                          struct rpc_repeats *repeats, struct bytes input)
 {
@@ -385,10 +412,13 @@ static size_t take_group(const struct answering *answering, const struct rpc_met
         group[count].end = begin + size;
         find_places(answering, &group[count]);
     }
-    for (size_t i = 0; i < count && count > 1; i++)
-        for (size_t j = 0; j < answering->repeat->views_count; j++)
-            query_prefetch_row(answering->query, group[i].places[j]);
     return count;
+}
+
+static void fetch_rows(const struct answering *answering, const struct repeated *repeated)
+{
+    for (size_t i = 0; i < answering->repeat->views_count; i++)
+        query_prefetch_row(answering->query, repeated->places[i]);
 }
 
 static bool answer_frame(const struct answering *answering, const struct repeated *repeated,
@@ -402,6 +432,23 @@ static bool answer_frame(const struct answering *answering, const struct repeate
     }
     light_end_answer(begun, out);
     return true;
+}
+
+/* Answers the group as far as rows do; returns how many. While one is answered, the rows of the next few are on
+ * their way from memory. */
+static size_t answer_group(const struct answering *answering, const struct repeated *group,
+                           size_t count, struct buffer *output)
+{
+    size_t done = 0;
+    for (size_t i = 0; i < FETCHED_AHEAD && i < count && count > 1; i++)
+        fetch_rows(answering, &group[i]);
+    for (; done < count && output->size <= NETWORK_OUTPUT_PAUSE_BYTES; done++) {
+        if (done + FETCHED_AHEAD < count)
+            fetch_rows(answering, &group[done + FETCHED_AHEAD]);
+        if (!answer_frame(answering, &group[done], output))
+            break;
+    }
+    return done;
 }
 
 size_t rpc_repeat_answer_frames(struct rpc_repeats *repeats, struct query *query, struct bytes input,
@@ -421,10 +468,7 @@ size_t rpc_repeat_answer_frames(struct rpc_repeats *repeats, struct query *query
     group[0].call = frame.call;
     size_t count = take_group(&answering, method, repeats, input);
     answering_start(&answering);
-    size_t done = 0;
-    while (done < count && output->size <= NETWORK_OUTPUT_PAUSE_BYTES &&
-           answer_frame(&answering, &group[done], output))
-        done++;
+    size_t done = answer_group(&answering, group, count, output);
     size_t next_size = done == count ? 2 * repeats->group_size : 1;
     repeats->group_size = next_size < GROUP_MAX ? next_size : GROUP_MAX;
     query_count_rows(query, done * answering.repeat->views_count);

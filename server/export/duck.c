@@ -67,7 +67,7 @@ static enum status status_of_text(const char *text)
  * that nobody gave, and what points into SQL that nobody wrote. */
 static void shorten(const char *text, char out[ERROR_TEXT_SIZE])
 {
-    static const char *const ends[] = {"Possible ",        "LINE ",    "Candidate ",
+    static const char *const ends[] = {"Possible ",        "LINE ",    "Candidate ",        "Stack Trace",
                                        "The search space", "  file =", "Try "};
     static const char kind[] = "Invalid Input Error: ";
     static const char skipped[] = "Original Line:";

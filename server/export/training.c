@@ -414,10 +414,10 @@ static enum status make_set(struct training *training, struct error *err)
 {
     struct place *place;
     const int labels = training->spec->labels;
+    export_job_limit_memory(training->job, training->spec->memory_bytes);
     enum status status = export_job_place(training->job, &training->spec->output, &place, err);
     if (status != STATUS_OK)
         return status;
-    export_job_limit_memory(training->job, training->spec->memory_bytes);
     const int files[] = {labels, place_descriptor(place)};
     status = export_job_duck(training->job, files, sizeof(files) / sizeof(files[0]), NULL, 0,
                              &training->duck, err);

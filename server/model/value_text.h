@@ -7,7 +7,8 @@
 
 static inline bool value_of_text(struct bytes text, struct type type, struct value *out)
 {
-    *out = (struct value){.kind = type.kind, .digits = type.digits};
+    out->kind = type.kind;
+    out->digits = type.digits;
     switch (type.kind) {
     case VALUE_BOOL:
     case VALUE_INT:

@@ -561,7 +561,7 @@ void rpc_change_append(const struct rpc_change *change, struct buffer *scratch, 
 
 /* ---- messages with one field ---- */
 
-enum { ONLY_FIELD = 1, HEALTH_SERVING = 1, HEALTH_NOT_SERVING = 2 };
+enum { ONLY_FIELD = 1 };
 
 enum status rpc_name_parse(struct bytes message, struct bytes *name, struct error *err)
 {
@@ -577,7 +577,7 @@ void rpc_text_append(struct bytes text, struct buffer *out)
     protobuf_append_bytes(out, ONLY_FIELD, text);
 }
 
-void rpc_health_append(bool is_serving, struct buffer *out)
+void rpc_health_append(enum rpc_health health, struct buffer *out)
 {
-    protobuf_append_integer(out, ONLY_FIELD, is_serving ? HEALTH_SERVING : HEALTH_NOT_SERVING);
+    protobuf_append_integer(out, ONLY_FIELD, health);
 }

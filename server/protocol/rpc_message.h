@@ -86,7 +86,10 @@ MUST_USE enum status rpc_name_parse(struct bytes message, struct bytes *name, st
 /* Appends a message whose field 1 is a text: ListResponse, DescribeResponse. */
 void rpc_text_append(struct bytes text, struct buffer *out);
 
+/* As in HealthCheckResponse.ServingStatus. */
+enum rpc_health { RPC_SERVING = 1, RPC_NOT_SERVING = 2, RPC_SERVICE_UNKNOWN = 3 };
+
 /* Appends a HealthCheckResponse. */
-void rpc_health_append(bool is_serving, struct buffer *out);
+void rpc_health_append(enum rpc_health health, struct buffer *out);
 
 #endif

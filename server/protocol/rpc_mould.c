@@ -1,6 +1,5 @@
 #include "protocol/rpc_mould.h"
 
-#include "base/check.h"
 #include "protocol/rpc_message.h"
 
 enum { MOULD_HEAD_SIZE = 2 }; /* tag, and room for a size of one byte */
@@ -19,20 +18,17 @@ bool rpc_mould_set(struct rpc_mould *mould, const struct column *column)
     return fits;
 }
 
-void rpc_mould_append_text(const struct rpc_mould *mould, const struct value *value,
-                           enum feature_status status, bool is_without_statuses, struct buffer *out)
+char *rpc_mould_put_text(const struct rpc_mould *mould, const struct value *value,
+                         enum feature_status status, bool is_without_statuses, char *at)
 {
     struct bytes head = bytes_of(mould->bytes + MOULD_HEAD_SIZE, mould->size - MOULD_HEAD_SIZE);
     struct bytes text = text_of(value);
     bool is_plain = status_is_plain(value, status, is_without_statuses);
-    size_t size = head.size + (is_plain ? 0 : field_size(1)) + field_size(text.size);
-    char *begin = buffer_reserve(out, field_size(size));
-    char *at = put_bytes(put_head(begin, ANSWER_COLUMNS, size), head);
+    at = put_head(at, ANSWER_COLUMNS, head.size + (is_plain ? 0 : field_size(1)) + field_size(text.size));
+    at = put_bytes(at, head);
     if (!is_plain) {
         at = put_head(at, COLUMN_STATUSES, 1);
         *at++ = status_byte(value, status, is_without_statuses);
     }
-    at = put_bytes(put_head(at, COLUMN_STRINGS, text.size), text);
-    CHECK((size_t)(at - begin) == field_size(size));
-    buffer_added(out, field_size(size));
+    return put_bytes(put_head(at, COLUMN_STRINGS, text.size), text);
 }

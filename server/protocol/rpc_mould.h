@@ -14,7 +14,7 @@ enum {
     RPC_MOULD_SIZE = 112,
     RPC_MOULD_COPY = 48, /* most are no longer, and this much is copied at once */
     RPC_STATUS_FIELD_SIZE = 3,
-    RPC_NUMBER_FIELD_SIZE = 2 + VARINT_SIZE_MAX,
+    RPC_NUMBER_FIELD_SIZE = 2 + VARINT_SIZE_MAX, /* more than what a string has beside its bytes */
     RPC_MOULDED_SIZE_MAX = RPC_MOULD_SIZE + RPC_STATUS_FIELD_SIZE + RPC_NUMBER_FIELD_SIZE,
 };
 
@@ -29,13 +29,12 @@ struct rpc_mould {
 /* Makes the mould of a column. false: it has none, being a list, or of a long name. */
 MUST_USE bool rpc_mould_set(struct rpc_mould *mould, const struct column *column);
 
-/* Appends the column with a string, or none. */
-void rpc_mould_append_text(const struct rpc_mould *mould, const struct value *value,
-                           enum feature_status status, bool is_without_statuses,
-                           struct buffer *out);
+/* Puts the column with a string, or none, where there is room for that and RPC_MOULDED_SIZE_MAX bytes; returns
+ * what is behind it. */
+char *rpc_mould_put_text(const struct rpc_mould *mould, const struct value *value,
+                         enum feature_status status, bool is_without_statuses, char *at);
 
-/* The same with a number, or none, where there is room for RPC_MOULDED_SIZE_MAX bytes; returns what
- * is behind it. */
+/* The same with a number, or none. */
 static inline char *rpc_mould_put(const struct rpc_mould *mould, const struct value *value,
                                   enum feature_status status, bool is_without_statuses, char *begin)
 {

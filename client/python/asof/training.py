@@ -29,10 +29,7 @@ Progress = Callable[[str, int, int], Any]
 
 def specification(features: arguments.Names, time_column: str, exclusive: bool, full_names: bool, statuses: bool) -> bytes:
     """The first message: a TrainingSpec."""
-    if isinstance(features, str) and "." not in features:
-        spec = wire.text(1, features)
-    else:
-        spec = b"".join(wire.item(2, name) for name in arguments.feature_names(features))
+    spec = b"".join(wire.item(2, name) for name in arguments.feature_names(features))
     spec += wire.text(3, time_column) + wire.integer(4, exclusive) + wire.integer(5, full_names)
     return wire.item(1, spec + wire.integer(6, statuses) + wire.integer(7, _PARQUET))
 
