@@ -134,8 +134,8 @@ static void name_table(struct reading *reading, int descriptor, enum backfill_fo
     buffer_append_text(table, format == BACKFILL_CSV ? "read_csv(" : "read_parquet(");
     duck_append_text(table, bytes_of_text(duck_path(descriptor, path)));
     if (format == BACKFILL_CSV)
-        buffer_append_text(table, ", header=true, delim=',', quote='\"', escape='\"', comment='', skip=0, "
-                                  "nullstr='', allow_quoted_nulls=false, null_padding=false, ");
+        buffer_append_text(table, ", " DUCK_CSV ", delim=',', nullstr='', allow_quoted_nulls=false, "
+                                  "null_padding=false, ");
     if (format == BACKFILL_CSV && columns == NULL)
         buffer_append_text(table, "all_varchar=true, ignore_errors=true");
     for (size_t i = 0; format == BACKFILL_CSV && i < count; i++) {

@@ -63,6 +63,20 @@ static enum status status_of_text(const char *text)
     return STATUS_INVALID;
 }
 
+/* Takes out the names of files, as nobody gave them those of duck_path: 'in file "/proc/self/fd/21", at byte 1'. */
+static void hide_paths(char *text)
+{
+    static const char *const starts[] = {" \"/proc/self/fd/", " '/proc/self/fd/"};
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+        for (char *at = text; (at = strstr(at, starts[i])) != NULL;) {
+            char *end = at + strlen(starts[i]);
+            end += strcspn(end, "\"'");
+            end += *end != '\0';
+            memmove(at, end, strlen(end) + 1);
+        }
+    }
+}
+
 /* Of DuckDB's texts, what it found. Left out are the line of the file itself, advice on options
  * that nobody gave, and what points into SQL that nobody wrote. */
 static void shorten(const char *text, char out[ERROR_TEXT_SIZE])
@@ -87,6 +101,7 @@ static void shorten(const char *text, char out[ERROR_TEXT_SIZE])
             is_over |= strncmp(text, ends[i], strlen(ends[i])) == 0;
     }
     bytes_to_text(buffer_bytes(&kept), out, ERROR_TEXT_SIZE);
+    hide_paths(out);
     buffer_fini(&kept);
 }
 

@@ -28,7 +28,7 @@ enum {
     EXPORT_JOBS_MAX = 1000,
     EXPORT_PARTITION_KEYS_MAX = 8,
     EXPORT_BUCKETS_MAX = 1024,
-    EXPORT_MEMORY_MIN_BYTES = 40 * 1024 * 1024, /* of a job: DuckDB begins a CSV file with 30 */
+    EXPORT_MEMORY_MIN_BYTES = 40 * 1024 * 1024, /* of a job: DuckDB needs some to begin with */
 };
 
 struct export;

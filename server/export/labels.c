@@ -93,8 +93,7 @@ static void append_columns(const struct labels *labels, struct buffer *sql)
  * those by their numbers. */
 static void append_csv(const struct labels *labels, struct buffer *sql)
 {
-    buffer_append_text(
-        sql, ", header = true, quote = '\"', escape = '\"', comment = '', skip = 0, delim = ");
+    buffer_append_text(sql, ", " DUCK_CSV ", delim = ");
     duck_append_text(sql, bytes_of(&labels->delimiter, 1));
     buffer_append_text(sql,
                        labels->columns_count > 0
