@@ -31,6 +31,7 @@ KILLS = 20 if LONG else 3
 PAIRS = {"plane_arrivals": 400, "route_arrivals": 300, "carrier_arrivals": 150}
 VIEWS = tuple(PAIRS)
 LABELS = 50_000 if LONG else 2_000
+BATCH = 1_000  # of labels that are asked in one call
 
 
 def definitions(with_ids=True):
@@ -285,11 +286,13 @@ def test_a_training_set_of_a_backfilled_view_is_what_reads_answer(make_server, t
     names = [name for name in rows if name + "__status" in rows]
     assert len(names) == 17
     with Rpc(server.rpc_port) as rpc:
-        answer = rpc.get([f"plane_arrivals.{name}" for name in names], {"tailnum": [plane for plane, _ in chosen]},
-                         at_us=[at_us for _, at_us in chosen])
-    for name, column in zip(names, columns(answer), strict=True):
-        assert rows[name + "__status"] == column.statuses, name
-        assert [plain(value, column) for value in rows[name]] == column.values, name
+        for start in range(0, len(chosen), BATCH):
+            piece = slice(start, start + BATCH)
+            answer = rpc.get([f"plane_arrivals.{name}" for name in names], {"tailnum": [plane for plane, _ in chosen[piece]]},
+                             at_us=[at_us for _, at_us in chosen[piece]])
+            for name, column in zip(names, columns(answer), strict=True):
+                assert rows[name + "__status"][piece] == column.statuses, name
+                assert [plain(value, column) for value in rows[name][piece]] == column.values, name
     with server.client() as client:  # and HMGET as of a few of these moments, as texts
         for i in draw.sample(range(len(chosen)), 100):
             client.call("ASOF.AT", chosen[i][1])
