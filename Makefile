@@ -175,6 +175,10 @@ $(VENV)/.done: tests/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
+$(VENV)/.long: tests/requirements-long.txt | $(VENV)/.done
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 # Checks what /metrics says. Of the package prometheus, which would start a service, only this is taken.
 $(PROMTOOL): tools/take_from_package.sh
 	@tools/take_from_package.sh prometheus usr/bin/promtool $@
@@ -279,11 +283,12 @@ check-threads: $(VENV)/.done
 		ASOFD=$(abspath $(BUILD)/san-thread/asofd) ASOF=$(abspath $(BUILD)/san-thread/asof) \
 		$(PYTEST) $(PYTEST_FLAGS) tests/system/test_workers.py
 
-# For the clients in other languages.
+# For the clients in other languages, and for Spark.
 LANGUAGE_PACKAGES = default-jdk-headless maven nodejs npm
 
 test-all: test ## the tests, and the long ones
 	@tools/install_packages.sh $(LANGUAGE_PACKAGES)
+	@$(MAKE) --no-print-directory $(VENV)/.long
 	@ASOF_LONG=1 $(MAKE) --no-print-directory check-system FUZZ_SECONDS=300 check-fuzz
 
 include loadtest/bench.mk

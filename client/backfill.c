@@ -45,9 +45,10 @@ static enum status check_file(const char *name, struct error *err)
                          "the server's own log fills new versions by itself when they are applied: "
                          "asof apply FILE");
     if (strcmp(name, "kafka") == 0)
-        return error_set(err, STATUS_INVALID,
-                         "Kafka fills new versions by itself when they are applied; to read a source "
-                         "again: asof replay SOURCE");
+        return error_set(
+            err, STATUS_INVALID,
+            "Kafka fills new versions by itself when they are applied; to read a source "
+            "again: asof replay SOURCE");
     if (transfer_format_of(name) == TRANSFER_UNKNOWN)
         return error_set(err, STATUS_INVALID,
                          "%s: its name ends in none of .parquet, .csv, .ndjson", name);
@@ -59,8 +60,7 @@ static enum status make_spec(const struct run *run, struct buffer *request, stru
     struct buffer spec = {0};
     bool has_until;
     int64_t until_us;
-    enum status status =
-        option_time("--until", run->options->until, &has_until, &until_us, err);
+    enum status status = option_time("--until", run->options->until, &has_until, &until_us, err);
     if (status == STATUS_OK && files_count(run) == 0)
         status = error_set(err, STATUS_INVALID, "backfill needs --from FILE...");
     for (size_t i = 0; i < files_count(run) && status == STATUS_OK; i++)
@@ -73,7 +73,8 @@ static enum status make_spec(const struct run *run, struct buffer *request, stru
     return status;
 }
 
-/* Begins a file, by the last part of its name, so that it counts once wherever it lies; then its bytes. */
+/* Begins a file, by the last part of its name, so that it counts once wherever it lies; then its
+ * bytes. */
 static enum status send_file(const struct run *run, struct transfer *transfer, const char *path,
                              struct error *err)
 {
@@ -110,11 +111,11 @@ static void print_done(const struct run *run, struct bytes message, int64_t star
                numbers[DONE_FILES_KNOWN], seconds);
         return;
     }
-    printf("%s rows in %.1f s: %s taken, %s skipped", text_count(numbers[DONE_ROWS], rows),
-           seconds, text_count(numbers[DONE_TAKEN], taken),
-           text_count(numbers[DONE_SKIPPED], skipped));
+    printf("%s rows in %.1f s: %s taken, %s skipped", text_count(numbers[DONE_ROWS], rows), seconds,
+           text_count(numbers[DONE_TAKEN], taken), text_count(numbers[DONE_SKIPPED], skipped));
     if (numbers[DONE_FILES_KNOWN] > 0)
-        printf("; %" PRIu64 " files had been taken before", numbers[DONE_FILES_KNOWN]);
+        printf(" (%" PRIu64 " of %zu files had been taken before)", numbers[DONE_FILES_KNOWN],
+               files_count(run));
     putchar('\n');
 }
 

@@ -63,7 +63,7 @@ static const struct option entities_options[] = {
 };
 
 static const struct option export_options[] = {
-    TEXT("out", "FILE", out, "where it goes; the format is by its suffix"),
+    TEXT("out", "FILE", out, "where it goes, - for standard output; the format is by its suffix"),
     TEXT("format", "FORMAT", format, "parquet, csv or ndjson"),
     FLAG("on-server", is_on_server, "--out is a path on the server, in one of its --export-dirs"),
     FLAG("statuses", has_statuses, "a column NAME__status for each feature"),

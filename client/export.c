@@ -88,7 +88,7 @@ static enum status append_output(const struct run *run, uint32_t field, struct b
     struct buffer output = {0};
     bool is_parted = options->partition_by != NULL || options->hash_buckets > 0;
     enum transfer_format format = TRANSFER_PARQUET;
-    if (options->out == NULL)
+    if (options->out == NULL || options->out[0] == '\0')
         return error_set(err, STATUS_INVALID, "export needs --out FILE");
     if (is_parted && !options->is_on_server)
         return error_set(err, STATUS_INVALID,
@@ -165,6 +165,8 @@ static enum status make_events(struct export *export, struct error *err)
         status = option_time("--to", options->to, &has_to, &to_us, err);
     if (status != STATUS_OK)
         return status;
+    if (has_from && has_to && from_us >= to_us)
+        return error_set(err, STATUS_INVALID, "--from must lie before --to");
     if (has_from && !has_to)
         to_us = TIME_MAX_US;
     if (has_to && !has_from)
@@ -247,7 +249,10 @@ static void print_done(const struct export *export, const struct done *done)
         buffer_format(&text, ": %s rows, %s bytes in %.1f s", text_count(done->rows, rows),
                       text_count(done->bytes, bytes), seconds);
     }
-    output_line(buffer_bytes(&text));
+    buffer_append_byte(&text, '\n');
+    struct bytes line = buffer_bytes(&text);
+    bool is_output = !export->run->options->is_on_server && result_file_is_output(out);
+    fwrite(line.data, 1, line.size, is_output ? stderr : stdout);
     buffer_fini(&text);
 }
 

@@ -24,21 +24,47 @@ static char *temporary_name(const char *path)
     return name;
 }
 
+bool result_file_is_output(const char *path)
+{
+    return strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0;
+}
+
+static enum status open_stream(struct result_file *file, struct error *err)
+{
+    file->fd = result_file_is_output(file->path) ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
+                                                 : open(file->path, O_WRONLY | O_CLOEXEC);
+    return file->fd >= 0
+               ? STATUS_OK
+               : error_set(err, STATUS_IO, "open %s: %s", file->path, error_errno());
+}
+
+static enum status open_temporary(struct result_file *file, struct error *err)
+{
+    file->target = realpath(file->path, NULL);
+    if (file->target == NULL)
+        file->target = strdup(file->path);
+    CHECK(file->target != NULL);
+    file->temporary = temporary_name(file->target);
+    file->fd = mkostemp(file->temporary, O_CLOEXEC);
+    if (file->fd >= 0)
+        return STATUS_OK;
+    error_set(err, STATUS_IO, "create %s: %s", file->path, error_errno());
+    free(file->temporary);
+    file->temporary = NULL;
+    return STATUS_IO;
+}
+
 enum status result_file_open(struct result_file *file, const char *path, struct error *err)
 {
     struct stat info;
     *file = (struct result_file){.path = path, .fd = -1};
     sha256_init(&file->hash);
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
+    bool is_there = stat(path, &info) == 0;
+    if (is_there && S_ISDIR(info.st_mode))
         return error_set(err, STATUS_IO, "%s is a directory", path);
-    file->temporary = temporary_name(path);
-    file->fd = mkostemp(file->temporary, O_CLOEXEC);
-    if (file->fd >= 0)
-        return STATUS_OK;
-    error_set(err, STATUS_IO, "create %s: %s", path, error_errno());
-    free(file->temporary);
-    file->temporary = NULL;
-    return STATUS_IO;
+    if (result_file_is_output(path) || (is_there && !S_ISREG(info.st_mode)))
+        return open_stream(file, err);
+    return open_temporary(file, err);
 }
 
 enum status result_file_write(struct result_file *file, struct bytes bytes, struct error *err)
@@ -59,7 +85,7 @@ enum status result_file_write(struct result_file *file, struct bytes bytes, stru
 /* The name lasts once the directory is on the disk, too. */
 static enum status sync_folder(const struct result_file *file, struct error *err)
 {
-    char *copy = strdup(file->path);
+    char *copy = strdup(file->target);
     CHECK(copy != NULL);
     int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool is_synced = fd >= 0 && fsync(fd) == 0;
@@ -81,8 +107,8 @@ static enum status check(struct result_file *file, uint64_t size_bytes, struct b
     if (is_same)
         return STATUS_OK;
     return error_set(err, STATUS_CORRUPT,
-                     "%s: what arrived is not what the server sent; nothing was written",
-                     file->path);
+                     "%s: what arrived is not what the server sent%s", file->path,
+                     file->target == NULL ? "" : "; nothing was written");
 }
 
 enum status result_file_keep(struct result_file *file, uint64_t size_bytes, struct bytes digest,
@@ -91,10 +117,10 @@ enum status result_file_keep(struct result_file *file, uint64_t size_bytes, stru
     mode_t mask = umask(0);
     umask(mask);
     enum status status = check(file, size_bytes, digest, err);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK || file->target == NULL)
         return status;
     if (fchmod(file->fd, MODE_OF_FILES & ~mask) != 0 || fsync(file->fd) != 0 ||
-        rename(file->temporary, file->path) != 0)
+        rename(file->temporary, file->target) != 0)
         return error_set(err, STATUS_IO, "write %s: %s", file->path, error_errno());
     free(file->temporary);
     file->temporary = NULL;
@@ -108,5 +134,6 @@ void result_file_close(struct result_file *file)
     if (file->temporary != NULL)
         unlink(file->temporary);
     free(file->temporary);
+    free(file->target);
     *file = (struct result_file){.fd = -1};
 }

@@ -31,7 +31,7 @@ $(BENCH_VENV)/.done: loadtest/requirements.txt client/python/pyproject.toml
 	$(BENCH_VENV)/bin/pip install --quiet --disable-pip-version-check ./client/python
 	@touch $@
 
-bench: setup ## measure against redis-server and Kafka Streams, write docs/benchmarks.md
+bench: setup ## measure against redis-server, Kafka Streams, DuckDB and Feast, write docs/benchmarks.md
 	@tools/install_packages.sh $(BENCH_PACKAGES)
 	@$(MAKE) --no-print-directory all $(BUILD)/replay $(BUILD)/floor $(BUILD)/rpc_load \
 		$(BUILD)/grpcpp_constant $(BENCH_VENV)/.done

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The benchmark: measures asofd, and redis-server and Kafka Streams beside it, and writes docs/benchmarks.md, its
-plots, and the goals in README.md.
+"""The benchmark: measures asofd, and redis-server, Kafka Streams, DuckDB and Feast beside it, and writes
+docs/benchmarks.md, its plots, and the goals in README.md.
 
 Starts and stops all servers itself, in a temporary directory that is removed at the end, also after Ctrl-C.
 Exit codes: 0 measured (whether or not goals are reached), 1 could not, 2 wrong usage, 130 interrupted."""
@@ -18,6 +18,7 @@ import time
 import freshness
 import kafka_bench
 import latency
+import offline_bench
 import past
 import plots
 import pushes
@@ -34,7 +35,7 @@ from servers import ASOF, ASOFD, GRPCPP_CONSTANT, REDIS_SERVER, ROOT, BenchError
 
 # In this order. Those of a pair share both servers; `mixed` is the last of them as it writes to both.
 PAIR_SUBJECTS = ("reads", "latency", "past", "mixed")
-SUBJECTS = (*PAIR_SUBJECTS, "rpc", "pushes", "freshness", "window", "restart", "kafka")
+SUBJECTS = (*PAIR_SUBJECTS, "rpc", "pushes", "freshness", "window", "restart", "kafka", "offline")
 EVENT_RATES = (1_000, 10_000)
 # Of a full run and of --quick. Times are of one run of one server.
 FULL = {"entities": 10_000, "rounds": 5, "read_run_s": 2.0, "read_rates": (5_000, 10_000, 20_000, 40_000, 80_000),
@@ -42,12 +43,16 @@ FULL = {"entities": 10_000, "rounds": 5, "read_run_s": 2.0, "read_rates": (5_000
         "push_rounds": 3, "fresh_run_s": 10, "sizes": (100, 1_000, 10_000, 100_000, 1_000_000), "cost_rounds": 3,
         "cost_run_s": 1.0, "restart_entities": 1_000_000, "restart_rounds": 3,
         "kafka_events": 1_000_000, "kafka_rounds": 3, "kafka_warm_up_events": 100_000, "kafka_run_s": 60, "kafka_fresh_s": 20,
-        "kafka_waiting_events": 5_000_000, "kafka_idle_s": 5}
+        "kafka_waiting_events": 5_000_000, "kafka_idle_s": 5,
+        "labels": 100_000, "history_events": 1_000_000, "history_cards": 10_000, "offline_rounds": 3,
+        "population": 1_000_000, "snapshot_idle_s": 5}
 QUICK = {"entities": 2_000, "rounds": 2, "read_run_s": 0.5, "read_rates": (5_000, 20_000), "rate_rounds": 2,
          "rate_run_s": 1.0, "mixed_run_s": 2.0, "past_run_s": 0.5, "push_events": 100_000, "push_rounds": 1,
          "fresh_run_s": 3, "sizes": (100, 10_000), "cost_rounds": 2, "cost_run_s": 0.3, "restart_entities": 50_000,
          "restart_rounds": 2, "kafka_events": 200_000, "kafka_rounds": 1, "kafka_warm_up_events": 10_000, "kafka_run_s": 12,
-         "kafka_fresh_s": 5, "kafka_waiting_events": 500_000, "kafka_idle_s": 2}
+         "kafka_fresh_s": 5, "kafka_waiting_events": 500_000, "kafka_idle_s": 2,
+         "labels": 10_000, "history_events": 100_000, "history_cards": 1_000, "offline_rounds": 1,
+         "population": 200_000, "snapshot_idle_s": 2}
 
 
 def parse(arguments):
@@ -97,6 +102,7 @@ class Bench:
             "window": lambda folder: window_cost.measure(folder, size["sizes"], size["cost_rounds"], size["cost_run_s"], say),
             "restart": lambda folder: restart.measure(folder, size["restart_entities"], size["restart_rounds"], say),
             "kafka": lambda folder: kafka_bench.measure(folder, size, say),
+            "offline": lambda folder: offline_bench.measure(folder, size, say),
         }
         for name, measure in alone.items():
             if name in self.wanted:

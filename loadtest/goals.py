@@ -15,6 +15,8 @@ RESTART_ENTITIES = 1_000_000
 # On a quieter machine it could be otherwise: what the machine does to an idle server is not asofd's.
 KAFKA_FRESH_MS, KAFKA_WAITING, KAFKA_SLOWEST_MS = 20, 5_000_000, 50
 KAFKA_WARM_EVENTS = 50_000
+TRAINING_LABELS, TRAINING_EVENTS = 100_000, 1_000_000
+SNAPSHOT_ENTITIES, SNAPSHOT_SLOWEST_MS = 1_000_000, 50
 BUSY = "the machine is too busy to tell"
 
 
@@ -37,7 +39,7 @@ def judge(results):
     subjects = ((_reads, results.reads), (_memory, results.reads), (_push, results.pushes),
                 (_freshness, results.freshness), (_window_cost, results.window), (_past, results.past),
                 (_restart, results.restart), (_mixed, results.mixed),
-                (_rpc, results.rpc), (_kafka, results.kafka))
+                (_rpc, results.rpc), (_kafka, results.kafka), (_offline, results.offline))
     return [goal for judge_subject, measured in subjects if measured is not None for goal in judge_subject(measured)]
 
 
@@ -195,3 +197,47 @@ def _kafka_catch_up(caught):
         elif is_reached and caught.waiting < KAFKA_WAITING:
             verdict, measured = Verdict.UNMEASURED, f"{measured} with {caught.waiting:,}"
         yield Goal(f"{what}, {aspect}", goal, measured, verdict)
+
+
+def _offline(offline):
+    yield from _training(offline.training)
+    yield from _snapshot(offline.snapshot)
+
+
+def _training(training):
+    """Ratios are of the same round. Fewer labels than the goal's prove nothing: what all have to do first weighs more."""
+    is_whole = training.labels >= TRAINING_LABELS and training.events >= TRAINING_EVENTS
+    for what, goal, measured, is_reached in (
+            (f"training set, {TRAINING_LABELS:,} labels, 10 window features over {TRAINING_EVENTS:,} events, against the faster SQL "
+             "of DuckDB, a CPU each", "≥ 1× its speed", f"{training.speed.text('{:.1f}')}×", training.speed.median >= 1),
+            ("the same, growth of asofd's memory, against the smallest process of DuckDB", "≤ 0.5×",
+             f"{training.memory.text('{:.2f}')}×", training.memory.median <= 0.5),
+            ("the same, against Feast's file store, which joins finished rows", "≥ 10× rows/s",
+             f"{training.feast_file.text('{:.0f}')}×", training.feast_file.median >= 10),
+            ("the same, against Feast's DuckDB store", "≥ 5× rows/s", f"{training.feast_duckdb.text('{:.1f}')}×",
+             training.feast_duckdb.median >= 5)):
+        verdict = _verdict(is_reached)
+        if not is_whole:
+            verdict, measured = Verdict.UNMEASURED, f"{measured} with {training.labels:,} labels"
+        yield Goal(what, goal, measured, verdict)
+
+
+def _snapshot(snapshot):
+    """Fewer entities than the goal's prove nothing."""
+    speed, reads = snapshot.speed, snapshot.reads
+    idle_ms, busy_ms = (percentile_ms(latencies, 50) for latencies in (reads.idle, reads.busy))
+    idle_slowest_ms, slowest_ms = (percentile_ms(latencies, 100) for latencies in (reads.idle, reads.busy))
+    is_machine_busy = reads.is_load_late or idle_slowest_ms > SNAPSHOT_SLOWEST_MS
+    for what, goal, measured, is_reached, is_spoiled in (
+            (f"snapshot, {SNAPSHOT_ENTITIES:,} entities, 20 features, zstd Parquet, against DuckDB's COPY of the finished table, a CPU "
+             "each", "≥ 0.2× its speed", f"{speed.text('{:.2f}')}×", speed.median >= 0.2, False),
+            ("HMGET meanwhile, p50, against without", "≤ 2×", f"{busy_ms / idle_ms:.1f}×: {busy_ms:.3f} ms",
+             busy_ms <= 2 * idle_ms, is_machine_busy),
+            ("HMGET meanwhile, the slowest answer", f"≤ {SNAPSHOT_SLOWEST_MS} ms",
+             f"{slowest_ms:.1f} ms; without {idle_slowest_ms:.1f} ms", slowest_ms <= SNAPSHOT_SLOWEST_MS, is_machine_busy)):
+        verdict = _verdict(is_reached)
+        if is_spoiled:
+            verdict, measured = Verdict.UNMEASURED, f"{measured}: {BUSY}"
+        elif snapshot.entities < SNAPSHOT_ENTITIES:
+            verdict, measured = Verdict.UNMEASURED, f"{measured} with {snapshot.entities:,} entities"
+        yield Goal(what, goal, measured, verdict)

@@ -13,6 +13,7 @@ import goals
 import kafka_cost
 import kafka_reads
 import latency
+import offline_snapshot
 import past
 import pushes
 import reads
@@ -49,13 +50,15 @@ class Results:
     restart: object = None  # restart.RestartResult
     rpc: object = None      # rpc_bench.RpcResult
     kafka: object = None    # kafka_bench.KafkaResult
+    offline: object = None  # offline_bench.OfflineResult
 
 
 def render(results):
     """The whole document."""
     sections = ((_reads, results.reads), (_memory, results.reads), (_latency, results.latency), (_mixed, results.mixed),
                 (_pushes, results.pushes), (_freshness, results.freshness), (_window, results.window),
-                (_past, results.past), (_restart, results.restart), (_rpc, results.rpc), (_kafka, results.kafka))
+                (_past, results.past), (_restart, results.restart), (_rpc, results.rpc), (_kafka, results.kafka),
+                (_offline, results.offline))
     parts = ["# Benchmarks", INTRODUCTION, "## Goals\n\n" + _goals(results),
              *(section(measured) for section, measured in sections if measured is not None),
              _commands(results), _machine(results)]
@@ -282,13 +285,54 @@ def _kafka_reads(kafka):
             + _table(["", "p50", "p99", "p99.9", "slowest", "how many"], rows))
 
 
+def _offline(offline):
+    return f"{_training(offline.training)}\n\n{_snapshot(offline.snapshot)}"
+
+
+def _training(training):
+    return (f"## Training sets\n\n{training.labels:,} labels and {training.events:,} events of {training.cards:,} cards, some far "
+            "more active than others, over 30 days; ten features over 1 hour, 1 day and 7 days, one of them a count of distinct "
+            "values ([loadtest/offline.yaml](../loadtest/offline.yaml)). asofd has the events, was just started, and has one CPU; "
+            "the command that sends labels and takes the file has the other. DuckDB reads the same Parquet files; its SQL says what "
+            "the windows mean, once by a range join, once by window functions "
+            "([loadtest/offline_training.py](../loadtest/offline_training.py)); a process each. All write zstd Parquet. Every value "
+            "of every label was held against ours: all the same, doubles to 9 digits (DuckDB adds them up in any order). "
+            f"{training.rounds} rounds. The goals compare with the better form of DuckDB with one CPU; with two it took "
+            f"{training.speed_two.text('{:.1f}')} times as long as asofd with one, and the whole of asofd at its peak is "
+            f"{training.memory_whole.text('{:.2f}')} of the smaller DuckDB process. Feast {training.feast_version} joins rows that were "
+            "computed before, one an event, by get_historical_features: an easier task, in which nothing is known of windows; its "
+            f"file store has only the first {training.feast_file_labels:,} labels, as more need many GB.\n\n"
+            + _sides(training.sides))
+
+
+def _sides(sides):
+    """What each took, the fastest first."""
+    rows = [[name, side.wall_s.text("{:.2f}"), side.cpu_s.text("{:.2f}"), f"{side.rows_per_s.median:,.0f}",
+             *(_mib(spread, "{:.0f}") for spread in (side.rest_bytes, side.peak_bytes))]
+            for name, side in sorted(sides.items(), key=lambda side: side[1].wall_s.median)]
+    return _table(["", "seconds", "CPU seconds", "rows/s", "RSS before, MiB", "RSS at most, MiB"], rows)
+
+
+def _snapshot(snapshot):
+    reads = snapshot.reads
+    rows = [["HMGET, idle", *_percentiles(reads.idle)], ["HMGET while a snapshot is exported", *_percentiles(reads.busy)]]
+    late = " (load late)" if reads.is_load_late else ""
+    return (f"## Snapshots\n\n{snapshot.entities:,} entities with {offline_snapshot.EVENTS_EACH} events each, of ages from a "
+            "second to six days, 20 features, to zstd Parquet at a path on the server "
+            f"({snapshot.file_bytes / 2**20:.0f} MiB); DuckDB copies the same table, which it has in memory, as it is. "
+            f"{snapshot.rounds} rounds.\n\n{_sides(snapshot.sides)}\n\nHMGET of ten features of a random entity at "
+            f"{offline_snapshot.READS_PER_S:,}/s over {offline_snapshot.CONNECTIONS} connections, from when each was due{late}; the "
+            "export shares the server's CPU with it. In ms.\n\n"
+            + _table(["", "p50", "p99", "p99.9", "slowest", "how many"], rows))
+
+
 def _percentiles(latencies):
     return [*(f"{percentile_ms(latencies, percent):.3f}" for percent in (50, 99, 99.9, 100)),
             f"{latencies.get_total_count():,}"]
 
 
-def _mib(spread):
-    return Spread(*(number / 2**20 for number in (spread.median, spread.low, spread.high))).text("{:.1f}")
+def _mib(spread, pattern="{:.1f}"):
+    return Spread(*(number / 2**20 for number in (spread.median, spread.low, spread.high))).text(pattern)
 
 
 def _commands(results):

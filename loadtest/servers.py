@@ -107,8 +107,19 @@ class Peer:
         return time.clock_gettime(~self.pid << 3 | CLOCK_OF_ALL_THREADS)
 
     def rss_bytes(self):
+        return self._memory_bytes("VmRSS")
+
+    def reset_peak(self):
+        """From here on peak_bytes() counts anew."""
+        pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def peak_bytes(self):
+        """The most that rss_bytes() was."""
+        return self._memory_bytes("VmHWM")
+
+    def _memory_bytes(self, name):
         text = pathlib.Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) * 1024
+        return int(re.search(rf"{name}:\s+(\d+) kB", text)[1]) * 1024
 
     def written_bytes(self):
         """Bytes it sent to the disk so far."""
@@ -175,10 +186,14 @@ class Asofd(Peer):
 
     def apply(self, path):
         """Registers the definitions of a file and waits until their views are shown."""
-        done = subprocess.run([ASOF, "--server", f"127.0.0.1:{self.rpc_port}", "apply", str(path)],
-                              capture_output=True, text=True, timeout=START_TIMEOUT_S)
+        self.asof("apply", path)
+
+    def asof(self, *words, timeout_s=START_TIMEOUT_S):
+        """Runs the command `asof` on it."""
+        done = subprocess.run([ASOF, "--server", f"127.0.0.1:{self.rpc_port}", *map(str, words)],
+                              capture_output=True, text=True, timeout=timeout_s)
         if done.returncode != 0:
-            raise self.failed(f"apply: {done.stderr.strip()}")
+            raise self.failed(f"asof {words[0]}: {done.stderr.strip()}")
 
 
 class Constant(Peer):

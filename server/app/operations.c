@@ -181,8 +181,7 @@ static enum status add_entity(struct query *query, struct view_diff *result,
 }
 
 enum status operations_append_diff(struct query *query, const struct operations_diff *diff,
-                                   const struct columns_patience *patience, struct arena *arena,
-                                   struct buffer *json, struct error *err)
+                                   struct arena *arena, struct buffer *json, struct error *err)
 {
     struct view_diff result = {0};
     struct moment moment = diff->moment;
@@ -194,7 +193,7 @@ enum status operations_append_diff(struct query *query, const struct operations_
         query_pin(query, true);
     for (size_t i = 0; i < diff->entities_count && status == STATUS_OK; i++) {
         status = add_entity(query, &result, diff, diff->entities[i], &moment, arena, err);
-        if (status == STATUS_OK && patience != NULL && !patience->may_go_on(patience->context))
+        if (status == STATUS_OK && !query_may_go_on(query))
             status = STATUS_CANCELLED;
     }
     if (!is_pinned)

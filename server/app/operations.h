@@ -51,10 +51,9 @@ struct operations_diff {
 
 /* Appends {"at":T or null,"diff":{...}}. Reads between query_begin and query_end; pins the query
  * where it is not pinned. INVALID: no versions, not 1 to OPERATIONS_DIFF_ENTITIES_MAX entities, and
- * as view_diff_add. CANCELLED: patience (NULL: endless) ended. Else as query_find and view_diff_add. */
+ * as view_diff_add. CANCELLED: the query's patience ended. Else as query_find and view_diff_add. */
 MUST_USE enum status operations_append_diff(struct query *query,
                                             const struct operations_diff *diff,
-                                            const struct columns_patience *patience,
                                             struct arena *arena, struct buffer *json,
                                             struct error *err);
 

@@ -17,8 +17,7 @@ struct reader {
 
 /* Jobs that wait, of one connection. */
 struct lane {
-    struct reader_job *first;
-    struct reader_job *last;
+    TAILQ_HEAD(, reader_job) jobs;
     TAILQ_ENTRY(lane) link; /* of readers->waiting, while it has jobs */
 };
 
@@ -29,7 +28,7 @@ struct readers {
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t has_jobs;
     struct lane lanes[READERS_LANES];
-    TAILQ_HEAD(, lane) waiting; /* the first has the next turn */
+    TAILQ_HEAD(, lane) waiting; /* those that have jobs; the first has the next turn */
     bool is_stopping;
 };
 
@@ -40,6 +39,8 @@ struct readers *readers_create(const struct query_options *options, size_t count
     CHECK(pthread_mutex_init(&readers->mutex, NULL) == 0);
     CHECK(pthread_cond_init(&readers->has_jobs, NULL) == 0);
     TAILQ_INIT(&readers->waiting);
+    for (size_t i = 0; i < READERS_LANES; i++)
+        TAILQ_INIT(&readers->lanes[i].jobs);
     readers->members = calloc(count, sizeof(*readers->members));
     CHECK(readers->members != NULL);
     readers->count = count;
@@ -80,25 +81,42 @@ static void give_back(struct reader_job *job)
     network_loop_post(job->loop, &job->call);
 }
 
+static struct lane *lane_of(struct readers *readers, const struct reader_job *job)
+{
+    return &readers->lanes[job->connection % READERS_LANES];
+}
+
 void readers_post(struct readers *readers, struct reader_job *job)
 {
-    struct lane *lane = &readers->lanes[job->connection % READERS_LANES];
-    job->next = NULL;
+    struct lane *lane = lane_of(readers, job);
+    job->is_waiting = false;
     pthread_mutex_lock(&readers->mutex);
     if (readers->is_stopping) {
         pthread_mutex_unlock(&readers->mutex);
         give_back(job);
         return;
     }
-    if (lane->first == NULL) {
-        lane->first = job;
+    if (TAILQ_EMPTY(&lane->jobs))
         TAILQ_INSERT_TAIL(&readers->waiting, lane, link);
-    } else {
-        lane->last->next = job;
-    }
-    lane->last = job;
+    TAILQ_INSERT_TAIL(&lane->jobs, job, link);
+    job->is_waiting = true;
     pthread_mutex_unlock(&readers->mutex);
     pthread_cond_signal(&readers->has_jobs);
+}
+
+bool readers_withdraw(struct readers *readers, struct reader_job *job)
+{
+    struct lane *lane = lane_of(readers, job);
+    pthread_mutex_lock(&readers->mutex);
+    bool was_waiting = job->is_waiting;
+    if (was_waiting) {
+        job->is_waiting = false;
+        TAILQ_REMOVE(&lane->jobs, job, link);
+        if (TAILQ_EMPTY(&lane->jobs))
+            TAILQ_REMOVE(&readers->waiting, lane, link);
+    }
+    pthread_mutex_unlock(&readers->mutex);
+    return was_waiting;
 }
 
 /* The first job of the lane whose turn it is, which then stands behind all others. NULL: there is
@@ -108,10 +126,11 @@ static struct reader_job *next_job(struct readers *readers)
     struct lane *lane = TAILQ_FIRST(&readers->waiting);
     if (lane == NULL)
         return NULL;
-    struct reader_job *job = lane->first;
-    lane->first = job->next;
+    struct reader_job *job = TAILQ_FIRST(&lane->jobs);
+    job->is_waiting = false;
+    TAILQ_REMOVE(&lane->jobs, job, link);
     TAILQ_REMOVE(&readers->waiting, lane, link);
-    if (lane->first != NULL)
+    if (!TAILQ_EMPTY(&lane->jobs))
         TAILQ_INSERT_TAIL(&readers->waiting, lane, link);
     return job;
 }

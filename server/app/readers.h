@@ -11,6 +11,8 @@
 #ifndef ASOF_APP_READERS_H
 #define ASOF_APP_READERS_H
 
+#include <sys/queue.h>
+
 #include "network/network.h"
 #include "query/query.h"
 
@@ -29,7 +31,8 @@ struct reader_job {
 
     /* The readers' own. */
     struct network_call call;
-    struct reader_job *next;
+    bool is_waiting; /* in its lane */
+    TAILQ_ENTRY(reader_job) link;
 };
 
 struct readers;
@@ -47,5 +50,9 @@ void readers_stop(struct readers *readers);
 
 /* Hands the job over; it comes back by done, from a stop on without having run. */
 void readers_post(struct readers *readers, struct reader_job *job);
+
+/* Takes a job back that was posted and is not wanted any more, if no reader has begun with it: else
+ * false, and it comes back by done. Thread: the one of its loop. */
+bool readers_withdraw(struct readers *readers, struct reader_job *job);
 
 #endif

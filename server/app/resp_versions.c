@@ -86,7 +86,7 @@ void resp_versions_diff(struct resp_call *call)
     diff.entities = &call->arguments[first];
     diff.entities_count = call->count - first;
     enum status status =
-        operations_append_diff(call->query, &diff, NULL, call->arena, call->scratch, &err);
+        operations_append_diff(call->query, &diff, call->arena, call->scratch, &err);
     if (status == STATUS_OK)
         resp_write_bulk(call->reply, buffer_bytes(call->scratch));
     else

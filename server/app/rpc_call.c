@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "protocol/light.h"
 
 enum { SCRATCH_KEEP_BYTES = 1024 * 1024 };
@@ -18,6 +19,8 @@ struct rpc_call *rpc_call_create(struct rpc_session *session, const struct rpc_m
     call->session = session;
     call->method = method;
     call->deadline_mono_us = deadline_mono_us;
+    if (log_is_on(LOG_DEBUG))
+        call->began_mono_us = clock_mono_us();
     TAILQ_INSERT_TAIL(&session->calls, call, link);
     session->calls_count++;
     session->door->calls_count++;
@@ -39,9 +42,23 @@ void rpc_call_wait(struct rpc_call *call)
     rpc_door_wake(door, call->deadline_mono_us);
 }
 
+/* Of what the peer sent, only the digits of its trace are written. */
+static void call_log(const struct rpc_call *call)
+{
+    static const struct grpc_trace no_trace;
+    const struct grpc_trace *trace = call->grpc == NULL ? &no_trace : grpc_call_trace(call->grpc);
+    bool has_trace = trace->trace_id[0] != '\0';
+    log_debug("rpc %s code=%d us=%lld%s%s%s%s", call->method->path,
+              call->is_done ? (int)call->code : (int)GRPC_CANCELLED,
+              (long long)(clock_mono_us() - call->began_mono_us), has_trace ? " trace=" : "",
+              trace->trace_id, has_trace ? " parent=" : "", trace->parent_id);
+}
+
 void rpc_call_destroy(struct rpc_call *call)
 {
     struct rpc_session *session = call->session;
+    if (call->began_mono_us != 0)
+        call_log(call);
     call_stop_waiting(call);
     rpc_stream_leave(call);
     if (!call->is_done)
@@ -89,6 +106,7 @@ void rpc_call_fail(struct rpc_call *call, enum grpc_code code, struct bytes text
     if (call->is_done)
         return;
     call->is_done = true;
+    call->code = code;
     session->door->counters.calls_failed_total++;
     session->door->counters.deadlines_total += code == GRPC_DEADLINE_EXCEEDED;
     rpc_session_settle(session);
@@ -164,6 +182,18 @@ void rpc_call_end(struct rpc_call *call, enum status status, const struct error 
 
 /* ---- requests ---- */
 
+/* Until when a read may go on here: it gives way to a call whose deadline comes meanwhile, but not
+ * at once, as where there are many of these no read would come to its end here. */
+static int64_t read_until(const struct rpc_door *door)
+{
+    int64_t now_us = clock_mono_us();
+    int64_t until_us = now_us + RPC_RUN_US;
+    int64_t deadline_us = rpc_deadlines_next(&door->waiting);
+    if (deadline_us >= until_us)
+        return until_us;
+    return deadline_us > now_us + RPC_RUN_LEAST_US ? deadline_us : now_us + RPC_RUN_LEAST_US;
+}
+
 /* Runs it here. AGAIN: it must be run elsewhere. */
 static enum status call_run(struct rpc_call *call, struct bytes message, struct error *err)
 {
@@ -173,20 +203,24 @@ static enum status call_run(struct rpc_call *call, struct bytes message, struct 
     struct rpc_work work = {.request = message,
                             .query = query,
                             .export = door->options.export,
+                            .repeats = door->repeats,
                             .arena = door->arena,
                             .rows = door->rows,
                             .scratch = &door->scratch,
                             .reply = &door->reply,
                             .is_draining = door->is_draining};
+    const struct patience patience = rpc_work_patience(&work);
     if (is_read)
-        work.until_mono_us = clock_mono_us() + RPC_TURN_US;
+        work.until_mono_us = read_until(door);
     arena_reset(door->arena);
     buffer_reset(&door->scratch, SCRATCH_KEEP_BYTES);
     buffer_reset(&door->reply, SCRATCH_KEEP_BYTES);
     query_begin(query);
     query_refresh(query);
     query_set_waiting(query, !is_read);
+    query_set_patience(query, is_read ? &patience : NULL);
     enum status status = call->method->run(&work, err);
+    query_set_patience(query, NULL);
     query_set_waiting(query, true);
     return is_read && status == STATUS_CANCELLED ? STATUS_AGAIN : status;
 }
@@ -237,5 +271,5 @@ int64_t rpc_calls_expire(struct rpc_door *door, int64_t now_mono_us)
     while (waiting->count > 0 && waiting->calls[0]->deadline_mono_us <= now_mono_us)
         rpc_call_fail(waiting->calls[0], GRPC_DEADLINE_EXCEEDED,
                       bytes_of_text("the deadline has passed"));
-    return waiting->count == 0 ? INT64_MAX : waiting->calls[0]->deadline_mono_us;
+    return rpc_deadlines_next(waiting);
 }

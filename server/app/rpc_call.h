@@ -7,9 +7,11 @@
 #include <sys/queue.h>
 
 #include "app/rpc_door.h"
+#include "model/columns.h"
 #include "protocol/grpc.h"
 
 struct rpc_call;
+struct rpc_repeats;
 
 /* What a method works with, on the thread where it runs. */
 struct rpc_work {
@@ -17,11 +19,12 @@ struct rpc_work {
     struct query *query;   /* of all but RPC_WRITE; has begun */
     struct stream *stream; /* of RPC_WRITE */
     struct export *export; /* of RPC_NOW */
+    struct rpc_repeats *repeats; /* of RPC_READ, on the door's thread; or NULL */
     struct arena *arena;   /* of the call */
     struct arena *rows;    /* of RPC_READ: a second one, see query_read_columns */
     struct buffer *scratch;
     struct buffer *reply;            /* the message of the answer; empty at the start */
-    int64_t until_mono_us;           /* of RPC_READ: behind it, it is to be CANCELLED, */
+    int64_t until_mono_us;           /* of RPC_READ: behind it, reads are CANCELLED, */
     const _Atomic bool *is_unwanted; /* and also once this is true; NULL: it stays wanted */
     bool is_draining;
     bool has_pushed; /* set by RPC_WRITE: the reply is true once that is committed */
@@ -70,10 +73,33 @@ struct rpc_method {
 const struct rpc_method *rpc_method_find(struct bytes path);
 const struct rpc_method *rpc_method_of_number(unsigned number);
 
+/* GetFeatures. */
+const struct rpc_method *rpc_method_of_features(void);
+
 /* ---- rpc_methods.c ---- */
 
-/* Of an RPC_READ, whose rpc_work is the context: whether it may go on. As columns_patience_fn. */
-bool rpc_work_may_go_on(void *context);
+/* The patience that reads have by what work (borrowed) says. */
+struct patience rpc_work_patience(struct rpc_work *work);
+
+/* ---- rpc_repeat.c ---- */
+
+/* Owned by the caller. */
+struct rpc_repeats *rpc_repeats_create(void);
+void rpc_repeats_destroy(struct rpc_repeats **repeats);
+
+/* Remembers the request of the work, which has this question and was answered by these columns, if its like may
+ * be answered by rpc_repeat_answer. */
+void rpc_repeat_learn(const struct rpc_work *work, const struct columns_question *question,
+                      const struct columns *columns);
+
+/* Appends the answer of the request to the reply, where it repeats one that was remembered and finished rows have
+ * all of it. false: nothing was done. */
+MUST_USE bool rpc_repeat_answer(const struct rpc_work *work);
+
+/* Answers calls of the light frame at the front of input that repeat, as long as the output is not above
+ * NETWORK_OUTPUT_PAUSE_BYTES; returns the size of their frames, and how many they were. */
+size_t rpc_repeat_answer_frames(struct rpc_repeats *repeats, struct query *query, struct bytes input,
+                                struct buffer *output, size_t *answered);
 
 /* ---- rpc_push.c ---- */
 
@@ -114,8 +140,10 @@ struct rpc_door {
     struct arena *rows;
     struct buffer scratch;
     struct buffer reply;
+    struct rpc_repeats *repeats;      /* owned */
     struct network_timer *timer;      /* the loop's */
     int64_t timer_mono_us;            /* when it is set for; 0: it is not */
+    int64_t turn_until_mono_us;       /* nothing is begun behind it; 0: the turn has no work yet */
     struct rpc_session_list sessions; /* owned by their connections */
     struct rpc_session_list settled;  /* those with something to send since the turn began */
     struct rpc_deadlines waiting;     /* calls that have a deadline and may miss it */
@@ -165,6 +193,8 @@ struct rpc_call {
     struct grpc_call *grpc; /* borrowed; NULL: of the light frame, where it has a */
     uint32_t number;
     int64_t deadline_mono_us; /* INT64_MAX: none */
+    int64_t began_mono_us;    /* of the debug log; 0: there is none */
+    enum grpc_code code;      /* the same: how it was answered */
     struct rpc_job *job;      /* borrowed: it is under way, or NULL */
     void *task;               /* of a stream; NULL: it is not there yet, or gone */
     bool had_message;
@@ -270,12 +300,16 @@ extern const struct rpc_stream rpc_chunks; /* GetFeaturesStream */
 extern const struct rpc_stream rpc_offline_training;
 extern const struct rpc_stream rpc_offline_snapshot;
 extern const struct rpc_stream rpc_offline_events;
+extern const struct rpc_stream rpc_offline_backfill;
 
 /* Tells peers how far their exports are, if it is time to, and says when that will be again (INT64_MAX: none
  * runs). */
 int64_t rpc_offline_tell(struct rpc_door *door, int64_t now_mono_us);
 
 /* ---- rpc_deadlines.c ---- */
+
+/* The earliest of all; INT64_MAX: there is none. */
+int64_t rpc_deadlines_next(const struct rpc_deadlines *deadlines);
 
 /* Harmless where it is there, or is not. */
 void rpc_deadlines_add(struct rpc_deadlines *deadlines, struct rpc_call *call);

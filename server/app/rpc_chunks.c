@@ -139,12 +139,13 @@ static enum status chunk_read(struct chunks *chunks, struct query *query, struct
     struct rpc_work work = {
         .until_mono_us = until_us < chunks->deadline_mono_us ? until_us : chunks->deadline_mono_us,
         .is_unwanted = &chunks->is_unwanted};
-    const struct columns_patience patience = {.may_go_on = rpc_work_may_go_on, .context = &work};
+    const struct patience patience = rpc_work_patience(&work);
     struct columns_question question;
     struct columns columns;
     chunk_ask(chunks, arena, &question);
-    enum status status =
-        query_read_columns(query, &question, &patience, arena, rows, &columns, err);
+    query_set_patience(query, &patience);
+    enum status status = query_read_columns(query, &question, arena, rows, &columns, err);
+    query_set_patience(query, NULL);
     if (status == STATUS_OK) {
         rpc_get_append(&columns, &chunks->part);
         chunks->row += question.rows_count;
@@ -253,6 +254,8 @@ static void chunks_gone(void *task)
     struct chunks *chunks = task;
     chunks->call = NULL;
     chunks->is_unwanted = true;
+    if (chunks->is_reading && readers_withdraw(chunks->door->options.readers, &chunks->job))
+        chunks->is_reading = false;
     if (!chunks->is_reading)
         chunks_free(chunks);
 }

@@ -38,6 +38,11 @@ static void settle_down(struct rpc_deadlines *deadlines, size_t place, struct rp
     put(deadlines, place, call);
 }
 
+int64_t rpc_deadlines_next(const struct rpc_deadlines *deadlines)
+{
+    return deadlines->count == 0 ? INT64_MAX : deadlines->calls[0]->deadline_mono_us;
+}
+
 void rpc_deadlines_add(struct rpc_deadlines *deadlines, struct rpc_call *call)
 {
     if (call->waiting_place != 0)

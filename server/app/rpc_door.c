@@ -115,18 +115,42 @@ static void light_take(struct rpc_session *session, const struct light_frame *fr
     struct rpc_call *call = light_find(session, frame->call);
     if (call == NULL)
         return; /* it has ended meanwhile */
-    if (frame->kind == LIGHT_MESSAGE)
-        rpc_call_take(call, frame->message);
-    else if (frame->kind == LIGHT_CANCEL)
+    if (frame->kind == LIGHT_CANCEL) {
         rpc_call_destroy(call);
-    else if (call->method->is_dialog || call->method->stream != NULL)
+        return;
+    }
+    if (call->has_ended)
+        return; /* more was sent than the last */
+    if (frame->kind == LIGHT_MESSAGE) {
+        rpc_call_take(call, frame->message);
+        return;
+    }
+    call->has_ended = true;
+    if (call->method->is_dialog || call->method->stream != NULL)
         rpc_stream_end(call);
 }
 
-/* Takes one frame. false: it is not whole, or none. */
-static bool light_take_one(struct rpc_session *session, struct bytes input, size_t *size)
+/* Takes frames of calls that repeat; returns their size. */
+static size_t light_take_repeated(struct rpc_session *session, struct bytes input)
+{
+    struct rpc_door *door = session->door;
+    size_t answered;
+    if (door->is_stopping || session->calls_count >= RPC_LIGHT_CALLS_MAX)
+        return 0;
+    query_refresh(door->options.query);
+    size_t size = rpc_repeat_answer_frames(door->repeats, door->options.query, input,
+                                           network_connection_output(session->connection), &answered);
+    door->counters.calls_total += answered;
+    return size;
+}
+
+/* Takes one frame, or several that repeat. false: it is not whole, or none. */
+static bool light_take_some(struct rpc_session *session, struct bytes input, size_t *size)
 {
     struct light_frame frame;
+    *size = light_take_repeated(session, input);
+    if (*size > 0)
+        return true;
     enum light_result result = light_parse(input, &frame, size);
     if (result == LIGHT_BROKEN) {
         session->door->counters.protocol_errors_total++;
@@ -193,7 +217,15 @@ static bool session_tell(struct rpc_session *session, struct bytes input)
     return true;
 }
 
-static size_t receive_grpc(struct rpc_session *session, struct bytes input, int64_t deadline_us)
+/* Whether the loop is to go on with other things: the doors' time of this turn is over, or the deadline of
+ * a call has come. */
+static bool door_is_tired(const struct rpc_door *door, int64_t now_mono_us)
+{
+    return now_mono_us >= door->turn_until_mono_us ||
+           now_mono_us >= rpc_deadlines_next(&door->waiting);
+}
+
+static size_t receive_grpc(struct rpc_session *session, struct bytes input)
 {
     size_t taken = 0;
     while (taken < input.size && !session->is_closing) {
@@ -204,21 +236,21 @@ static size_t receive_grpc(struct rpc_session *session, struct bytes input, int6
             session->is_closing = true;
         }
         taken += size;
-        session->is_yielding = taken < input.size && clock_mono_us() >= deadline_us;
+        session->is_yielding = taken < input.size && door_is_tired(session->door, clock_mono_us());
         if (session->is_yielding)
             break;
     }
     return taken;
 }
 
-static size_t receive_light(struct rpc_session *session, struct bytes input, int64_t deadline_us)
+static size_t receive_light(struct rpc_session *session, struct bytes input)
 {
     size_t taken = 0;
     size_t size;
     while (taken < input.size && network_connection_is_ready(session->connection) &&
-           light_take_one(session, bytes_after(input, taken), &size)) {
+           light_take_some(session, bytes_after(input, taken), &size)) {
         taken += size;
-        session->is_yielding = taken < input.size && clock_mono_us() >= deadline_us;
+        session->is_yielding = taken < input.size && door_is_tired(session->door, clock_mono_us());
         if (session->is_yielding)
             break;
     }
@@ -267,6 +299,8 @@ static void door_begin_reading(struct rpc_door *door, int64_t now_mono_us)
         query_end(door->options.query);
         door->reading_mono_us = now_mono_us;
     }
+    if (door->turn_until_mono_us == 0)
+        door->turn_until_mono_us = now_mono_us + RPC_TURN_US;
     query_begin(door->options.query);
 }
 
@@ -285,12 +319,11 @@ static size_t door_received(void *context, struct bytes input)
     size_t taken = 0;
     if (!session_tell(session, input))
         return 0;
-    session->is_yielding = false;
     door_begin_reading(session->door, now_us);
-    if (session->framing == RPC_GRPC)
-        taken = receive_grpc(session, input, now_us + RPC_TURN_US);
-    else
-        taken = receive_light(session, input, now_us + RPC_TURN_US);
+    session->is_yielding = input.size > 0 && door_is_tired(session->door, now_us);
+    if (!session->is_yielding)
+        taken = session->framing == RPC_GRPC ? receive_grpc(session, input)
+                                             : receive_light(session, input);
     session_send(session);
     if (session->is_closing) {
         network_connection_close(session->connection);
@@ -391,6 +424,7 @@ struct rpc_door *rpc_door_create(const struct rpc_door_options *options)
     door->options = *options;
     door->arena = arena_create(ARENA_CHUNK_SIZE);
     door->rows = arena_create(ARENA_CHUNK_SIZE);
+    door->repeats = rpc_repeats_create();
     door->timer = network_timer_create(options->loop, door_on_time, door);
     TAILQ_INIT(&door->sessions);
     TAILQ_INIT(&door->settled);
@@ -407,6 +441,7 @@ void rpc_door_destroy(struct rpc_door **out)
     CHECK(TAILQ_EMPTY(&door->offline));
     arena_destroy(&door->arena);
     arena_destroy(&door->rows);
+    rpc_repeats_destroy(&door->repeats);
     buffer_fini(&door->scratch);
     buffer_fini(&door->reply);
     free(door->waiting.calls);
@@ -420,11 +455,16 @@ void rpc_door_turn_end(struct rpc_door *door)
     while ((session = TAILQ_FIRST(&door->settled)) != NULL) {
         TAILQ_REMOVE(&door->settled, session, settled_link);
         session->is_settled = false;
+        if (!session->is_closing)
+            session_send(session);
+        if (session->is_closing)
+            network_connection_close(session->connection);
         bool has_output = network_connection_output(session->connection)->size > 0;
         if (door_has_more(session) || has_output || session->has_worked)
             session_resume(session);
         session->has_worked = false;
     }
+    door->turn_until_mono_us = 0;
     query_end(door->options.query);
 }
 

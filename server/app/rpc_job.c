@@ -29,12 +29,6 @@ struct rpc_job {
 
 enum { ROWS_CHUNK_SIZE = 64 * 1024 };
 
-void rpc_job_forget_call(struct rpc_job *job)
-{
-    job->call = NULL;
-    job->is_unwanted = true;
-}
-
 /* Gives the answer to the call, if that still waits for it, and frees the job. */
 static void job_end(struct rpc_job *job)
 {
@@ -74,7 +68,10 @@ static void read_run(struct reader_job *base, struct query *query, struct arena 
         .until_mono_us = earlier(job->deadline_mono_us, clock_mono_us() + RPC_READ_US),
         .is_unwanted = &job->is_unwanted,
     };
+    const struct patience patience = rpc_work_patience(&work);
+    query_set_patience(query, &patience);
     job->status = job->method->run(&work, &job->err);
+    query_set_patience(query, NULL);
     if (job->status == STATUS_CANCELLED)
         error_set(&job->err, STATUS_CANCELLED,
                   "the read did not come to its end in time; ask for fewer rows or features");
@@ -87,6 +84,17 @@ static void read_done(struct reader_job *base)
     struct rpc_job *job = JOB_OF(reader, base);
     job->door->reading_bytes -= job->writer.size_bytes;
     job_end(job);
+}
+
+/* A call that was given up while it waited for a reader leaves nothing behind: calls with short
+ * deadlines would fill the memory with what nobody wants. */
+void rpc_job_forget_call(struct rpc_job *job)
+{
+    job->call = NULL;
+    job->is_unwanted = true;
+    if (job->method->place == RPC_READ &&
+        readers_withdraw(job->door->options.readers, &job->reader))
+        read_done(&job->reader);
 }
 
 /* ---- by the writer ---- */

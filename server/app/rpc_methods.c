@@ -7,7 +7,7 @@
 
 /* ---- FeatureStore ---- */
 
-bool rpc_work_may_go_on(void *context)
+static bool work_may_go_on(void *context)
 {
     const struct rpc_work *work = context;
     if (work->is_unwanted != NULL && *work->is_unwanted)
@@ -15,20 +15,27 @@ bool rpc_work_may_go_on(void *context)
     return clock_mono_us() < work->until_mono_us;
 }
 
+struct patience rpc_work_patience(struct rpc_work *work)
+{
+    return (struct patience){.may_go_on = work_may_go_on, .context = work};
+}
+
 static enum status get_features(struct rpc_work *work, struct error *err)
 {
-    const struct columns_patience patience = {.may_go_on = rpc_work_may_go_on, .context = work};
     struct columns_question question;
     struct columns columns;
+    if (rpc_repeat_answer(work))
+        return STATUS_OK;
     const struct columns_names known = query_latest_names(work->query);
-    enum status status = rpc_get_parse_as(work->request, &known, COLUMNS_ROWS_MAX, work->arena,
-                                          &question, err);
+    enum status status =
+        rpc_get_parse_as(work->request, &known, COLUMNS_ROWS_MAX, work->arena, &question, err);
     if (status == STATUS_OK)
-        status = query_read_columns(work->query, &question, &patience, work->arena, work->rows,
-                                    &columns, err);
-    if (status == STATUS_OK)
-        rpc_get_append(&columns, work->reply);
-    return status;
+        status = query_read_columns(work->query, &question, work->arena, work->rows, &columns, err);
+    if (status != STATUS_OK)
+        return status;
+    rpc_get_append(&columns, work->reply);
+    rpc_repeat_learn(work, &question, &columns);
+    return STATUS_OK;
 }
 
 static enum status list_jobs(struct rpc_work *work, struct error *err)
@@ -84,6 +91,7 @@ static const struct rpc_method methods[] = {
     {.path = OFFLINE "ExportTraining", .number = 19, .stream = &rpc_offline_training},
     {.path = OFFLINE "ExportSnapshot", .number = 20, .stream = &rpc_offline_snapshot},
     {.path = OFFLINE "ExportEvents", .number = 21, .stream = &rpc_offline_events},
+    {.path = OFFLINE "Backfill", .number = 22, .stream = &rpc_offline_backfill},
     {.path = OFFLINE "ListJobs", .number = 23, .place = RPC_NOW, .run = list_jobs},
     {.path = "/grpc.health.v1.Health/Check",
      .number = 7,
@@ -101,6 +109,11 @@ static const struct rpc_method methods[] = {
 };
 
 enum { METHODS_COUNT = sizeof(methods) / sizeof(methods[0]) };
+
+const struct rpc_method *rpc_method_of_features(void)
+{
+    return &methods[0];
+}
 
 const struct rpc_method *rpc_method_find(struct bytes path)
 {

@@ -1,7 +1,8 @@
 /* The Offline service: what comes is kept in a file without a name, a job of server/export works,
  * and its result goes out piece by piece.
  *
- *     RECEIVING   spec; pieces, each written by a reader, while the call is held
+ *     RECEIVING   spec; pieces, each written by a reader, while the call is held; of a backfill,
+ *                 several files
  *     WORKING     the job runs on a thread of export's; progress is told now and then
  *     SENDING     pieces of the result, each read by a reader when the peer has room for it; done
  *
@@ -14,6 +15,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/sha256.h"
+#include "export/backfill.h"
 #include "export/events.h"
 #include "export/snapshot.h"
 #include "export/training.h"
@@ -22,6 +24,7 @@
 enum {
     PIECE_SIZE = 512 * 1024,      /* that are sent */
     PIECE_SIZE_MAX = 1024 * 1024, /* that are taken */
+    FILE_MESSAGE_SIZE_MAX = 8192, /* that begins a file: it is kept */
     PROGRESS_INTERVAL_US = 200 * 1000,
 };
 
@@ -45,12 +48,15 @@ struct rpc_offline {
     const struct offline_kind *kind;
     enum offline_state state;
     bool has_spec;
-    bool is_busy;             /* a reader has it */
-    bool is_running;          /* the job was posted and has not said done */
-    struct export_job *job;   /* owned */
-    struct bytes input_path;  /* of the server, in the job's arena; empty: input is uploaded */
-    struct bytes output_path; /* the same */
-    int *input;               /* in the job's spec; closed with the task */
+    bool is_whole;                /* the peer sends no more */
+    bool is_busy;                 /* a reader has it */
+    bool is_running;              /* the job was posted and has not said done */
+    struct export_job *job;       /* owned */
+    struct bytes input_path;      /* of the server, in the job's arena; empty: input is uploaded */
+    struct bytes output_path;     /* the same */
+    int *input;                   /* what is read or uploaded now; closed with the task */
+    struct backfill_input *files; /* of a backfill, in the job's arena; the same */
+    size_t files_count;
     uint64_t input_bytes;
     struct buffer piece; /* owned: what is written or was read */
     uint64_t sent_bytes;
@@ -63,6 +69,13 @@ struct rpc_offline {
 #define OFFLINE_OF(member_, pointer)                                                               \
     ((struct rpc_offline *)((char *)(pointer)-offsetof(struct rpc_offline, member_)))
 
+static void input_close(int *descriptor)
+{
+    if (*descriptor >= 0)
+        close(*descriptor);
+    *descriptor = -1;
+}
+
 /* Frees it, if nobody has it. */
 static void offline_let_go(struct rpc_offline *offline)
 {
@@ -70,10 +83,11 @@ static void offline_let_go(struct rpc_offline *offline)
         return;
     TAILQ_REMOVE(&offline->door->offline, offline, link);
     offline->door->offline_count--;
-    int input = offline->input == NULL ? -1 : *offline->input;
+    for (size_t i = 0; i < offline->files_count; i++)
+        input_close(&offline->files[i].descriptor);
+    if (offline->files_count == 0 && offline->input != NULL)
+        input_close(offline->input);
     export_job_release(&offline->job);
-    if (input >= 0)
-        close(input);
     buffer_fini(&offline->piece);
     free(offline);
 }
@@ -149,7 +163,6 @@ static enum status offline_start(struct rpc_offline *offline, struct error *err)
     offline->state = OFFLINE_WORKING;
     enum status status = export_post(offline->job, offline_note_done, offline, err);
     offline->is_running = status == STATUS_OK;
-    rpc_door_wake(offline->door, clock_mono_us() + PROGRESS_INTERVAL_US);
     return status;
 }
 
@@ -186,6 +199,19 @@ static void offline_finish(struct rpc_offline *offline, struct bytes sha256)
         rpc_call_end(offline->call, STATUS_OK, NULL);
 }
 
+static void offline_finish_backfill(struct rpc_offline *offline)
+{
+    const struct export_result *result = export_job_result(offline->job);
+    struct buffer part = {0};
+    const struct rpc_backfill_done done = {.rows = result->rows,
+                                           .taken = result->taken,
+                                           .skipped = result->skipped,
+                                           .files_known = result->files_known};
+    rpc_backfill_done_append(&done, &part);
+    if (send_part(offline, &part))
+        rpc_call_end(offline->call, STATUS_OK, NULL);
+}
+
 static void offline_ended(struct network_call *base)
 {
     struct rpc_offline *offline = OFFLINE_OF(ended, base);
@@ -197,6 +223,8 @@ static void offline_ended(struct network_call *base)
         rpc_call_fail(offline->call, GRPC_UNAVAILABLE, bytes_of_text("the server is stopping"));
     } else if (result->status != STATUS_OK) {
         rpc_call_end(offline->call, result->status, &result->err);
+    } else if (offline->kind->kind == EXPORT_BACKFILL) {
+        offline_finish_backfill(offline);
     } else if (result->descriptor < 0) {
         offline_finish(offline, (struct bytes){0});
     } else {
@@ -209,6 +237,20 @@ static void offline_ended(struct network_call *base)
     }
 }
 
+/* How far it is. false: there is nothing to be told now, or any more. */
+static bool find_progress(struct rpc_offline *offline, struct export_progress *progress)
+{
+    bool is_receiving = offline->state == OFFLINE_RECEIVING && offline->has_spec;
+    if (offline->call == NULL || (!offline->is_running && !is_receiving))
+        return false;
+    if (is_receiving)
+        *progress = (struct export_progress){
+            .phase = "receiving", .bytes_done = offline->input_bytes, .seconds_left = -1};
+    else
+        *progress = export_job_progress(offline->job);
+    return true;
+}
+
 int64_t rpc_offline_tell(struct rpc_door *door, int64_t now_mono_us)
 {
     struct rpc_offline *next;
@@ -218,10 +260,10 @@ int64_t rpc_offline_tell(struct rpc_door *door, int64_t now_mono_us)
     door->told_mono_us = now_mono_us;
     for (struct rpc_offline *it = TAILQ_FIRST(&door->offline); it != NULL; it = next) {
         next = TAILQ_NEXT(it, link);
-        if (it->call == NULL || !it->is_running)
+        struct export_progress progress;
+        if (!find_progress(it, &progress))
             continue;
         has_some = true;
-        const struct export_progress progress = export_job_progress(it->job);
         if (rpc_call_has_room(it->call))
             (void)send_progress(it, &progress);
     }
@@ -263,7 +305,7 @@ static void offline_done(struct reader_job *base)
         offline_go_on_sending(offline);
         return;
     }
-    if (status == STATUS_OK && offline->input_path.size > 0)
+    if (status == STATUS_OK && offline->is_whole)
         status = offline_start(offline, &offline->err);
     if (status != STATUS_OK)
         rpc_call_end(offline->call, status, &offline->err);
@@ -302,10 +344,11 @@ static struct export_output output_of(struct rpc_offline *offline, const struct 
                                   .hash_buckets = output->hash_buckets};
 }
 
-/* The message as it lives as long as the job. */
+/* The message as it lives as long as the job; from the first on progress is told. */
 static struct bytes keep(struct rpc_offline *offline, struct bytes message)
 {
     offline->has_spec = true;
+    rpc_door_wake(offline->door, clock_mono_us() + PROGRESS_INTERVAL_US);
     return arena_copy(export_job_arena(offline->job), message);
 }
 
@@ -341,39 +384,16 @@ static enum status events_take(struct rpc_offline *offline, struct bytes message
     return offline_start(offline, err);
 }
 
-/* ---- training ---- */
-
-static enum status training_take_spec(struct rpc_offline *offline, struct bytes message,
-                                      struct error *err)
-{
-    struct rpc_training_spec given;
-    struct training_spec *spec = export_job_spec(offline->job);
-    enum status status =
-        rpc_training_parse(keep(offline, message), export_job_arena(offline->job), &given, err);
-    if (status != STATUS_OK)
-        return status;
-    *spec =
-        (struct training_spec){.service = given.service,
-                               .features = given.features,
-                               .features_count = given.features_count,
-                               .labels = -1,
-                               .labels_format = format_of(given.labels_format, given.labels_path),
-                               .time_column = given.time_column,
-                               .is_exclusive = given.is_exclusive,
-                               .has_full_names = given.has_full_names,
-                               .has_statuses = given.has_statuses,
-                               .output = output_of(offline, &given.output)};
-    offline->input = &spec->labels;
-    offline->input_path = given.labels_path;
-    return STATUS_OK;
-}
+/* ---- what is uploaded ---- */
 
 /* Keeps a piece of the input. */
 static enum status offline_take_piece(struct rpc_offline *offline, struct bytes piece,
                                       struct error *err)
 {
     if (offline->input_path.size > 0)
-        return error_set(err, STATUS_INVALID, "the labels are a file of the server, and were sent");
+        return error_set(err, STATUS_INVALID,
+                         "the file is the server's '%.*s', and pieces of it were sent",
+                         BYTES_ARGS(offline->input_path));
     if (piece.size > PIECE_SIZE_MAX)
         return error_set(err, STATUS_LIMIT, "a piece has at most %d bytes, got %zu", PIECE_SIZE_MAX,
                          piece.size);
@@ -385,6 +405,38 @@ static enum status offline_take_piece(struct rpc_offline *offline, struct bytes 
     buffer_append(&offline->piece, piece);
     rpc_call_hold(offline->call);
     offline_post(offline);
+    return STATUS_OK;
+}
+
+/* ---- training ---- */
+
+static enum status training_take_spec(struct rpc_offline *offline, struct bytes message,
+                                      struct error *err)
+{
+    struct rpc_training_spec given;
+    struct training_spec *spec = export_job_spec(offline->job);
+    enum status status =
+        rpc_training_parse(keep(offline, message), export_job_arena(offline->job), &given, err);
+    if (status == STATUS_OK && given.memory_bytes > 0 &&
+        given.memory_bytes < EXPORT_MEMORY_MIN_BYTES)
+        status = error_set(err, STATUS_INVALID, "a training set needs %d MiB of memory at least",
+                           EXPORT_MEMORY_MIN_BYTES >> 20);
+    if (status != STATUS_OK)
+        return status;
+    *spec =
+        (struct training_spec){.service = given.service,
+                               .features = given.features,
+                               .features_count = given.features_count,
+                               .labels = -1,
+                               .labels_format = format_of(given.labels_format, given.labels_path),
+                               .time_column = given.time_column,
+                               .memory_bytes = given.memory_bytes,
+                               .is_exclusive = given.is_exclusive,
+                               .has_full_names = given.has_full_names,
+                               .has_statuses = given.has_statuses,
+                               .output = output_of(offline, &given.output)};
+    offline->input = &spec->labels;
+    offline->input_path = given.labels_path;
     return STATUS_OK;
 }
 
@@ -409,13 +461,93 @@ static void training_ended(void *task)
     struct rpc_offline *offline = task;
     struct error err = {0};
     enum status status = STATUS_OK;
+    offline->is_whole = true;
     if (offline->input_path.size > 0)
         offline_post(offline);
     else if (*offline->input < 0)
-        status =
-            error_set(&err, STATUS_INVALID, "no labels were sent, and no file of the server named");
+        status = error_set(&err, STATUS_INVALID,
+                           "no labels were sent (an empty file?), and no file of the server named");
     else
         status = offline_start(offline, &err);
+    if (status != STATUS_OK)
+        rpc_call_end(offline->call, status, &err);
+}
+
+/* ---- backfills ---- */
+
+static enum status backfill_take_spec(struct rpc_offline *offline, struct bytes message,
+                                      struct error *err)
+{
+    struct rpc_backfill_spec given;
+    struct backfill_spec *spec = export_job_spec(offline->job);
+    enum status status = rpc_backfill_parse(keep(offline, message), &given, err);
+    if (status != STATUS_OK)
+        return status;
+    offline->files =
+        ARENA_NEW_ARRAY(export_job_arena(offline->job), BACKFILL_FILES_MAX, struct backfill_input);
+    *spec = (struct backfill_spec){.view = given.view,
+                                   .has_until = given.has_until,
+                                   .until_us = given.until_us,
+                                   .inputs = offline->files};
+    return STATUS_OK;
+}
+
+/* The next file: it is opened on a reader's thread, be it the server's or one to keep pieces in. */
+static enum status backfill_take_file(struct rpc_offline *offline, struct bytes message,
+                                      struct error *err)
+{
+    struct rpc_backfill_file given;
+    struct backfill_spec *spec = export_job_spec(offline->job);
+    if (message.size > FILE_MESSAGE_SIZE_MAX)
+        return error_set(err, STATUS_LIMIT, "what begins a file has at most %d bytes, got %zu",
+                         FILE_MESSAGE_SIZE_MAX, message.size);
+    if (offline->files_count == BACKFILL_FILES_MAX)
+        return error_set(err, STATUS_LIMIT, "a backfill takes at most %d files",
+                         BACKFILL_FILES_MAX);
+    enum status status = rpc_backfill_file_parse(keep(offline, message), &given, err);
+    if (status != STATUS_OK)
+        return status;
+    struct backfill_input *file = &offline->files[offline->files_count++];
+    struct bytes name = given.name.size > 0 ? given.name : given.server_path;
+    *file = (struct backfill_input){
+        .name = name, .descriptor = -1, .format = format_of(given.format, name)};
+    spec->inputs_count = offline->files_count;
+    offline->input = &file->descriptor;
+    offline->input_path = given.server_path;
+    buffer_reset(&offline->piece, PIECE_SIZE_MAX);
+    rpc_call_hold(offline->call);
+    offline_post(offline);
+    return STATUS_OK;
+}
+
+static enum status backfill_take(struct rpc_offline *offline, struct bytes message,
+                                 struct error *err)
+{
+    enum { PART_SPEC = 1, PART_FILE = 2, PART_PIECE = 3 };
+    uint32_t number;
+    struct bytes part;
+    enum status status = rpc_part_parse(message, &number, &part, err);
+    if (status != STATUS_OK)
+        return status;
+    if (number == PART_SPEC && !offline->has_spec)
+        return backfill_take_spec(offline, part, err);
+    if (number == PART_FILE && offline->has_spec)
+        return backfill_take_file(offline, part, err);
+    if (number == PART_PIECE && offline->files_count > 0)
+        return offline_take_piece(offline, part, err);
+    return error_set(err, STATUS_INVALID,
+                     "the first message has the spec, the others begin a file or have a piece of "
+                     "it");
+}
+
+static void backfill_ended(void *task)
+{
+    struct rpc_offline *offline = task;
+    struct error err = {0};
+    offline->is_whole = true;
+    enum status status = offline->files_count == 0
+                             ? error_set(&err, STATUS_INVALID, "no file was sent or named")
+                             : offline_start(offline, &err);
     if (status != STATUS_OK)
         rpc_call_end(offline->call, status, &err);
 }
@@ -466,6 +598,8 @@ static void offline_gone(void *task)
 {
     struct rpc_offline *offline = task;
     offline->call = NULL;
+    if (offline->is_busy && readers_withdraw(offline->door->options.readers, &offline->reader))
+        offline->is_busy = false;
     if (offline->is_running)
         export_job_cancel(offline->job);
     offline_let_go(offline);
@@ -492,6 +626,13 @@ static void *training_begin(struct rpc_call *call, struct bytes message)
     return offline_begin(call, &kind);
 }
 
+static void *backfill_begin(struct rpc_call *call, struct bytes message)
+{
+    static const struct offline_kind kind = {EXPORT_BACKFILL, backfill_take};
+    (void)message;
+    return offline_begin(call, &kind);
+}
+
 const struct rpc_stream rpc_offline_snapshot = {.is_ended_by_stop = true,
                                                 .begin = snapshot_begin,
                                                 .message = offline_message,
@@ -509,5 +650,13 @@ const struct rpc_stream rpc_offline_training = {.takes_many = true,
                                                 .begin = training_begin,
                                                 .message = offline_message,
                                                 .ended = training_ended,
+                                                .room = offline_room,
+                                                .gone = offline_gone};
+
+const struct rpc_stream rpc_offline_backfill = {.takes_many = true,
+                                                .is_ended_by_stop = true,
+                                                .begin = backfill_begin,
+                                                .message = offline_message,
+                                                .ended = backfill_ended,
                                                 .room = offline_room,
                                                 .gone = offline_gone};

@@ -1,6 +1,5 @@
 /* Push and PushStream, on the writer's thread. */
 #include "app/rpc_call.h"
-#include "base/clock.h"
 #include "base/time_text.h"
 #include "protocol/rpc_message.h"
 
@@ -34,7 +33,7 @@ static bool cell_text(const struct event_column *column, size_t row, struct aren
     return true;
 }
 
-/* Makes events of columns. Those of a batch view that have no time happen now. */
+/* Makes events of columns. */
 static void make_events(struct rpc_work *work, const struct rpc_push_request *request,
                         struct push_event *events)
 {
@@ -44,9 +43,7 @@ static void make_events(struct rpc_work *work, const struct rpc_push_request *re
     struct event_column *columns =
         ARENA_NEW_ARRAY(work->arena, request->columns_count, struct event_column);
     struct bytes *pairs = ARENA_NEW_ARRAY(
-        work->arena, 2 * (request->columns_count + 1) * request->events_count, struct bytes);
-    char now[TIME_TEXT_SIZE];
-    bool has_time = source == NULL || !source->is_writes;
+        work->arena, 2 * request->columns_count * request->events_count, struct bytes);
     for (size_t i = 0; i < request->columns_count; i++) {
         const struct value_column *values = &request->columns[i];
         const struct field_definition *field = find_field(source, values->name);
@@ -54,20 +51,14 @@ static void make_events(struct rpc_work *work, const struct rpc_push_request *re
         columns[i].is_text_time = values->ints != NULL && field != NULL &&
                                   field->type.kind == VALUE_TIMESTAMP &&
                                   field->unit == TIME_RFC3339;
-        has_time |= bytes_equal_text(values->name, WRITES_TIME_FIELD);
     }
-    struct bytes time = arena_copy(work->arena, bytes_of(now, time_format(clock_now_us(), now)));
     for (size_t row = 0; row < request->events_count; row++) {
         size_t count = 0;
-        struct bytes *own = pairs + row * 2 * (request->columns_count + 1);
+        struct bytes *own = pairs + row * 2 * request->columns_count;
         for (size_t i = 0; i < request->columns_count; i++) {
             if (!cell_text(&columns[i], row, work->arena, &own[2 * count + 1]))
                 continue;
             own[2 * count++] = columns[i].values->name;
-        }
-        if (!has_time) {
-            own[2 * count] = bytes_of_text(WRITES_TIME_FIELD);
-            own[2 * count++ + 1] = time;
         }
         events[row] =
             (struct push_event){.format = EVENT_PAIRS, .pairs = own, .pairs_count = count};

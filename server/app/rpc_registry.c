@@ -151,7 +151,6 @@ enum status rpc_registry_drop(struct rpc_work *work, struct error *err)
 enum status rpc_registry_diff(struct rpc_work *work, struct error *err)
 {
     struct rpc_diff_request request;
-    const struct columns_patience patience = {.may_go_on = rpc_work_may_go_on, .context = work};
     enum status status = rpc_diff_parse(work->request, &request, err);
     if (status != STATUS_OK)
         return status;
@@ -164,7 +163,7 @@ enum status rpc_registry_diff(struct rpc_work *work, struct error *err)
     };
     if (request.has_at && !time_is_valid(request.at_us))
         return error_set(err, STATUS_INVALID, "at_us lies outside the years 1 to 9999");
-    status = operations_append_diff(work->query, &diff, &patience, work->arena, work->scratch, err);
+    status = operations_append_diff(work->query, &diff, work->arena, work->scratch, err);
     if (status == STATUS_OK)
         rpc_text_append(buffer_bytes(work->scratch), work->reply);
     return status;

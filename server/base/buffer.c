@@ -14,13 +14,9 @@ void buffer_fini(struct buffer *buffer)
     *buffer = (struct buffer){0};
 }
 
-char *buffer_reserve(struct buffer *buffer, size_t extra)
+char *buffer_grow(struct buffer *buffer, size_t extra)
 {
     CHECK(extra <= SIZE_MAX / 4 && buffer->size <= SIZE_MAX / 4);
-    size_t end = buffer->start + buffer->size;
-    if (buffer->capacity - end >= extra && buffer->memory != NULL)
-        return buffer->memory + end;
-
     /* Moving to the front pays for itself once half of the memory was consumed. */
     if (buffer->start >= buffer->capacity / 2 && buffer->start > 0) {
         memmove(buffer->memory, buffer->memory + buffer->start, buffer->size);
@@ -36,12 +32,6 @@ char *buffer_reserve(struct buffer *buffer, size_t extra)
         buffer->capacity = capacity;
     }
     return buffer->memory + buffer->start + buffer->size;
-}
-
-void buffer_added(struct buffer *buffer, size_t size)
-{
-    CHECK(buffer->start + buffer->size + size <= buffer->capacity);
-    buffer->size += size;
 }
 
 void buffer_append(struct buffer *buffer, struct bytes bytes)

@@ -8,6 +8,7 @@
 #define ASOF_BASE_BUFFER_H
 
 #include "base/bytes.h"
+#include "base/check.h"
 
 struct buffer {
     char *memory;    /* owned */
@@ -19,10 +20,23 @@ struct buffer {
 /* Frees the memory and leaves an empty buffer. */
 void buffer_fini(struct buffer *buffer);
 
+/* Makes the memory larger, or moves what is there to its front: the slow way of buffer_reserve. */
+char *buffer_grow(struct buffer *buffer, size_t extra);
+
 /* Room for at least extra bytes behind what is there; the pointer is valid until the next call.
  * Say what was written by buffer_added. */
-char *buffer_reserve(struct buffer *buffer, size_t extra);
-void buffer_added(struct buffer *buffer, size_t size);
+static inline char *buffer_reserve(struct buffer *buffer, size_t extra)
+{
+    size_t end = buffer->start + buffer->size;
+    bool has_room = buffer->memory != NULL && buffer->capacity - end >= extra;
+    return has_room ? buffer->memory + end : buffer_grow(buffer, extra);
+}
+
+static inline void buffer_added(struct buffer *buffer, size_t size)
+{
+    CHECK(buffer->start + buffer->size + size <= buffer->capacity);
+    buffer->size += size;
+}
 
 /* Appends. */
 void buffer_append(struct buffer *buffer, struct bytes bytes);

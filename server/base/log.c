@@ -20,9 +20,14 @@ void log_set_level(enum log_level level)
     log_level_max = level;
 }
 
+bool log_is_on(enum log_level level)
+{
+    return level <= log_level_max;
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
-    if (level > log_level_max)
+    if (!log_is_on(level))
         return;
     char line[LOG_LINE_SIZE];
     char now[TIME_TEXT_SIZE];

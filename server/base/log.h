@@ -6,10 +6,15 @@
 #ifndef ASOF_BASE_LOG_H
 #define ASOF_BASE_LOG_H
 
+#include <stdbool.h>
+
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Lines above this level are dropped. Call it before threads start. */
 void log_set_level(enum log_level level);
+
+/* Whether lines of this level are written: for what is only gathered for them. */
+bool log_is_on(enum log_level level);
 
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/number_short.h"
 
 /* An exponent is cut to this, far beyond what any text's digits could make up for. */
 #define EXPONENT_LIMIT INT64_C(1000000000000000000)
@@ -21,7 +22,7 @@ enum {
     EXPONENT_BIAS = 1075, /* of a significand taken as an integer */
 };
 
-static const uint64_t powers_of_ten[] = {
+const uint64_t number_powers_of_ten[] = {
     UINT64_C(1),
     UINT64_C(10),
     UINT64_C(100),
@@ -44,8 +45,35 @@ static const uint64_t powers_of_ten[] = {
     UINT64_C(10000000000000000000),
 };
 
-/* The powers of ten that are doubles. */
-static const double exact_powers_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+/* The same, shifted up to the highest bit, by which numbers are divided without a division: reciprocal is
+ * (2^128 - 1) / shifted - 2^64 (Moeller and Granlund, "Improved division by invariant integers"). */
+static const struct {
+    uint64_t shifted;
+    uint64_t reciprocal;
+} dividing_powers[] = {
+    {UINT64_C(0x8000000000000000), UINT64_C(0xffffffffffffffff)},
+    {UINT64_C(0xa000000000000000), UINT64_C(0x9999999999999999)},
+    {UINT64_C(0xc800000000000000), UINT64_C(0x47ae147ae147ae14)},
+    {UINT64_C(0xfa00000000000000), UINT64_C(0x0624dd2f1a9fbe76)},
+    {UINT64_C(0x9c40000000000000), UINT64_C(0xa36e2eb1c432ca57)},
+    {UINT64_C(0xc350000000000000), UINT64_C(0x4f8b588e368f0846)},
+    {UINT64_C(0xf424000000000000), UINT64_C(0x0c6f7a0b5ed8d36b)},
+    {UINT64_C(0x9896800000000000), UINT64_C(0xad7f29abcaf48578)},
+    {UINT64_C(0xbebc200000000000), UINT64_C(0x5798ee2308c39df9)},
+    {UINT64_C(0xee6b280000000000), UINT64_C(0x12e0be826d694b2e)},
+    {UINT64_C(0x9502f90000000000), UINT64_C(0xb7cdfd9d7bdbab7d)},
+    {UINT64_C(0xba43b74000000000), UINT64_C(0x5fd7fe17964955fd)},
+    {UINT64_C(0xe8d4a51000000000), UINT64_C(0x19799812dea11197)},
+    {UINT64_C(0x9184e72a00000000), UINT64_C(0xc25c268497681c26)},
+    {UINT64_C(0xb5e620f480000000), UINT64_C(0x6849b86a12b9b01e)},
+    {UINT64_C(0xe35fa931a0000000), UINT64_C(0x203af9ee756159b2)},
+    {UINT64_C(0x8e1bc9bf04000000), UINT64_C(0xcd2b297d889bc2b6)},
+    {UINT64_C(0xb1a2bc2ec5000000), UINT64_C(0x70ef54646d496892)},
+    {UINT64_C(0xde0b6b3a76400000), UINT64_C(0x2725dd1d243aba0e)},
+    {UINT64_C(0x8ac7230489e80000), UINT64_C(0xd83c94fb6d2ac34a)},
+};
+
+const double number_exact_powers_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                              1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                              1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 enum { EXACT_POWER_MAX = 22 };
@@ -149,7 +177,7 @@ static uint64_t scanned_integer(const struct scanned *scanned, size_t count)
     size_t present = count < scanned->digits ? count : scanned->digits;
     for (size_t i = 0; i < present; i++)
         integer = integer * 10 + (uint64_t)(scanned_digit(scanned, i) - '0');
-    return integer * powers_of_ten[count - present];
+    return integer * number_powers_of_ten[count - present];
 }
 
 static bool signed_from_magnitude(bool is_negative, uint64_t magnitude, int64_t *out)
@@ -161,6 +189,30 @@ static bool signed_from_magnitude(bool is_negative, uint64_t magnitude, int64_t 
     return true;
 }
 
+enum { DIGITS_AT_ONCE = sizeof(uint64_t) };
+
+/* Takes digits up to end, where there are at least eight bytes, as long as they come eight at a time, or are the
+ * last; returns what is behind them. */
+static const char *digits_take(const char *at, const char *end, uint64_t *magnitude)
+{
+    const char *last = end - DIGITS_AT_ONCE;
+    for (; at <= last; at += DIGITS_AT_ONCE) {
+        uint64_t digits = number_load(at);
+        if (!number_is_digits(digits))
+            break;
+        *magnitude = *magnitude * UINT64_C(100000000) + number_of_digits(digits);
+    }
+    if (at > last && at < end) {
+        /* Those that are left are the last of eight bytes. */
+        uint64_t digits = number_lead_by_zeros(number_load(last), (size_t)(at - last));
+        if (number_is_digits(digits)) {
+            *magnitude = *magnitude * number_powers_of_ten[end - at] + number_of_digits(digits);
+            return end;
+        }
+    }
+    return at;
+}
+
 /* A number without an exponent and of few digits, as most are: magnitude / 10^fraction. */
 struct plain {
     bool is_negative;
@@ -169,8 +221,8 @@ struct plain {
     unsigned digits;   /* of all */
 };
 
-/* false: the text is another number, or none. */
-static inline bool plain_scan(struct bytes text, struct plain *plain)
+/* false: the text is another number, or none. In line, as its callers use but parts of the result. */
+static inline __attribute__((always_inline)) bool plain_scan(struct bytes text, struct plain *plain)
 {
     if (text.size == 0 || text.size > PLAIN_SIZE_MAX)
         return false;
@@ -187,6 +239,8 @@ static inline bool plain_scan(struct bytes text, struct plain *plain)
     plain->fraction = 0;
     if (at < end && *at == '.') {
         const char *point = ++at;
+        if (end - at >= DIGITS_AT_ONCE)
+            at = digits_take(at, end, &magnitude);
         for (; at < end && is_digit(*at); at++)
             magnitude = magnitude * 10 + (uint64_t)(*at - '0');
         plain->fraction = (unsigned)(at - point);
@@ -198,16 +252,35 @@ static inline bool plain_scan(struct bytes text, struct plain *plain)
     return at == end && plain->digits <= INT64_DIGITS_MAX;
 }
 
-/* The double nearest to integer / divisor, halves to even, as strtod has it; neither is 0, and the
+/* The quotient, of 64 bits, and what is left: of a dividend whose upper half is below the shifted power. */
+static uint64_t divide_by_power(unsigned __int128 dividend, unsigned power, uint64_t *rest)
+{
+    uint64_t divisor = dividing_powers[power].shifted;
+    unsigned __int128 guess =
+        (unsigned __int128)dividing_powers[power].reciprocal * (uint64_t)(dividend >> 64) + dividend;
+    uint64_t quotient = (uint64_t)(guess >> 64) + 1; /* mostly one too many */
+    *rest = (uint64_t)dividend - quotient * divisor;
+    if (*rest > (uint64_t)guess) {
+        quotient--;
+        *rest += divisor;
+    }
+    if (*rest >= divisor) {
+        quotient++;
+        *rest -= divisor;
+    }
+    return quotient;
+}
+
+/* The double nearest to integer / 10^power, halves to even, as strtod has it; integer is not 0, and the
  * quotient is a normal double. In integers, so that it rounds once. */
-static double divide_rounded(uint64_t integer, uint64_t divisor)
+static double divide_rounded(uint64_t integer, unsigned power)
 {
     int up = __builtin_clzll(integer);
-    int down = __builtin_clzll(divisor);
-    unsigned __int128 dividend = (unsigned __int128)(integer << up) << 63;
-    divisor <<= down;
-    uint64_t quotient = (uint64_t)(dividend / divisor); /* of 63 or 64 bits */
-    bool has_rest = (unsigned __int128)quotient * divisor != dividend;
+    int down = __builtin_clzll(number_powers_of_ten[power]);
+    uint64_t rest;
+    uint64_t quotient = /* of 63 or 64 bits */
+        divide_by_power((unsigned __int128)(integer << up) << 63, power, &rest);
+    bool has_rest = rest != 0;
     int dropped = 64 - __builtin_clzll(quotient) - SIGNIFICAND_BITS;
     uint64_t half = UINT64_C(1) << (dropped - 1);
     uint64_t tail = quotient & (2 * half - 1);
@@ -215,19 +288,19 @@ static double divide_rounded(uint64_t integer, uint64_t divisor)
     significand += tail > half || (tail == half && (has_rest || significand % 2 == 1));
     uint64_t scale = (uint64_t)(EXPONENT_BIAS - SIGNIFICAND_BITS + 1 + dropped - 63 - up + down)
                      << (SIGNIFICAND_BITS - 1);
-    double power;
-    memcpy(&power, &scale, sizeof(power));
-    return (double)significand * power;
+    double power_of_two;
+    memcpy(&power_of_two, &scale, sizeof(power_of_two));
+    return (double)significand * power_of_two;
 }
 
 static double plain_double(const struct plain *plain)
 {
     /* Both operands are doubles, so that the one operation rounds once. */
     double value = plain->digits <= DOUBLE_EXACT_DIGITS
-                       ? (double)plain->magnitude / exact_powers_of_ten[plain->fraction]
+                       ? (double)plain->magnitude / number_exact_powers_of_ten[plain->fraction]
                    : plain->magnitude == 0
                        ? 0
-                       : divide_rounded(plain->magnitude, powers_of_ten[plain->fraction]);
+                       : divide_rounded(plain->magnitude, plain->fraction);
     return value == 0 ? 0 : plain->is_negative ? -value : value;
 }
 
@@ -250,18 +323,8 @@ static enum number_result scanned_floor(const struct scanned *scanned, int shift
     return fits ? NUMBER_OK : NUMBER_OUT_OF_RANGE;
 }
 
-/* One digit, as counts often are. */
-static inline bool is_one_digit(struct bytes text)
-{
-    return text.size == 1 && is_digit(*text.data);
-}
-
 enum number_result number_parse_int(struct bytes text, int64_t *out)
 {
-    if (is_one_digit(text)) {
-        *out = *text.data - '0';
-        return NUMBER_OK;
-    }
     struct plain plain;
     if (plain_scan(text, &plain) && plain.fraction == 0)
         return signed_from_magnitude(plain.is_negative, plain.magnitude, out) ? NUMBER_OK
@@ -286,9 +349,9 @@ enum number_result number_parse_decimal(struct bytes text, unsigned digits, int6
     struct plain plain;
     uint64_t magnitude;
     if (plain_scan(text, &plain) && plain.fraction <= digits &&
-        !__builtin_mul_overflow(plain.magnitude, powers_of_ten[digits - plain.fraction],
+        !__builtin_mul_overflow(plain.magnitude, number_powers_of_ten[digits - plain.fraction],
                                 &magnitude) &&
-        magnitude < powers_of_ten[DECIMAL_DIGITS_MAX]) {
+        magnitude < number_powers_of_ten[DECIMAL_DIGITS_MAX]) {
         *out_scaled = (int64_t)(plain.is_negative ? -magnitude : magnitude);
         return NUMBER_OK;
     }
@@ -300,7 +363,7 @@ enum number_result number_parse_decimal(struct bytes text, unsigned digits, int6
     enum number_result result = scanned_floor(&scanned, (int)digits, &is_exact, &value);
     if (result != NUMBER_OK)
         return result;
-    int64_t limit = (int64_t)powers_of_ten[DECIMAL_DIGITS_MAX];
+    int64_t limit = (int64_t)number_powers_of_ten[DECIMAL_DIGITS_MAX];
     if (value >= limit || value < -limit || (is_exact && value == -limit))
         return NUMBER_OUT_OF_RANGE;
     if (!is_exact)
@@ -349,8 +412,8 @@ enum number_result number_parse_double(struct bytes text, double *out)
         exponent <= EXACT_POWER_MAX) {
         /* Both operands are doubles, so that the one operation rounds once. */
         value = (double)scanned_integer(&scanned, scanned.digits);
-        value = exponent < 0 ? value / exact_powers_of_ten[-exponent]
-                             : value * exact_powers_of_ten[exponent];
+        value = exponent < 0 ? value / number_exact_powers_of_ten[-exponent]
+                             : value * number_exact_powers_of_ten[exponent];
     } else if (scanned.digits == 0) {
         value = 0;
     } else {
@@ -376,7 +439,7 @@ static const char digit_pairs[] = "00010203040506070809"
 static size_t digits_of(uint64_t value)
 {
     size_t count = 1;
-    while (count <= INT64_DIGITS_MAX && value >= powers_of_ten[count])
+    while (count <= INT64_DIGITS_MAX && value >= number_powers_of_ten[count])
         count++;
     return count;
 }
@@ -414,8 +477,8 @@ size_t number_format_decimal(int64_t scaled, unsigned digits, char *text)
 {
     CHECK(digits <= DECIMAL_DIGITS_MAX);
     uint64_t magnitude = magnitude_of(scaled);
-    uint64_t integer = magnitude / powers_of_ten[digits];
-    uint64_t fraction = magnitude % powers_of_ten[digits];
+    uint64_t integer = magnitude / number_powers_of_ten[digits];
+    uint64_t fraction = magnitude % number_powers_of_ten[digits];
     while (digits > 0 && fraction % 10 == 0) {
         fraction /= 10;
         digits--;
@@ -480,7 +543,7 @@ static struct shortest shortest_narrow(struct binary value)
     /* Four times the value, so that both middles are integers; then behind the binary point. */
     unsigned left = value.exponent > 0 ? (unsigned)value.exponent : 0;
     unsigned shift = 2 + (value.exponent < 0 ? (unsigned)-value.exponent : 0);
-    unsigned __int128 unit = (unsigned __int128)powers_of_ten[power] << left;
+    unsigned __int128 unit = (unsigned __int128)number_powers_of_ten[power] << left;
     unsigned __int128 middle = unit * (value.significand * 4);
     unsigned __int128 low = middle - unit * (value.is_power_of_two ? 1 : 2);
     unsigned __int128 high = middle + unit * 2;

@@ -8,7 +8,7 @@
 #include "export/export_room.h"
 
 enum {
-    SORT_MEMORY_PART = 4, /* of a job's memory */
+    SORT_MEMORY_PART = 2, /* of a job's memory: DuckDB reads row group by row group */
     SORT_MEMORY_MAX = 256 * 1024 * 1024,
     AGAIN_PAUSE_US = 5000, /* while the database makes room for files */
 };

@@ -63,7 +63,30 @@ static enum status status_of_text(const char *text)
     return STATUS_INVALID;
 }
 
-/* Of DuckDB's texts, the first line; the others point into SQL that nobody wrote. */
+/* Of DuckDB's texts, what it found. Left out are the line of the file itself, advice on options
+ * that nobody gave, and what points into SQL that nobody wrote. */
+static void shorten(const char *text, char out[ERROR_TEXT_SIZE])
+{
+    static const char *const ends[] = {"Possible ",        "LINE ",    "Candidate ",        "Stack Trace",
+                                       "The search space", "  file =", "Try "};
+    static const char kind[] = "Invalid Input Error: ";
+    static const char skipped[] = "Original Line:";
+    struct buffer kept = {0};
+    text += bytes_start_with(bytes_of_text(text), bytes_of_text(kind)) ? strlen(kind) : 0;
+    for (bool is_over = *text == '\0'; !is_over;) {
+        struct bytes line = bytes_of(text, strcspn(text, "\n"));
+        text += line.size + (text[line.size] != '\0');
+        text += strspn(text, "\t");
+        if (!bytes_start_with(line, bytes_of_text(skipped)) && line.size > 0)
+            buffer_format(&kept, "%s%.*s", kept.size > 0 ? "; " : "", BYTES_ARGS(line));
+        is_over = *text == '\0';
+        for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+            is_over |= strncmp(text, ends[i], strlen(ends[i])) == 0;
+    }
+    bytes_to_text(buffer_bytes(&kept), out, ERROR_TEXT_SIZE);
+    buffer_fini(&kept);
+}
+
 static enum status fail_with(struct duck *duck, enum status status, const char *text,
                              struct error *err)
 {
@@ -74,7 +97,7 @@ static enum status fail_with(struct duck *duck, enum status status, const char *
     }
     if (duck_is_interrupted(duck))
         return error_set(err, STATUS_CANCELLED, "it was cancelled");
-    bytes_to_text(bytes_of(text, strcspn(text, "\n")), line, sizeof(line));
+    shorten(text, line);
     return error_set(err, status, "%s", line);
 }
 

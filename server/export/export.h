@@ -27,7 +27,8 @@ enum {
     EXPORT_THREADS_MAX = 16,
     EXPORT_JOBS_MAX = 1000,
     EXPORT_PARTITION_KEYS_MAX = 8,
-    EXPORT_BUCKETS_MAX = 1024
+    EXPORT_BUCKETS_MAX = 1024,
+    EXPORT_MEMORY_MIN_BYTES = 64 * 1024 * 1024, /* of a job: DuckDB needs some to begin with */
 };
 
 struct export;

@@ -43,7 +43,7 @@ MUST_USE enum status export_job_check_version(struct export_job *job, const stru
                                               struct error *err);
 
 /* Has the database take less memory than export's options say; 0: as they say. */
-void export_job_limit_memory(struct export_job *job, size_t memory_bytes);
+void export_job_limit_memory(struct export_job *job, uint64_t memory_bytes);
 
 /* A database for the job, with its memory and its spool, that reaches the files and directories of
  * these descriptors (duck_path). Interrupted when the job is cancelled, closed when it ends. */

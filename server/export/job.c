@@ -77,10 +77,10 @@ static void name_spool(const struct export_job *job, char *name, size_t size)
     snprintf(name, size, "job-%llu", (unsigned long long)job->id);
 }
 
-void export_job_limit_memory(struct export_job *job, size_t memory_bytes)
+void export_job_limit_memory(struct export_job *job, uint64_t memory_bytes)
 {
     if (memory_bytes > 0 && memory_bytes < job->memory_bytes)
-        job->memory_bytes = memory_bytes;
+        job->memory_bytes = (size_t)memory_bytes;
 }
 
 enum status export_job_duck(struct export_job *job, const int *files, size_t files_count,

@@ -1,12 +1,14 @@
 #include "export/labels.h"
 
-#include <stdio.h>
-
 #include "base/check.h"
 
 #define TIME_COLUMN "event_timestamp"
 #define TIME_RULE                                                                                  \
     "it is to be a timestamp, a date, an RFC 3339 text or an integer of microseconds since 1970"
+
+#define OFFSET_PATTERN "'.*:.*[+-][0-9:]+'"
+
+enum { NAMES_SHOWN_SIZE = 300 }; /* of the columns that there are, in a message */
 
 /* ---- types, in DuckDB's words ---- */
 
@@ -20,9 +22,8 @@ static bool is_any(struct bytes type, const char *const *names)
 
 static bool is_integer(struct bytes type)
 {
-    static const char *const names[] = {"TINYINT",  "SMALLINT",  "INTEGER",  "BIGINT",
-                                        "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-                                        "HUGEINT",  NULL};
+    static const char *const names[] = {"TINYINT",   "SMALLINT", "INTEGER", "BIGINT",  "UTINYINT",
+                                        "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT", NULL};
     return is_any(type, names);
 }
 
@@ -30,6 +31,19 @@ static bool is_real(struct bytes type)
 {
     static const char *const names[] = {"FLOAT", "DOUBLE", NULL};
     return is_any(type, names);
+}
+
+static bool is_decimal(struct bytes type)
+{
+    return bytes_start_with(type, bytes_of_text("DECIMAL("));
+}
+
+/* DECIMAL(38,0) and the like, which some databases make of integers. */
+static bool is_whole_decimal(struct bytes type)
+{
+    struct bytes end = bytes_of_text(",0)");
+    return is_decimal(type) && type.size > end.size &&
+           bytes_equal(bytes_after(type, type.size - end.size), end);
 }
 
 static bool is_time(struct bytes type)
@@ -53,7 +67,44 @@ static bool is_text_column(const struct labels_file *file, struct bytes name)
     return is_one;
 }
 
-/* The function that reads the file. Types of CSV are guessed by all rows, but for the columns of labels. */
+/* Texts that DuckDB takes for something else: a date by a guess of day and month, a UUID in small
+ * letters. */
+static bool is_guess(struct bytes type)
+{
+    static const char *const names[] = {"TIME", "UUID", NULL};
+    return is_time(type) || is_any(type, names);
+}
+
+/* The columns as they are known. */
+static void append_columns(const struct labels *labels, struct buffer *sql)
+{
+    buffer_append_text(sql, ", columns = {");
+    for (size_t i = 0; i < labels->columns_count; i++) {
+        buffer_append_text(sql, i > 0 ? ", " : "");
+        duck_append_text(sql, labels->columns[i].name);
+        buffer_append_text(sql, ": ");
+        duck_append_text(sql, labels->columns[i].type);
+    }
+    buffer_append_byte(sql, '}');
+}
+
+/* DuckDB would guess quotes, and take lines for comments or for what stands before the header; so
+ * all is said. Columns are learnt by all lines, also of a file with broken ones: reading it tells
+ * those by their numbers. */
+static void append_csv(const struct labels *labels, struct buffer *sql)
+{
+    buffer_append_text(
+        sql, ", header = true, quote = '\"', escape = '\"', comment = '', skip = 0, delim = ");
+    duck_append_text(sql, bytes_of(&labels->delimiter, 1));
+    buffer_append_text(sql,
+                       labels->columns_count > 0
+                           ? ", auto_detect = false"
+                           : ", sample_size = -1, ignore_errors = true, "
+                             "auto_type_candidates = ['BOOLEAN', 'BIGINT', 'DOUBLE', 'VARCHAR']");
+}
+
+/* The function that reads the file: of columns that are known or, if there are none, as DuckDB
+ * finds them. */
 static void append_reader(const struct labels *labels, const struct labels_file *file,
                           struct buffer *sql)
 {
@@ -61,25 +112,14 @@ static void append_reader(const struct labels *labels, const struct labels_file 
                                             [EXPORT_CSV] = "read_csv(",
                                             [EXPORT_NDJSON] = "read_json("};
     char path[DUCK_PATH_SIZE];
-    const char *separator = "";
     buffer_append_text(sql, functions[file->format]);
     duck_append_text(sql, bytes_of_text(duck_path(file->descriptor, path)));
-    if (file->format == EXPORT_CSV) {
-        buffer_append_text(sql, ", header = true, sample_size = -1, types = {");
-        for (size_t i = 0; i < labels->columns_count; i++) {
-            if (!is_text_column(file, labels->columns[i].name))
-                continue;
-            buffer_append_text(sql, separator);
-            duck_append_text(sql, labels->columns[i].name);
-            buffer_append_text(sql, ": 'VARCHAR'");
-            separator = ", ";
-        }
-        buffer_append_byte(sql, '}');
-        if (*separator == '\0')
-            sql->size -= strlen(", types = {}");
-    } else if (file->format == EXPORT_NDJSON) {
+    if (file->format == EXPORT_CSV)
+        append_csv(labels, sql);
+    if (file->format == EXPORT_NDJSON)
         buffer_append_text(sql, ", format = 'newline_delimited', sample_size = -1, records = true");
-    }
+    if (file->format != EXPORT_PARQUET && labels->columns_count > 0)
+        append_columns(labels, sql);
     buffer_append_byte(sql, ')');
 }
 
@@ -89,7 +129,7 @@ static const char *sql_text(struct buffer *sql)
     return buffer_bytes(sql).data;
 }
 
-/* Reads names and types of the columns, as they are read now. */
+/* Reads names and types of the columns. */
 static enum status describe(struct labels *labels, const struct labels_file *file,
                             struct error *err)
 {
@@ -99,15 +139,15 @@ static enum status describe(struct labels *labels, const struct labels_file *fil
     size_t count = 0;
     struct labels_column *columns =
         ARENA_NEW_ARRAY(labels->arena, LABELS_COLUMNS_MAX, struct labels_column);
+    labels->columns_count = 0;
     buffer_append_text(&sql, "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ");
     append_reader(labels, file, &sql);
     buffer_append_byte(&sql, ')');
     enum status status = duck_query(labels->duck, sql_text(&sql), &reader, err);
-    while (status == STATUS_OK &&
-           (status = duck_reader_next(reader, &rows, err)) == STATUS_OK) {
+    while (status == STATUS_OK && (status = duck_reader_next(reader, &rows, err)) == STATUS_OK) {
         if (count + duck_rows_count(rows) > LABELS_COLUMNS_MAX)
-            status = error_set(err, STATUS_LIMIT, "labels have at most %d columns",
-                               LABELS_COLUMNS_MAX);
+            status =
+                error_set(err, STATUS_LIMIT, "labels have at most %d columns", LABELS_COLUMNS_MAX);
         for (size_t i = 0; i < duck_rows_count(rows) && status == STATUS_OK; i++, count++)
             columns[count] = (struct labels_column){
                 .name = arena_copy(labels->arena, duck_value(rows, 0, i, labels->arena).text),
@@ -130,20 +170,37 @@ const struct labels_column *labels_find(const struct labels *labels, struct byte
     return NULL;
 }
 
+/* Of a column that is missing: says which there are. */
+static enum status refuse_column(const struct labels *labels, struct bytes name, const char *what,
+                                 struct error *err)
+{
+    struct buffer names = {0};
+    char shown[2 * NAME_SIZE_MAX];
+    for (size_t i = 0; i < labels->columns_count && names.size < NAMES_SHOWN_SIZE; i++)
+        buffer_format(&names, "%s'%s'", i > 0 ? ", " : "",
+                      bytes_to_text(labels->columns[i].name, shown, sizeof(shown)));
+    bytes_to_text(name, shown, sizeof(shown));
+    error_set(err, STATUS_INVALID, "the labels have no column '%s', %s; they have %.*s%s", shown,
+              what, BYTES_ARGS(buffer_bytes(&names)),
+              names.size >= NAMES_SHOWN_SIZE ? " and more" : "");
+    buffer_fini(&names);
+    return STATUS_INVALID;
+}
+
 static enum status find_time(struct labels *labels, struct bytes name, struct error *err)
 {
     char shown[2 * NAME_SIZE_MAX];
     labels->time = labels_find(labels, name);
     bytes_to_text(name, shown, sizeof(shown));
     if (labels->time == NULL)
-        return error_set(err, STATUS_INVALID,
-                         "the labels have no column '%s' with the moment of each row; another "
-                         "can be named (--time-column)", shown);
+        return refuse_column(labels, name,
+                             "with the moment of each row (another can be named by --time-column)",
+                             err);
     struct bytes type = labels->time->type;
     if (is_time(type) || is_integer(type) || bytes_equal_text(type, "VARCHAR"))
         return STATUS_OK;
-    return error_set(err, STATUS_INVALID, "the labels' time column '%s' is %.*s; " TIME_RULE,
-                     shown, BYTES_ARGS(type));
+    return error_set(err, STATUS_INVALID, "the labels' time column '%s' is %.*s; " TIME_RULE, shown,
+                     BYTES_ARGS(type));
 }
 
 /* The name of the column with the row's number: one that the file does not have. */
@@ -155,24 +212,40 @@ static struct bytes make_row_name(const struct labels *labels)
     return name;
 }
 
-/* A text of digits is an integer. */
+/* The text with each ? replaced by the column's name, quoted for SQL. */
+static void append_about(const char *format, struct bytes name, struct buffer *sql)
+{
+    for (; *format != '\0'; format++) {
+        if (*format == '?')
+            duck_append_name(sql, name);
+        else
+            buffer_append_byte(sql, *format);
+    }
+}
+
+/* A text of digits is an integer. One with an offset is a moment by itself, any other one of UTC:
+ * DuckDB would read it in the zone that an earlier row named, so names of zones are refused. */
+static void append_text_time(struct bytes name, struct buffer *sql)
+{
+    append_about("CASE WHEN ? IS NULL THEN NULL "
+                 "WHEN regexp_full_match(?, '-{0,1}[0-9]+') THEN make_timestamp(CAST(? AS "
+                 "BIGINT))::TIMESTAMPTZ "
+                 "WHEN regexp_full_match(?, " OFFSET_PATTERN
+                 ") AND TRY_CAST(? AS TIMESTAMPTZ) IS NOT NULL "
+                 "THEN CAST(? AS TIMESTAMPTZ) "
+                 "WHEN NOT regexp_full_match(?, " OFFSET_PATTERN
+                 ") AND TRY_CAST(? AS TIMESTAMP) IS NOT NULL "
+                 "THEN CAST(? AS TIMESTAMP)::TIMESTAMPTZ "
+                 "ELSE error('the labels have the time ''' || ? || '''; " TIME_RULE "') END",
+                 name, sql);
+}
+
 static void append_time(const struct labels_column *time, struct buffer *sql)
 {
-    bool is_varchar = bytes_equal_text(time->type, "VARCHAR");
-    if (is_varchar) {
-        buffer_append_text(sql, "CASE WHEN regexp_full_match(");
-        duck_append_name(sql, time->name);
-        buffer_append_text(sql, ", '-?[0-9]+') THEN make_timestamp(CAST(");
-        duck_append_name(sql, time->name);
-        buffer_append_text(sql, " AS BIGINT))::TIMESTAMPTZ ELSE ");
-    }
-    if (is_varchar || !is_time(time->type))
-        buffer_append_text(sql, "CAST(");
-    duck_append_name(sql, time->name);
-    if (is_varchar)
-        buffer_append_text(sql, " AS TIMESTAMPTZ) END");
-    else if (!is_time(time->type))
-        buffer_append_text(sql, " AS BIGINT)");
+    if (bytes_equal_text(time->type, "VARCHAR"))
+        append_text_time(time->name, sql);
+    else
+        append_about(is_time(time->type) ? "?" : "CAST(? AS BIGINT)", time->name, sql);
 }
 
 void labels_append_time(const struct labels *labels, struct buffer *sql)
@@ -213,11 +286,8 @@ static enum status check_rows(struct labels *labels, struct error *err)
     struct buffer sql = {0};
     struct duck_reader *reader = NULL;
     const struct duck_rows *rows;
-    buffer_append_text(&sql, "SELECT count(*), min(CASE WHEN ");
-    duck_append_name(&sql, labels->time->name);
-    buffer_append_text(&sql, " IS NULL THEN ");
-    duck_append_name(&sql, labels->row_name);
-    buffer_append_text(&sql, " END) FROM " LABELS_TABLE);
+    append_about("SELECT count(*), 1 + min(CASE WHEN ? IS NULL THEN ", labels->time->name, &sql);
+    append_about("? END) FROM " LABELS_TABLE, labels->row_name, &sql);
     enum status status = duck_query(labels->duck, sql_text(&sql), &reader, err);
     if (status == STATUS_OK)
         status = duck_reader_next(reader, &rows, err);
@@ -234,6 +304,45 @@ static enum status check_rows(struct labels *labels, struct error *err)
     return status;
 }
 
+/* Of CSV, lines are split by whatever gives a column of times. */
+static enum status describe_csv(struct labels *labels, const struct labels_file *file,
+                                struct error *err)
+{
+    static const char delimiters[] = {',', ';', '\t', '|'};
+    enum status status = STATUS_OK;
+    struct error ignored;
+    for (size_t i = 0; i < sizeof(delimiters); i++) {
+        labels->delimiter = delimiters[i];
+        status = describe(labels, file, &ignored);
+        bool is_found = status == STATUS_OK && labels_find(labels, file->time_column) != NULL;
+        if (is_found || (status != STATUS_OK && status != STATUS_INVALID)) {
+            *err = ignored;
+            return status;
+        }
+    }
+    labels->delimiter = delimiters[0];
+    status = describe(labels, file, err);
+    if (status == STATUS_INVALID && strstr(err->text, "sniffing") != NULL)
+        return error_set(err, status,
+                         "the labels are no CSV: a quote is not closed, or lines end differently");
+    return status;
+}
+
+static enum status describe_any(struct labels *labels, const struct labels_file *file,
+                                struct error *err)
+{
+    enum status status =
+        file->format == EXPORT_CSV ? describe_csv(labels, file, err) : describe(labels, file, err);
+    for (size_t i = 0; i < labels->columns_count && file->format != EXPORT_PARQUET; i++) {
+        struct labels_column *column = &labels->columns[i];
+        bool is_json_number = file->format == EXPORT_NDJSON && is_integer(column->type) &&
+                              bytes_equal(column->name, file->time_column);
+        if (is_guess(column->type) || (is_text_column(file, column->name) && !is_json_number))
+            column->type = bytes_of_text("VARCHAR");
+    }
+    return status;
+}
+
 enum status labels_load(struct labels *labels, struct duck *duck, const struct labels_file *asked,
                         struct arena *arena, struct error *err)
 {
@@ -241,9 +350,7 @@ enum status labels_load(struct labels *labels, struct duck *duck, const struct l
     if (file.time_column.size == 0)
         file.time_column = bytes_of_text(TIME_COLUMN);
     *labels = (struct labels){.duck = duck, .arena = arena};
-    enum status status = describe(labels, &file, err);
-    if (status == STATUS_OK && file.format == EXPORT_CSV) /* now that it is known which are there */
-        status = describe(labels, &file, err);
+    enum status status = describe_any(labels, &file, err);
     if (status == STATUS_OK)
         status = find_time(labels, file.time_column, err);
     if (status != STATUS_OK)
@@ -263,34 +370,23 @@ enum status labels_load(struct labels *labels, struct duck *duck, const struct l
 
 static void append_cast(struct bytes name, const char *type, struct buffer *sql)
 {
-    buffer_append_text(sql, "CAST(");
-    duck_append_name(sql, name);
-    buffer_format(sql, " AS %s)", type);
+    append_about("CAST(? AS ", name, sql);
+    buffer_format(sql, "%s)", type);
 }
 
 /* An integer that is written as something else; what is none is an error of its row. */
-static void append_checked_int(struct bytes name, bool is_real_number, struct buffer *sql)
+static void append_checked_int(const struct labels_column *column, struct buffer *sql)
 {
-    buffer_append_text(sql, "CASE WHEN ");
-    duck_append_name(sql, name);
-    buffer_append_text(sql, " IS NULL THEN NULL WHEN ");
-    if (is_real_number) {
-        duck_append_name(sql, name);
-        buffer_append_text(sql, " = trunc(");
-        duck_append_name(sql, name);
-        buffer_append_byte(sql, ')');
-    } else {
-        buffer_append_text(sql, "regexp_full_match(");
-        append_cast(name, "VARCHAR", sql);
-        buffer_append_text(sql, ", '-?[0-9]+')");
-    }
-    buffer_append_text(sql, " THEN ");
-    append_cast(name, "BIGINT", sql);
-    buffer_append_text(sql, " ELSE error('the labels'' key ''' || ");
-    duck_append_text(sql, name);
-    buffer_append_text(sql, " || ''' is an int, got ' || ");
-    append_cast(name, "VARCHAR", sql);
-    buffer_append_text(sql, ") END");
+    append_about("CASE WHEN ? IS NULL", column->name, sql);
+    if (is_real(column->type))
+        append_about(" OR isnan(?)", column->name, sql);
+    append_about(is_text(column->type)
+                     ? " THEN NULL WHEN regexp_full_match(CAST(? AS VARCHAR), '-{0,1}[0-9]+')"
+                     : " THEN NULL WHEN ? = trunc(?)",
+                 column->name, sql);
+    append_about(" THEN CAST(? AS BIGINT) ELSE error('the labels'' key ''' || ", column->name, sql);
+    duck_append_text(sql, column->name);
+    append_about(" || ''' is an int, got ' || CAST(? AS VARCHAR)) END", column->name, sql);
 }
 
 enum status labels_append_key(const struct labels *labels, struct bytes name, struct type type,
@@ -298,36 +394,29 @@ enum status labels_append_key(const struct labels *labels, struct bytes name, st
 {
     const struct labels_column *column = labels_find(labels, name);
     if (column == NULL)
-        return error_set(err, STATUS_INVALID,
-                         "the labels have no column '%.*s', which is a key of an entity that "
-                         "features are asked of", BYTES_ARGS(name));
+        return refuse_column(labels, name, "which is a key of an entity that features are asked of",
+                             err);
     bool is_int = type.kind == VALUE_INT;
-    if (is_integer(column->type) || (!is_int && is_text(column->type)))
+    bool is_number = is_integer(column->type) || is_whole_decimal(column->type);
+    if (is_number || (!is_int && is_text(column->type)))
         append_cast(name, is_int ? "BIGINT" : "VARCHAR", sql);
-    else if (is_int && (is_real(column->type) || is_text(column->type)))
-        append_checked_int(name, is_real(column->type), sql);
+    else if (is_int && (is_real(column->type) || is_decimal(column->type) || is_text(column->type)))
+        append_checked_int(column, sql);
     else
-        return error_set(err, STATUS_INVALID,
-                         "the labels' column '%.*s' is %.*s; the key of that name is %s",
-                         BYTES_ARGS(name), BYTES_ARGS(column->type),
-                         is_int ? "an int" : "a string");
+        return error_set(
+            err, STATUS_INVALID, "the labels' column '%.*s' is %.*s; the key of that name is %s",
+            BYTES_ARGS(name), BYTES_ARGS(column->type), is_int ? "an int" : "a string");
     return STATUS_OK;
 }
 
-void labels_append_value(const struct labels *labels, struct bytes name, struct type type,
-                         struct buffer *sql)
+void labels_append_value(const struct labels *labels, struct bytes name, struct buffer *sql)
 {
-    static const char *const names[] = {[VALUE_BOOL] = "BOOLEAN",
-                                        [VALUE_INT] = "BIGINT",
-                                        [VALUE_DOUBLE] = "DOUBLE",
-                                        [VALUE_STRING] = "VARCHAR",
-                                        [VALUE_TIMESTAMP] = "TIMESTAMPTZ"};
-    char text[TYPE_TEXT_SIZE];
-    CHECK(!type.is_list);
-    snprintf(text, sizeof(text), "DECIMAL(18,%u)", type.digits);
-    const char *typed = type.kind == VALUE_DECIMAL ? text : names[type.kind];
-    if (labels_find(labels, name) != NULL)
-        append_cast(name, typed, sql);
+    static const char *const unread[] = {"HUGEINT", "UHUGEINT", "UBIGINT", NULL};
+    const struct labels_column *column = labels_find(labels, name);
+    if (column == NULL)
+        buffer_append_text(sql, "CAST(NULL AS VARCHAR)");
+    else if (is_decimal(column->type) || is_any(column->type, unread))
+        append_cast(name, "VARCHAR", sql);
     else
-        buffer_format(sql, "CAST(NULL AS %s)", typed);
+        duck_append_name(sql, name);
 }

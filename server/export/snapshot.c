@@ -98,6 +98,12 @@ static enum status check_output(const struct snapshot *snapshot, struct error *e
             return error_set(err, STATUS_INVALID,
                              "partition-by: there is no column '%s', or it has lists",
                              bytes_to_text(output->partition_by[i], shown, sizeof(shown)));
+        bool is_again = output->hash_buckets > 0 && (size_t)column == table->columns_count - 1;
+        for (size_t j = 0; j < i; j++)
+            is_again |= table_find(table, output->partition_by[j]) == column;
+        if (is_again)
+            return error_set(err, STATUS_INVALID, "partition-by: '%s' is there twice",
+                             bytes_to_text(output->partition_by[i], shown, sizeof(shown)));
     }
     return STATUS_OK;
 }

@@ -44,16 +44,19 @@ void table_note(struct table *table, const char *name, struct bytes value)
     duck_append_text(&table->metadata, value);
 }
 
-static void append_partitions(const struct export_output *output, struct buffer *sql)
+/* The bucket is the last column, whatever it is called. */
+static void append_partitions(const struct table *table, const struct export_output *output,
+                              struct buffer *sql)
 {
     buffer_append_text(sql, ", PARTITION_BY (");
     for (size_t i = 0; i < output->partition_by_count; i++) {
         buffer_append_text(sql, i == 0 ? "" : ", ");
         duck_append_name(sql, output->partition_by[i]);
     }
-    if (output->hash_buckets > 0)
-        buffer_append_text(sql, output->partition_by_count > 0 ? ", " TABLE_BUCKET_COLUMN
-                                                               : TABLE_BUCKET_COLUMN);
+    if (output->hash_buckets > 0) {
+        buffer_append_text(sql, output->partition_by_count > 0 ? ", " : "");
+        duck_append_name(sql, bytes_of_text(table->columns[table->columns_count - 1].name));
+    }
     buffer_append_text(sql, ")");
 }
 
@@ -73,7 +76,7 @@ void table_append_options(const struct table *table, const struct export_output 
         buffer_append_text(sql, "}");
     }
     if (is_directory)
-        append_partitions(output, sql);
+        append_partitions(table, output, sql);
     else
         buffer_append_text(sql, ", USE_TMP_FILE false");
     buffer_append_text(sql, is_directory ? ", OVERWRITE_OR_IGNORE true)" : ")");

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/time_text.h"
+#include "export/backfill_file.h"
 #include "export/export_room.h"
 #include "export/labels.h"
 #include "export/training_plan.h"
@@ -38,7 +39,7 @@ struct reading {
     struct training *training;
     struct training_group *group;
     struct duck_reader *labels; /* sorted: row, time, keys, request values */
-    uint64_t index;             /* of the row at hand */
+    uint64_t index;             /* of the row at hand, from 1 */
 };
 
 /* What is in front of the values, in the table of a group; and of the keys, in the labels as they are read. */
@@ -108,25 +109,34 @@ static void put_nothing(const struct reading *reading, struct duck_sheet *sheet,
         put_value(reading->training, sheet, j, i, &null, FEATURE_NOT_FOUND);
 }
 
-/* The request values of an on-demand view. */
-static const struct request *take_request(const struct reading *reading,
-                                          const struct training_view *view,
-                                          const struct duck_rows *rows, size_t i)
+/* The request values of an on-demand view, which are to be of their types as exactly as those of a read. */
+static enum status take_request(const struct reading *reading, const struct training_view *view,
+                                const struct duck_rows *rows, size_t i,
+                                const struct request **out, struct error *err)
 {
+    enum status status = STATUS_OK;
     struct arena *arena = reading->training->row_arena;
     size_t count = view->target.view->request_count;
     size_t first = LABEL_KEYS + reading->group->keys_count + view->request_place;
+    *out = NULL;
     if (count == 0)
-        return NULL;
+        return STATUS_OK;
     struct value *values = ARENA_NEW_ARRAY(arena, count, struct value);
     const struct value **steps =
         (const struct value **)arena_allocate_array(arena, 1, sizeof(*steps));
     struct request *request = ARENA_NEW(arena, struct request);
-    for (size_t j = 0; j < count; j++)
-        values[j] = duck_value(rows, first + j, i, arena);
+    for (size_t j = 0; j < count && status == STATUS_OK; j++) {
+        const struct field_definition *field = &view->target.view->request[j];
+        const struct value value = duck_value(rows, first + j, i, arena);
+        status = backfill_convert(field, &value, arena, &values[j], err);
+        if (status != STATUS_OK)
+            return error_prefix(err, status, "row %llu of the labels, '%.*s'",
+                                (unsigned long long)reading->index, BYTES_ARGS(field->name));
+    }
     steps[0] = values; /* a view by itself is one step */
     request->values = steps;
-    return request;
+    *out = request;
+    return STATUS_OK;
 }
 
 static enum status put_row(struct reading *reading, const struct duck_rows *rows, size_t i,
@@ -146,8 +156,10 @@ static enum status put_row(struct reading *reading, const struct duck_rows *rows
     for (size_t j = 0; j < reading->group->views_count && status == STATUS_OK; j++) {
         struct training_view *view = &reading->group->views[j];
         struct moments_answer answer;
-        status = moments_read(view->moments, entity, t_us, take_request(reading, view, rows, i),
-                              &answer, err);
+        const struct request *request;
+        status = take_request(reading, view, rows, i, &request, err);
+        if (status == STATUS_OK)
+            status = moments_read(view->moments, entity, t_us, request, &answer, err);
         for (size_t k = 0; k < view->features_count && status == STATUS_OK; k++)
             put_value(training, sheet, view->place + k, i, &answer.values[k], answer.statuses[k]);
     }
@@ -174,7 +186,7 @@ static enum status fill(void *context, struct duck_sheet *sheet, size_t *count, 
             break;
         arena_reset(training->row_arena);
         struct value row = duck_value(rows, LABEL_ROW, i, training->row_arena);
-        reading->index = (uint64_t)row.integer;
+        reading->index = (uint64_t)row.integer + 1;
         duck_put(sheet, ROW_COLUMN, i, &row);
         status = put_row(reading, rows, i, sheet, err);
         ++*count;
@@ -206,8 +218,7 @@ static enum status sort_labels(struct reading *reading, struct error *err)
         const struct view_definition *view = group->views[i].target.view;
         for (size_t j = 0; j < view->request_count; j++) {
             buffer_append_text(sql, ", ");
-            labels_append_value(&training->labels, view->request[j].name, view->request[j].type,
-                                sql);
+            labels_append_value(&training->labels, view->request[j].name, sql);
         }
     }
     buffer_append_text(sql, " FROM " LABELS_TABLE " ORDER BY ");
@@ -403,10 +414,10 @@ static enum status make_set(struct training *training, struct error *err)
 {
     struct place *place;
     const int labels = training->spec->labels;
+    export_job_limit_memory(training->job, training->spec->memory_bytes);
     enum status status = export_job_place(training->job, &training->spec->output, &place, err);
     if (status != STATUS_OK)
         return status;
-    export_job_limit_memory(training->job, training->spec->memory_bytes);
     const int files[] = {labels, place_descriptor(place)};
     status = export_job_duck(training->job, files, sizeof(files) / sizeof(files[0]), NULL, 0,
                              &training->duck, err);

@@ -26,7 +26,7 @@ struct training_spec {
     bool is_exclusive;
     bool has_full_names;
     bool has_statuses;
-    size_t memory_bytes; /* less than the server's; 0: as much */
+    uint64_t memory_bytes; /* 0, or more than the server's: as much; else EXPORT_MEMORY_MIN_BYTES or more */
     struct export_output output;
 };
 

@@ -11,7 +11,10 @@ enum {
     SQUARES_UNIT_EXPONENT = -2176, /* of squares the square of that */
     SUM_INTEGER_LIMB = 34,         /* where an integer's lowest bit stands, in limbs */
     SQUARES_INTEGER_LIMB = 68,
-    PENDING_MAX = 1 << 29, /* two of these may be added up before a limb is full */
+    SUM_NARROW_LIMBS = 3,     /* that sums of integers use from there on, until they are settled; */
+    SQUARES_NARROW_LIMBS = 4, /* and those of their squares */
+    SQUARES_HIGHEST_MAX = 1 << 30, /* in the last of these: then all fit 127 bits */
+    PENDING_MAX = 1 << 29,         /* two of these may be added up before a limb is full */
     VARIANCE_LIMBS = EXACT_SQUARES_LIMBS + 2, /* n * sum(x^2) */
     DECIMAL_DIGITS = 18,
 
@@ -26,6 +29,9 @@ enum {
     HEADER_FIRST_MASK = 0x7ff,
     HEADER_COUNT_SHIFT = 12,
 };
+
+/* Up to here integers are doubles. */
+#define SMALL_MAX (UINT64_C(1) << SIGNIFICAND_BITS)
 
 _Static_assert(SUM_INTEGER_LIMB *LIMB_BITS == -SUM_UNIT_EXPONENT, "integers begin at a limb");
 _Static_assert(SQUARES_INTEGER_LIMB *LIMB_BITS == -SQUARES_UNIT_EXPONENT, "squares do, too");
@@ -65,26 +71,33 @@ static void limbs_settle(int64_t *limbs, size_t count)
     limbs[count - 1] += carry;
 }
 
-/* To be called before an addition; so rarely true that it is kept out of the way. */
-static inline void limbs_reserve(int64_t *limbs, size_t count, uint32_t *pending)
+/* Settles where so much was added that no more fits. */
+static inline void limbs_relieve(int64_t *limbs, size_t count, struct exact_room *room)
 {
-    if (__builtin_expect(*pending >= PENDING_MAX, false)) {
+    if (__builtin_expect(room->pending >= PENDING_MAX, false)) {
         limbs_settle(limbs, count);
-        *pending = 0;
+        *room = (struct exact_room){.is_wide = true};
     }
-    (*pending)++;
 }
 
-static void limbs_merge(int64_t *limbs, uint32_t *pending, const int64_t *other,
-                        uint32_t other_pending, size_t count)
+/* To be called before an addition. */
+static inline void limbs_reserve(int64_t *limbs, size_t count, struct exact_room *room)
+{
+    limbs_relieve(limbs, count, room);
+    room->pending++;
+}
+
+static inline void limbs_add(int64_t *limbs, const int64_t *other, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         limbs[i] += other[i];
-    *pending += other_pending + 1;
-    if (*pending >= PENDING_MAX) {
-        limbs_settle(limbs, count);
-        *pending = 0;
-    }
+}
+
+/* What is known of limbs to which others were added. */
+static struct exact_room room_of_both(struct exact_room a, struct exact_room b)
+{
+    return (struct exact_room){.pending = a.pending + b.pending + 1,
+                               .is_wide = a.is_wide || b.is_wide};
 }
 
 void exact_sum_reset(struct exact_sum *sum)
@@ -101,7 +114,7 @@ static inline int64_t signed_part(uint64_t part, int64_t sign)
 void exact_sum_add_double(struct exact_sum *sum, double value)
 {
     struct binary binary = binary_of(value);
-    limbs_reserve(sum->limbs, EXACT_SUM_LIMBS, &sum->pending);
+    limbs_reserve(sum->limbs, EXACT_SUM_LIMBS, &sum->room);
     unsigned position = (unsigned)(binary.exponent - SUM_UNIT_EXPONENT);
     unsigned shift = position % LIMB_BITS;
     uint64_t low = binary.significand << shift;
@@ -110,18 +123,34 @@ void exact_sum_add_double(struct exact_sum *sum, double value)
     limb[0] += signed_part(low & UINT32_MAX, binary.sign);
     limb[1] += signed_part(low >> LIMB_BITS, binary.sign);
     limb[2] += signed_part(high, binary.sign);
+    sum->room.is_wide = true;
 }
 
 void exact_sum_add_int64(struct exact_sum *sum, int64_t value)
 {
-    limbs_reserve(sum->limbs, EXACT_SUM_LIMBS, &sum->pending);
+    limbs_reserve(sum->limbs, EXACT_SUM_LIMBS, &sum->room);
     sum->limbs[SUM_INTEGER_LIMB] += value & UINT32_MAX;
     sum->limbs[SUM_INTEGER_LIMB + 1] += value >> LIMB_BITS;
 }
 
 void exact_sum_merge(struct exact_sum *sum, const struct exact_sum *other)
 {
-    limbs_merge(sum->limbs, &sum->pending, other->limbs, other->pending, EXACT_SUM_LIMBS);
+    struct exact_room room = room_of_both(sum->room, other->room);
+    if (room.is_wide)
+        limbs_add(sum->limbs, other->limbs, EXACT_SUM_LIMBS);
+    else
+        limbs_add(&sum->limbs[SUM_INTEGER_LIMB], &other->limbs[SUM_INTEGER_LIMB], SUM_NARROW_LIMBS);
+    sum->room = room;
+    limbs_relieve(sum->limbs, EXACT_SUM_LIMBS, &sum->room);
+}
+
+/* The sum, which is not wide. Each limb is below 2^62, so it fits. */
+static __int128 narrow_sum(const struct exact_sum *sum)
+{
+    const int64_t *limbs = &sum->limbs[SUM_INTEGER_LIMB];
+    __int128 result = limbs[2];
+    result = result * ((__int128)1 << LIMB_BITS) + limbs[1];
+    return result * ((__int128)1 << LIMB_BITS) + limbs[0];
 }
 
 /* A natural number of count limbs; those from used on are 0. */
@@ -269,8 +298,25 @@ static double natural_divide_and_round(struct natural *natural, uint64_t *diviso
     return natural_round(natural, unit_exponent);
 }
 
+/* sum / (divisor_a * divisor_b) where both fit a double. */
+static bool small_sum_round(const struct exact_sum *sum, uint64_t divisor_a, uint64_t divisor_b,
+                            double *result)
+{
+    uint64_t divisor;
+    __int128 number = sum->room.is_wide ? 0 : narrow_sum(sum);
+    if (sum->room.is_wide || number > (__int128)SMALL_MAX || number < -(__int128)SMALL_MAX ||
+        __builtin_mul_overflow(divisor_a, divisor_b, &divisor) || divisor > SMALL_MAX)
+        return false;
+    CHECK(divisor > 0);
+    *result = (double)(int64_t)number / (double)divisor;
+    return true;
+}
+
 double exact_sum_round(const struct exact_sum *sum, uint64_t divisor_a, uint64_t divisor_b)
 {
+    double small;
+    if (small_sum_round(sum, divisor_a, divisor_b, &small))
+        return small;
     uint32_t limbs[EXACT_SUM_LIMBS];
     struct natural natural = {.limbs = limbs, .count = EXACT_SUM_LIMBS};
     bool is_negative = natural_from_limbs(&natural, sum->limbs);
@@ -281,6 +327,13 @@ double exact_sum_round(const struct exact_sum *sum, uint64_t divisor_a, uint64_t
 
 bool exact_sum_to_int64(const struct exact_sum *sum, int64_t *out)
 {
+    if (!sum->room.is_wide) {
+        __int128 number = narrow_sum(sum);
+        bool is_fitting = number >= INT64_MIN && number <= INT64_MAX;
+        if (is_fitting)
+            *out = (int64_t)number;
+        return is_fitting;
+    }
     uint32_t limbs[EXACT_SUM_LIMBS];
     struct natural natural = {.limbs = limbs, .count = EXACT_SUM_LIMBS};
     bool is_negative = natural_from_limbs(&natural, sum->limbs);
@@ -322,7 +375,15 @@ static void limbs_encode(const int64_t *limbs, size_t count, struct buffer *out)
     buffer_added(out, HEADER_SIZE + size);
 }
 
-static bool limbs_decode(int64_t *limbs, size_t count, struct bytes *input)
+/* Whether the bytes of limbs lie beyond those that integers are added to. */
+static bool is_beyond(size_t first_byte, size_t size, size_t integer_limb, size_t narrow_limbs)
+{
+    return size > 0 && (first_byte < integer_limb * LIMB_BYTES ||
+                        first_byte + size > (integer_limb + narrow_limbs) * LIMB_BYTES);
+}
+
+/* Of count limbs, which tells sums from squares. */
+static bool limbs_decode(int64_t *limbs, size_t count, struct exact_room *room, struct bytes *input)
 {
     const unsigned char *data = (const unsigned char *)input->data;
     if (input->size < HEADER_SIZE)
@@ -342,6 +403,10 @@ static bool limbs_decode(int64_t *limbs, size_t count, struct bytes *input)
     for (size_t i = 0; i < size; i++)
         limbs[(first + i) / LIMB_BYTES] +=
             sign * ((int64_t)data[i] << (8 * ((first + i) % LIMB_BYTES)));
+    *room = (struct exact_room){
+        .is_wide = count == EXACT_SUM_LIMBS
+                       ? is_beyond(first, size, SUM_INTEGER_LIMB, SUM_NARROW_LIMBS)
+                       : is_beyond(first, size, SQUARES_INTEGER_LIMB, SQUARES_NARROW_LIMBS)};
     *input = bytes_after(*input, HEADER_SIZE + size);
     return true;
 }
@@ -353,8 +418,7 @@ void exact_sum_encode(const struct exact_sum *sum, struct buffer *out)
 
 bool exact_sum_decode(struct exact_sum *sum, struct bytes *input)
 {
-    sum->pending = 0;
-    return limbs_decode(sum->limbs, EXACT_SUM_LIMBS, input);
+    return limbs_decode(sum->limbs, EXACT_SUM_LIMBS, &sum->room, input);
 }
 
 void exact_moments_reset(struct exact_moments *moments)
@@ -366,7 +430,7 @@ void exact_moments_reset(struct exact_moments *moments)
 static inline void squares_add(struct exact_moments *moments, size_t index,
                                unsigned __int128 square, unsigned shift)
 {
-    limbs_reserve(moments->squares, EXACT_SQUARES_LIMBS, &moments->squares_pending);
+    limbs_reserve(moments->squares, EXACT_SQUARES_LIMBS, &moments->squares_room);
     int64_t *limb = &moments->squares[index];
     uint64_t low = (uint64_t)square << shift;
     uint64_t high = (uint64_t)(square << shift >> 64);
@@ -384,6 +448,7 @@ void exact_moments_add_double(struct exact_moments *moments, double value)
     unsigned position = (unsigned)(2 * binary.exponent - SQUARES_UNIT_EXPONENT);
     unsigned __int128 square = (unsigned __int128)binary.significand * binary.significand;
     squares_add(moments, position / LIMB_BITS, square, position % LIMB_BITS);
+    moments->squares_room.is_wide = true;
 }
 
 void exact_moments_add_int64(struct exact_moments *moments, int64_t value)
@@ -396,8 +461,14 @@ void exact_moments_add_int64(struct exact_moments *moments, int64_t value)
 void exact_moments_merge(struct exact_moments *moments, const struct exact_moments *other)
 {
     exact_sum_merge(&moments->sum, &other->sum);
-    limbs_merge(moments->squares, &moments->squares_pending, other->squares, other->squares_pending,
-                EXACT_SQUARES_LIMBS);
+    struct exact_room room = room_of_both(moments->squares_room, other->squares_room);
+    if (room.is_wide)
+        limbs_add(moments->squares, other->squares, EXACT_SQUARES_LIMBS);
+    else
+        limbs_add(&moments->squares[SQUARES_INTEGER_LIMB], &other->squares[SQUARES_INTEGER_LIMB],
+                  SQUARES_NARROW_LIMBS);
+    moments->squares_room = room;
+    limbs_relieve(moments->squares, EXACT_SQUARES_LIMBS, &moments->squares_room);
 }
 
 /* a * factor. */
@@ -446,10 +517,49 @@ static uint64_t power_of_ten(unsigned digits)
     return power;
 }
 
+/* n * sum(x^2) - sum(x)^2 where it fits 64 bits on the way. */
+static bool small_spread(const struct exact_moments *moments, uint64_t count, uint64_t *spread)
+{
+    const int64_t *limbs = &moments->squares[SQUARES_INTEGER_LIMB];
+    if (moments->sum.room.is_wide || moments->squares_room.is_wide || limbs[3] < 0 ||
+        limbs[3] >= SQUARES_HIGHEST_MAX)
+        return false;
+    unsigned __int128 squares = 0;
+    for (size_t i = SQUARES_NARROW_LIMBS; i-- > 0;)
+        squares = (squares << LIMB_BITS) + (uint64_t)limbs[i];
+    __int128 sum = narrow_sum(&moments->sum);
+    unsigned __int128 magnitude = sum < 0 ? -(unsigned __int128)sum : (unsigned __int128)sum;
+    uint64_t scaled, square;
+    if (squares > UINT64_MAX || magnitude > UINT32_MAX ||
+        __builtin_mul_overflow((uint64_t)squares, count, &scaled))
+        return false;
+    square = (uint64_t)magnitude * (uint64_t)magnitude;
+    *spread = scaled - square;
+    return scaled >= square;
+}
+
+/* The variance where its numerator and its denominator fit a double. */
+static bool small_variance(const struct exact_moments *moments, uint64_t count, unsigned digits,
+                           double *variance)
+{
+    uint64_t spread, divisor;
+    uint64_t power = power_of_ten(digits);
+    if (!small_spread(moments, count, &spread) || spread > SMALL_MAX ||
+        __builtin_mul_overflow(count, count - 1, &divisor) ||
+        __builtin_mul_overflow(divisor, power, &divisor) ||
+        __builtin_mul_overflow(divisor, power, &divisor) || divisor > SMALL_MAX)
+        return false;
+    *variance = (double)spread / (double)divisor;
+    return true;
+}
+
 double exact_moments_variance(const struct exact_moments *moments, uint64_t count, unsigned digits)
 {
     CHECK(count >= 2);
     CHECK(digits <= DECIMAL_DIGITS);
+    double small;
+    if (small_variance(moments, count, digits, &small))
+        return small;
     uint32_t sum_limbs[EXACT_SUM_LIMBS];
     struct natural sum = {.limbs = sum_limbs, .count = EXACT_SUM_LIMBS};
     natural_from_limbs(&sum, moments->sum.limbs);
@@ -476,9 +586,9 @@ void exact_moments_encode(const struct exact_moments *moments, struct buffer *ou
 
 bool exact_moments_decode(struct exact_moments *moments, struct bytes *input)
 {
-    moments->squares_pending = 0;
     if (!exact_sum_decode(&moments->sum, input))
         return false;
     bool is_negative = input->size > 0 && (input->data[0] & 1);
-    return !is_negative && limbs_decode(moments->squares, EXACT_SQUARES_LIMBS, input);
+    return !is_negative &&
+           limbs_decode(moments->squares, EXACT_SQUARES_LIMBS, &moments->squares_room, input);
 }

@@ -6,6 +6,9 @@
  * 2. Limbs are 32 bits of the number each, in 64: carries are settled once in 2^29 additions, not
  *    in each. pending bounds them: no limb's magnitude is above (pending + 1) * 2^32.
  * 3. Plain data without pointers: may be copied; all zeros is the empty sum.
+ * 4. Where only integers were added, few limbs are used (is_wide is false). Then sums are merged by
+ * these, and what fits 53 bits is divided as doubles, which rounds the same exact quotient once,
+ * too.
  *
  * Decimals are added as integers, scaled by 10^digits. Doubles are finite (CHECK).
  * Measured on a machine with two busy cores: 4 ns for a double into a sum, 9 ns into moments; 2 and
@@ -20,16 +23,21 @@ enum {
     EXACT_SQUARES_LIMBS = 136, /* 2^-2176 .. 2^2176 */
 };
 
+struct exact_room {
+    uint32_t pending;
+    bool is_wide; /* more limbs may be in use than integers are added to */
+};
+
 struct exact_sum {
     int64_t limbs[EXACT_SUM_LIMBS]; /* from the lowest; signed */
-    uint32_t pending;
+    struct exact_room room;
 };
 
 /* The sums of x and of x * x. */
 struct exact_moments {
     struct exact_sum sum;
     int64_t squares[EXACT_SQUARES_LIMBS];
-    uint32_t squares_pending;
+    struct exact_room squares_room;
 };
 
 void exact_sum_reset(struct exact_sum *sum);

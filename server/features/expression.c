@@ -301,8 +301,9 @@ static bool run(struct expression_set *set, sqlite3_stmt *statement, const struc
 static struct value take_column(sqlite3_stmt *statement, int column,
                                 const struct expression *expression)
 {
-    const struct type condition = {.kind = VALUE_BOOL};
-    return take_result(statement, column, expression->is_condition ? condition : expression->type);
+    if (expression->is_condition) /* IS TRUE is 0 or 1 */
+        return (struct value){.kind = VALUE_BOOL, .integer = sqlite3_column_int(statement, column)};
+    return take_result(statement, column, expression->type);
 }
 
 /* What an expression is on values that SQLite fails on: not true, or nothing that its type holds. */

@@ -7,7 +7,6 @@
 enum {
     STRING_END = 0x01,     /* behind 00: the string ends */
     STRING_ZERO = 0xff,    /* behind 00: the string goes on with a 00 */
-    STRING_END_SIZE = 2,   /* 00 and STRING_END */
     ENTITY_INT_SIZE = 8,
 };
 
@@ -99,30 +98,48 @@ static enum status entity_parse_into(const struct view_definition *view, struct 
     return STATUS_OK;
 }
 
+/* Whether all bytes are ASCII and none is NUL; at least eight of them. */
+static bool bytes_are_plain(struct bytes text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t highs = UINT64_C(0x8080808080808080);
+    for (size_t i = 0; i < text.size; i += sizeof(uint64_t)) {
+        uint64_t word;
+        size_t last = text.size - sizeof(word);
+        memcpy(&word, text.data + (i < last ? i : last), sizeof(word));
+        if (((word - ones) | word) & highs) /* a NUL borrows */
+            return false;
+    }
+    return true;
+}
+
+bool entity_put_plain(struct bytes text, char *out)
+{
+    bool is_plain = text.size >= sizeof(uint64_t) && bytes_are_plain(text);
+    if (!is_plain &&
+        (text.size == 0 || memchr(text.data, 0, text.size) != NULL || !bytes_are_utf8(text)))
+        return false;
+    out = mempcpy(out, text.data, text.size);
+    out[0] = 0;
+    out[1] = STRING_END;
+    return true;
+}
+
 /* Whether the encoding of the entity is its text with an end behind it. */
 static bool entity_is_plain(const struct view_definition *view, struct bytes text)
 {
-    return view->keys_count == 1 &&
-           view->fields[view->key_fields[0]].type.kind == VALUE_STRING && text.size > 0 &&
-           text.size <= ENTITY_SIZE_MAX - STRING_END_SIZE &&
-           memchr(text.data, 0, text.size) == NULL && bytes_are_utf8(text);
-}
-
-static struct bytes entity_encode_plain(struct bytes text, struct arena *arena)
-{
-    char *encoded = arena_allocate(arena, text.size + STRING_END_SIZE);
-    memcpy(encoded, text.data, text.size);
-    encoded[text.size] = 0;
-    encoded[text.size + 1] = STRING_END;
-    return bytes_of(encoded, text.size + STRING_END_SIZE);
+    return view->keys_count == 1 && view->fields[view->key_fields[0]].type.kind == VALUE_STRING &&
+           text.size <= ENTITY_SIZE_MAX - ENTITY_END_SIZE;
 }
 
 enum status entity_parse(const struct view_definition *view, struct bytes text, struct arena *arena,
                          struct bytes *out, struct error *err)
 {
     if (entity_is_plain(view, text)) {
-        *out = entity_encode_plain(text, arena);
-        return STATUS_OK;
+        char *encoded = arena_allocate(arena, text.size + ENTITY_END_SIZE);
+        *out = bytes_of(encoded, text.size + ENTITY_END_SIZE);
+        if (entity_put_plain(text, encoded))
+            return STATUS_OK;
     }
     if (text.size > ENTITY_SIZE_MAX)
         return error_set(err, STATUS_LIMIT, "an entity has at most %d bytes, got %zu",
@@ -218,7 +235,7 @@ bool entity_parts(const struct view_definition *view, struct bytes encoded,
 /* A string key without the marks of its encoding. */
 static struct value entity_string_value(struct bytes key, struct arena *arena)
 {
-    struct bytes text = bytes_of(key.data, key.size - STRING_END_SIZE);
+    struct bytes text = bytes_of(key.data, key.size - ENTITY_END_SIZE);
     if (memchr(text.data, 0, text.size) == NULL)
         return value_text(arena_copy(arena, text));
     char *plain = arena_allocate(arena, text.size);

@@ -15,13 +15,17 @@
 #include "model/definition.h"
 
 /* An entity's encoding is refused beyond this. */
-enum { ENTITY_SIZE_MAX = 4096 };
+enum { ENTITY_SIZE_MAX = 4096, ENTITY_END_SIZE = 2 /* behind a string */ };
 
 /* Appends one string or int (not NULL) in the order-preserving form above. */
 void entity_append_value(const struct value *value, struct buffer *out);
 
 /* Appends bytes in the form of a string key. */
 void entity_append_string(struct bytes text, struct buffer *out);
+
+/* Puts that form of a text that is not empty, UTF-8 and without NUL: text.size + ENTITY_END_SIZE bytes.
+ * false: it is another. */
+MUST_USE bool entity_put_plain(struct bytes text, char *out);
 
 /* The encoding of what stands behind "view:" in a key, copied into the arena. INVALID: wrong number
  * of keys, an int that is none, not UTF-8. LIMIT: longer than ENTITY_SIZE_MAX. */

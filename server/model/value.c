@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/number.h"
+#include "model/value_text.h"
 
 static const char *const kind_names[] = {
     [VALUE_NULL] = "null",     [VALUE_OVERFLOW] = "overflow", [VALUE_BOOL] = "bool",
@@ -107,25 +108,7 @@ void value_append_text(const struct value *value, struct buffer *out)
 bool value_parse_text(struct bytes text, struct type type, struct value *out)
 {
     CHECK(!type.is_list);
-    *out = (struct value){.kind = type.kind, .digits = type.digits};
-    switch (type.kind) {
-    case VALUE_BOOL:
-    case VALUE_INT:
-    case VALUE_TIMESTAMP:
-        return number_parse_int(text, &out->integer) == NUMBER_OK;
-    case VALUE_DOUBLE:
-        return number_parse_double(text, &out->real) == NUMBER_OK;
-    case VALUE_DECIMAL:
-        return number_parse_decimal(text, type.digits, &out->integer) == NUMBER_OK;
-    case VALUE_STRING:
-        out->text = text;
-        return true;
-    case VALUE_NULL:
-    case VALUE_OVERFLOW:
-    case VALUE_LIST:
-        break;
-    }
-    return false;
+    return value_of_text(text, type, out);
 }
 
 static void value_append_json_list(const struct value_list *list, struct buffer *out)

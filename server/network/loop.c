@@ -1,6 +1,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -76,6 +77,7 @@ void network_loop_post(struct network_loop *loop, struct network_call *call)
 static void timer_free(struct network_timer *timer)
 {
     event_del(&timer->event);
+    close(timer->descriptor);
     LIST_REMOVE(timer, link);
     free(timer);
 }
@@ -208,10 +210,11 @@ void network_loop_turn(struct network_loop *loop, bool wait)
 
 static void timer_on_time(evutil_socket_t descriptor, short what, void *context)
 {
-    (void)descriptor;
-    (void)what;
+    uint64_t times;
     struct network_timer *timer = context;
-    timer->run(timer->context);
+    (void)what;
+    if (read(descriptor, &times, sizeof(times)) == sizeof(times)) /* else it was set again */
+        timer->run(timer->context);
 }
 
 struct network_timer *network_timer_create(struct network_loop *loop, network_timer_fn run,
@@ -221,16 +224,21 @@ struct network_timer *network_timer_create(struct network_loop *loop, network_ti
     CHECK(timer != NULL);
     timer->run = run;
     timer->context = context;
-    event_assign(&timer->event, loop->base, -1, 0, timer_on_time, timer);
+    timer->descriptor = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    CHECK(timer->descriptor >= 0);
+    event_assign(&timer->event, loop->base, timer->descriptor, EV_READ | EV_PERSIST, timer_on_time,
+                 timer);
+    event_add(&timer->event, NULL);
     LIST_INSERT_HEAD(&loop->timers, timer, link);
     return timer;
 }
 
 void network_timer_set(struct network_timer *timer, int64_t delay_us)
 {
-    int64_t us = delay_us > 0 ? delay_us : 0;
-    const struct timeval delay = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
-    event_add(&timer->event, &delay);
+    int64_t us = delay_us > 0 ? delay_us : 1; /* none at all would stop it */
+    const struct itimerspec delay = {
+        .it_value = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000}};
+    CHECK(timerfd_settime(timer->descriptor, 0, &delay, NULL) == 0);
 }
 
 const struct network_counters *network_loop_counters(const struct network_loop *loop)

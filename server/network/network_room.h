@@ -43,6 +43,7 @@ struct network_loop {
 };
 
 struct network_timer {
+    int descriptor; /* a timerfd: libevent's own time is as coarse as the system's ticks, of some ms */
     struct event event;
     network_timer_fn run;
     void *context; /* borrowed */

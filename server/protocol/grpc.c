@@ -27,6 +27,7 @@ struct grpc_call {
     struct buffer path;
     struct buffer content_type;
     int64_t timeout_us;
+    struct grpc_trace trace;
     size_t headers_bytes;
     size_t unopened_bytes; /* that came, and by which its window was not opened again */
     bool is_post;
@@ -84,6 +85,43 @@ bool grpc_timeout_parse(struct bytes text, int64_t *timeout_us)
             return true;
         }
     return false;
+}
+
+/* Whether there are so many lower-case hexadecimal digits, not all of them 0. */
+static bool is_trace_part(struct bytes text)
+{
+    bool is_zero = true;
+    for (size_t i = 0; i < text.size; i++) {
+        char digit = text.data[i];
+        if (!(digit >= '0' && digit <= '9') && !(digit >= 'a' && digit <= 'f'))
+            return false;
+        is_zero &= digit == '0';
+    }
+    return !is_zero;
+}
+
+/* Later versions than 00 may have more behind the flags. */
+bool grpc_trace_parse(struct bytes text, struct grpc_trace *trace)
+{
+    enum { TRACE_AT = 3, PARENT_AT = 36, FLAGS_AT = 53, SIZE = 55 };
+    static const char hex[] = "0123456789abcdef";
+    const char *at = text.data;
+    if (text.size < SIZE || at[TRACE_AT - 1] != '-' || at[PARENT_AT - 1] != '-' ||
+        at[FLAGS_AT - 1] != '-')
+        return false;
+    for (size_t i = 0; i < 2; i++)
+        if (memchr(hex, at[i], 16) == NULL || memchr(hex, at[FLAGS_AT + i], 16) == NULL)
+            return false;
+    struct bytes trace_id = bytes_of(at + TRACE_AT, sizeof(trace->trace_id) - 1);
+    struct bytes parent_id = bytes_of(at + PARENT_AT, sizeof(trace->parent_id) - 1);
+    bool is_first = at[0] == '0' && at[1] == '0';
+    bool is_none = at[0] == 'f' && at[1] == 'f';
+    bool ends_well = text.size == SIZE || (!is_first && at[SIZE] == '-');
+    if (is_none || !ends_well || !is_trace_part(trace_id) || !is_trace_part(parent_id))
+        return false;
+    (void)bytes_to_text(trace_id, trace->trace_id, sizeof(trace->trace_id));
+    (void)bytes_to_text(parent_id, trace->parent_id, sizeof(trace->parent_id));
+    return true;
 }
 
 void grpc_text_encode(struct bytes text, struct buffer *out)
@@ -439,6 +477,8 @@ static int on_header(nghttp2_session *http, const nghttp2_frame *frame, const ui
     else if (bytes_equal_text(name, "grpc-timeout") &&
              !grpc_timeout_parse(value, &call->timeout_us))
         call->timeout_us = GRPC_NO_TIMEOUT;
+    else if (bytes_equal_text(name, "traceparent"))
+        (void)grpc_trace_parse(value, &call->trace);
     return 0;
 }
 
@@ -625,6 +665,11 @@ void grpc_call_set_owner(struct grpc_call *call, void *owner)
 void *grpc_call_owner(const struct grpc_call *call)
 {
     return call->owner;
+}
+
+const struct grpc_trace *grpc_call_trace(const struct grpc_call *call)
+{
+    return &call->trace;
 }
 
 bool grpc_call_is_finished(const struct grpc_call *call)

@@ -53,6 +53,12 @@ enum grpc_code {
 
 #define GRPC_NO_TIMEOUT INT64_C(-1)
 
+/* Of W3C's traceparent, in lower-case hexadecimal digits: whose work a call is part of. */
+struct grpc_trace {
+    char trace_id[32 + 1]; /* "": it was not said, or not well */
+    char parent_id[16 + 1];
+};
+
 struct grpc_session;
 struct grpc_call;
 
@@ -112,6 +118,9 @@ void grpc_session_leave(struct grpc_session *session);
 void grpc_call_set_owner(struct grpc_call *call, void *owner);
 void *grpc_call_owner(const struct grpc_call *call);
 
+/* Borrowed for the life of the call. */
+const struct grpc_trace *grpc_call_trace(const struct grpc_call *call);
+
 /* While it is held, no message of the call is given, and a peer that sends more is stopped by its
  * window. Letting go gives what came. */
 void grpc_call_hold(struct grpc_call *call);
@@ -134,6 +143,10 @@ void grpc_call_finish(struct grpc_call *call, enum grpc_code code, struct bytes 
 
 /* "100m" and the like to microseconds, rounded up. false: it is no grpc-timeout. */
 bool grpc_timeout_parse(struct bytes text, int64_t *timeout_us);
+
+/* "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01". false: it is no traceparent, and trace is as
+ * it was. */
+bool grpc_trace_parse(struct bytes text, struct grpc_trace *trace);
 
 /* Appends text as grpc-message wants it: all but printable ASCII, and '%', as %XX. */
 void grpc_text_encode(struct bytes text, struct buffer *out);

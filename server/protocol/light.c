@@ -54,6 +54,18 @@ void light_append_answer(uint32_t call, struct bytes message, struct buffer *out
     buffer_append(out, message);
 }
 
+size_t light_begin_answer(uint32_t call, struct buffer *out)
+{
+    append_head(call, LIGHT_ANSWER, 0, out);
+    return out->size;
+}
+
+void light_end_answer(size_t begun, struct buffer *out)
+{
+    char *head = out->memory + out->start + begun - HEAD_SIZE;
+    be32_write(head, (uint32_t)(out->size - begun + HEAD_SIZE - SIZE_SIZE));
+}
+
 void light_append_part(uint32_t call, struct bytes message, struct buffer *out)
 {
     append_head(call, LIGHT_PART, message.size, out);

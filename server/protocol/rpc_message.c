@@ -1,9 +1,7 @@
 #include "protocol/rpc_message.h"
 
-#include <endian.h>
-
 #include "base/check.h"
-#include "protocol/protobuf.h"
+#include "protocol/rpc_answer.h"
 #include "protocol/rpc_fields.h"
 
 /* ---- GetFeatures ---- */
@@ -21,24 +19,6 @@ enum {
     KEY_NAME = 1,
     KEY_STRINGS = 2,
     KEY_INTS = 3,
-    ANSWER_ROWS = 1,
-    ANSWER_COLUMNS = 2,
-    ANSWER_VIEWS = 3,
-    COLUMN_FEATURE = 1,
-    COLUMN_VIEW = 2,
-    COLUMN_KIND = 3,
-    COLUMN_DIGITS = 4,
-    COLUMN_IS_LIST = 5,
-    COLUMN_STATUSES = 6,
-    COLUMN_DOUBLES = 7,
-    COLUMN_INTEGERS = 8,
-    COLUMN_STRINGS = 9,
-    COLUMN_SIZES = 10,
-    VIEW_NAME = 1,
-    VIEW_VERSION = 2,
-    VIEW_AT_US = 3,
-    VIEW_EVENT_TIMES_US = 4,
-    STATUS_NO_VALUE = 128,
     HEAD_INTEGERS_SIZE_MAX = 4 * (1 + VARINT_SIZE_MAX), /* of a column's head */
 };
 
@@ -210,12 +190,7 @@ enum status rpc_get_parse(struct bytes message, size_t rows_max, struct arena *a
     return status;
 }
 
-/* As in the Status and Kind of feature_store.proto. */
-static unsigned status_number(enum feature_status status)
-{
-    return (unsigned)status + 1;
-}
-
+/* As in the Kind of feature_store.proto. */
 static unsigned kind_number(enum value_kind kind)
 {
     switch (kind) {
@@ -241,60 +216,16 @@ static unsigned kind_number(enum value_kind kind)
 
 /* ---- answers ---- */
 
-/* Fields are written where there is room for them already: their sizes are known before. */
-static char *put_varint(char *at, uint64_t value)
-{
-    while (value >= 0x80) {
-        *at++ = (char)(value | 0x80);
-        value >>= 7;
-    }
-    *at++ = (char)value;
-    return at;
-}
-
 static char *put_integer(char *at, unsigned number, uint64_t value)
 {
     if (value == 0)
         return at;
-    *at++ = (char)(number << 3 | PROTOBUF_VARINT);
-    return put_varint(at, value);
-}
-
-/* The head of a field of that many bytes. Numbers are small: a tag is one byte. */
-static char *put_head(char *at, unsigned number, size_t size)
-{
-    *at++ = (char)(number << 3 | PROTOBUF_BYTES);
-    return put_varint(at, size);
-}
-
-static char *put_bytes(char *at, struct bytes bytes)
-{
-    return bytes.size == 0 ? at : mempcpy(at, bytes.data, bytes.size);
+    return put_varint(put_tag(at, number, PROTOBUF_VARINT), value);
 }
 
 static size_t integer_size(uint64_t value)
 {
     return value == 0 ? 0 : 1 + protobuf_varint_size(value);
-}
-
-static size_t field_size(size_t size)
-{
-    return 1 + protobuf_varint_size(size) + size;
-}
-
-static bool value_is_there(const struct value *value)
-{
-    return value->kind != VALUE_NULL && value->kind != VALUE_OVERFLOW;
-}
-
-static uint64_t zigzag_of(const struct value *value)
-{
-    return value_is_there(value) ? varint_zigzag(value->integer) : 0;
-}
-
-static struct bytes text_of(const struct value *value)
-{
-    return value_is_there(value) ? value->text : (struct bytes){0};
 }
 
 /* A run of values and how they are written. */
@@ -322,20 +253,10 @@ static struct run run_of(enum value_kind kind, const struct value *values, size_
     return run;
 }
 
-static char *put_double(char *at, const struct value *value)
-{
-    uint64_t bits = 0;
-    if (value_is_there(value))
-        memcpy(&bits, &value->real, sizeof(bits));
-    bits = htole64(bits);
-    memcpy(at, &bits, sizeof(bits));
-    return at + sizeof(bits);
-}
-
 static char *put_doubles(char *at, const struct run *run)
 {
     for (size_t i = 0; i < run->count; i++)
-        at = put_double(at, &run->values[i]);
+        at = put_bits(at, double_bits_of(&run->values[i]));
     return at;
 }
 
@@ -362,8 +283,7 @@ static char *put_run(char *at, const struct run *run)
 static bool column_is_present(const struct column *column, size_t rows, bool is_without_statuses)
 {
     for (size_t i = 0; i < rows; i++)
-        if ((column->statuses[i] != FEATURE_PRESENT && !is_without_statuses) ||
-            !value_is_there(&column->values[i]))
+        if (!status_is_plain(&column->values[i], column->statuses[i], is_without_statuses))
             return false;
     return true;
 }
@@ -409,18 +329,12 @@ void rpc_column_head_append(const struct column *column, struct buffer *out)
     buffer_added(out, (size_t)(at - begin));
 }
 
-/* Without statuses, each is present or is not there. */
 static char *put_statuses(char *at, const struct column *column, size_t rows,
                           bool is_without_statuses)
 {
     at = put_head(at, COLUMN_STATUSES, rows);
-    for (size_t i = 0; i < rows; i++) {
-        bool is_there = value_is_there(&column->values[i]);
-        unsigned status = status_number(column->statuses[i]);
-        if (is_without_statuses)
-            status = is_there ? status_number(FEATURE_PRESENT) : 0;
-        *at++ = (char)(status | (is_there ? 0 : STATUS_NO_VALUE));
-    }
+    for (size_t i = 0; i < rows; i++)
+        *at++ = status_byte(&column->values[i], column->statuses[i], is_without_statuses);
     return at;
 }
 
@@ -438,7 +352,7 @@ static void append_number(const struct column *column, struct bytes head, bool i
     if (!is_present)
         at = put_statuses(at, column, 1, is_without_statuses);
     at = put_head(at, is_double ? COLUMN_DOUBLES : COLUMN_INTEGERS, packed_size);
-    at = is_double ? put_double(at, value) : put_varint(at, zigzag_of(value));
+    at = is_double ? put_bits(at, double_bits_of(value)) : put_varint(at, zigzag_of(value));
     CHECK((size_t)(at - begin) == field_size(size));
     buffer_added(out, field_size(size));
 }
@@ -516,7 +430,7 @@ static char *put_times(char *at, unsigned number, const int64_t *times, size_t c
     return at;
 }
 
-static void append_view(const struct columns_view *view, size_t rows, struct buffer *out)
+void rpc_view_append(const struct columns_view *view, size_t rows, struct buffer *out)
 {
     bool has_events = view->event_times_us != NULL;
     size_t at_size = times_size(view->at_us, view->at_count);
@@ -540,7 +454,7 @@ void rpc_get_append(const struct columns *columns, struct buffer *out)
     for (size_t i = 0; i < columns->columns_count; i++)
         append_column(&columns->columns[i], columns, out);
     for (size_t i = 0; i < columns->views_count; i++)
-        append_view(&columns->views[i], columns->rows_count, out);
+        rpc_view_append(&columns->views[i], columns->rows_count, out);
 }
 
 /* ---- Push ---- */

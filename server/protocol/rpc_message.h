@@ -31,6 +31,9 @@ uint64_t rpc_get_chunk_rows(struct bytes message);
 /* Appends the fields of a Column that stand before its values. */
 void rpc_column_head_append(const struct column *column, struct buffer *out);
 
+/* Appends one of the views of a GetFeaturesResponse of that many rows. */
+void rpc_view_append(const struct columns_view *view, size_t rows, struct buffer *out);
+
 /* Appends a GetFeaturesResponse. */
 void rpc_get_append(const struct columns *columns, struct buffer *out);
 

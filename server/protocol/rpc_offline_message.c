@@ -19,6 +19,7 @@ enum {
     TRAINING_WITH_STATUSES = 6,
     TRAINING_LABELS_FORMAT = 7,
     TRAINING_LABELS_PATH = 8,
+    TRAINING_MEMORY_BYTES = 9,
     TRAINING_OUTPUT = 10,
     SNAPSHOT_VIEW = 1,
     SNAPSHOT_AT_US = 2,
@@ -122,6 +123,7 @@ enum status rpc_training_parse(struct bytes message, struct arena *arena,
     spec->has_full_names = rpc_take_integer(message, TRAINING_FULL_NAMES) != 0;
     spec->has_statuses = rpc_take_integer(message, TRAINING_WITH_STATUSES) != 0;
     spec->labels_path = rpc_take_text(message, TRAINING_LABELS_PATH);
+    spec->memory_bytes = rpc_take_integer(message, TRAINING_MEMORY_BYTES);
     return STATUS_OK;
 }
 

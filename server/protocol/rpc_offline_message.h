@@ -38,6 +38,7 @@ struct rpc_training_spec {
     bool has_statuses;
     enum rpc_file_format labels_format;
     struct bytes labels_path;
+    uint64_t memory_bytes; /* 0: not said */
     struct rpc_output output;
 };
 

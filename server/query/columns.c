@@ -10,9 +10,10 @@
 #include "model/entity.h"
 #include "query/columns_plan.h"
 #include "query/query_room.h"
+#include "storage/hot_value.h"
 
 enum {
-    ROWS_AT_A_TIME = 16, /* whose memory is fetched ahead; patience is asked between them */
+    ROWS_AT_A_TIME = 16, /* whose memory is fetched ahead */
     /* Values that are read by those who may not wait: more take longer than a turn of a loop, though
      * all are in memory, and what was read till then would be read again. */
     CELLS_AT_ONCE = 100 * 1000,
@@ -210,19 +211,6 @@ static enum status refuse_text(const struct column *column, struct error *err)
                      BYTES_ARGS(column->view));
 }
 
-/* What a cell of a finished row says at that T. */
-static bool cell_value(const struct hot_cell *cell, struct type type, int64_t counted_us,
-                       struct value *value)
-{
-    if (cell->is_relative)
-        *value = relative_value(cell->base_us, counted_us);
-    else if (cell->has_text)
-        return value_parse_text(cell->text, type, value);
-    else
-        *value = value_null();
-    return true;
-}
-
 /* Of a finished row. AGAIN: it does not know all that is asked. */
 static enum status read_row_cells(struct columns_reading *reading, const struct group *group,
                                   const struct hot_row *finished, int64_t counted_us, size_t row,
@@ -234,7 +222,7 @@ static enum status read_row_cells(struct columns_reading *reading, const struct 
         struct value *value = &column->values[row];
         if (!cell.is_known)
             return STATUS_AGAIN;
-        if (!cell_value(&cell, column->type, counted_us, value))
+        if (!hot_cell_value(&cell, column->type, counted_us, value))
             return refuse_text(column, err);
         column->statuses[row] = cell.status;
         if (value->kind == VALUE_STRING)
@@ -250,6 +238,8 @@ static enum status read_row_texts(struct columns_reading *reading, const struct 
                                   struct error *err)
 {
     struct text_answer answer;
+    if (!query_may_go_on(reading->query))
+        return STATUS_CANCELLED;
     enum status status =
         query_read_texts(reading->query, target, group->plan->features, group->plan->count, moment,
                          reading->scratch, &answer, err);
@@ -272,6 +262,8 @@ static enum status read_row_values(struct columns_reading *reading, const struct
                                    struct error *err)
 {
     struct answer answer;
+    if (!query_may_go_on(reading->query))
+        return STATUS_CANCELLED;
     enum status status = query_read(reading->query, target, group->plan->features,
                                     group->plan->count, moment, reading->scratch, &answer, err);
     if (status != STATUS_OK)
@@ -352,13 +344,12 @@ static enum status read_group(struct columns_reading *reading, const struct grou
 }
 
 /* Reads some rows of all groups. */
-static enum status read_rows(struct columns_reading *reading, struct rows *rows,
-                             const struct columns_patience *patience, struct error *err)
+static enum status read_rows(struct columns_reading *reading, struct rows *rows, struct error *err)
 {
     enum status status = STATUS_OK;
     for (size_t i = 0; i < reading->groups_count && status == STATUS_OK; i++) {
         const struct group *group = &reading->groups[i];
-        if (!patience->may_go_on(patience->context))
+        if (!query_may_go_on(reading->query))
             return STATUS_CANCELLED;
         if (!group->plan->has_last_entity)
             status = rows_encode(reading, group, rows, err);
@@ -488,7 +479,6 @@ static struct columns_view *reading_make_views(struct columns_reading *reading)
 
 /* Reads all groups with one now, and, with a snapshot, in one state. */
 static enum status read_groups(struct columns_reading *reading, bool with_snapshot,
-                               const struct columns_patience *patience,
                                const struct columns_view **views, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -500,7 +490,7 @@ static enum status read_groups(struct columns_reading *reading, bool with_snapsh
         struct rows rows = {.first = row, .count = count - row};
         if (rows.count > ROWS_AT_A_TIME)
             rows.count = ROWS_AT_A_TIME;
-        status = read_rows(reading, &rows, patience, err);
+        status = read_rows(reading, &rows, err);
     }
     query_unpin(reading->query);
     return status;
@@ -516,8 +506,8 @@ static bool reading_has_derived(const struct columns_reading *reading)
 
 /* A derived view reads several in one state: where a write came in between, all is read again. */
 enum status query_read_columns(struct query *query, const struct columns_question *question,
-                               const struct columns_patience *patience, struct arena *arena,
-                               struct arena *scratch, struct columns *columns, struct error *err)
+                               struct arena *arena, struct arena *scratch, struct columns *columns,
+                               struct error *err)
 {
     struct columns_reading reading = {
         .query = query, .question = question, .arena = arena, .scratch = scratch};
@@ -531,10 +521,10 @@ enum status query_read_columns(struct query *query, const struct columns_questio
     if (status != STATUS_OK)
         return status;
     uint64_t changes = query_storage_changes(query);
-    status = read_groups(&reading, false, patience, &views, err);
+    status = read_groups(&reading, false, &views, err);
     bool is_one_state = changes % 2 == 0 && changes == query_storage_changes(query);
     if (status == STATUS_OK && !is_one_state && reading_has_derived(&reading))
-        status = read_groups(&reading, true, patience, &views, err);
+        status = read_groups(&reading, true, &views, err);
     query_count_rows(query, reading.rows_hit);
     *columns = (struct columns){.rows_count = question->rows_count,
                                 .columns = reading.columns,

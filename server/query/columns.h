@@ -8,14 +8,6 @@
 #include "model/columns.h"
 #include "query/query.h"
 
-/* Whether the read may go on; asked every few rows. */
-typedef bool (*columns_patience_fn)(void *context);
-
-struct columns_patience {
-    columns_patience_fn may_go_on;
-    void *context;
-};
-
 /* Finds what a name stands for, "view.feature", "view@2.feature", "view.*" or "view", which is the
  * same: the view (all of a target but its entity), and count features of it from first on.
  * NOT_FOUND, INVALID, UNAVAILABLE: err. */
@@ -34,10 +26,10 @@ struct columns_names query_latest_names(const struct query *query);
 /* Reads between query_begin and query_end. `now` is the same for all rows of a view. The answer
  * lies in the arena, and its names in the definitions; scratch is reset, again and again.
  * NOT_FOUND, INVALID, LIMIT, UNAVAILABLE: err says what is wrong with the question. AGAIN: it would
- * have to wait for the disk, or is so long that others would wait for it. CANCELLED: patience ended. IO, CORRUPT: err. */
+ * have to wait for the disk, or is so long that others would wait for it. CANCELLED: the patience
+ * of the query ended, between rows or within one. IO, CORRUPT: err. */
 MUST_USE enum status query_read_columns(struct query *query,
                                         const struct columns_question *question,
-                                        const struct columns_patience *patience,
                                         struct arena *arena, struct arena *scratch,
                                         struct columns *columns, struct error *err);
 

@@ -74,6 +74,16 @@ void query_set_waiting(struct query *query, bool may_wait)
     query->reading.never_waits = !may_wait;
 }
 
+void query_set_patience(struct query *query, const struct patience *patience)
+{
+    query->reading.patience = patience;
+}
+
+bool query_may_go_on(const struct query *query)
+{
+    return patience_lasts(query->reading.patience);
+}
+
 /* A derived view has no clock of its own: the views that it reads go by theirs. */
 static int64_t readable_now_us(const struct readable *readable)
 {
@@ -337,7 +347,7 @@ static void answer_out_of_history(const struct question *question, struct arena 
                               .count = count};
 }
 
-/* Asks for partials where a walk was slow for the want of them. */
+/* Asks for partials where a walk was slow for the want of them; also where it was given up for that. */
 static void want_partials(struct query *query, const struct target *target,
                           const struct walk_report *report)
 {
@@ -408,7 +418,7 @@ static enum status evaluate_stored(struct query *query, const struct target *tar
     const struct timeline_reader reader = timeline_reader_of(timeline);
     enum status status =
         features_walk(target->plan, question, &reader, arena, answer, &report, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK || status == STATUS_CANCELLED)
         want_partials(query, target, &report);
     if (status == STATUS_OK && keeping != NULL)
         status = timeline_next_us(timeline, &keeping->next_us, err);

@@ -37,6 +37,11 @@ void query_refresh(struct query *query);
 /* Whether reads wait for the disk (as at first), or say AGAIN where they would have to. */
 void query_set_waiting(struct query *query, bool may_wait);
 
+/* Reads ask the patience (borrowed; NULL: as at first, endless) on their way, and say CANCELLED where
+ * it has ended. */
+void query_set_patience(struct query *query, const struct patience *patience);
+bool query_may_go_on(const struct query *query);
+
 /* From here to the unpin, `now` stands still, and, with a snapshot, so does what is stored; between
  * begin and end. Without one, all reads saw one state if storage_changes was the same even number
  * before the pin and after the last read. */

@@ -33,8 +33,8 @@ void event_files_fini(struct event_files *files)
         free(files->paths[i]);
     }
     free(files->paths);
-    buffer_fini(&files->entity);
     buffer_fini(&files->key);
+    buffer_fini(&files->partial_key);
     *files = (struct event_files){0};
 }
 
@@ -78,10 +78,10 @@ static enum status put_deletion(struct event_files *files, struct bytes key, str
 
 static void set_partial_key(struct event_files *files, int64_t end_us)
 {
-    files->key.start = files->key.size = 0;
-    buffer_append(&files->key, buffer_bytes(&files->entity));
-    buffer_append_byte(&files->key, KIND_PARTIAL);
-    key_append_time(&files->key, end_us);
+    files->partial_key.start = files->partial_key.size = 0;
+    buffer_append(&files->partial_key, bytes_of(files->key.memory, files->entity_size));
+    buffer_append_byte(&files->partial_key, KIND_PARTIAL);
+    key_append_time(&files->partial_key, end_us);
 }
 
 /* Deletes what may cover the newest event: chunks of larger levels end later, or at the same time,
@@ -93,8 +93,8 @@ static enum status delete_covering(struct event_files *files, struct error *err)
         if (!(files->levels >> level & 1))
             continue;
         set_partial_key(files, chunk_end_us(files->newest_us, level));
-        buffer_append_byte(&files->key, (char)level);
-        status = put_deletion(files, buffer_bytes(&files->key), err);
+        buffer_append_byte(&files->partial_key, (char)level);
+        status = put_deletion(files, buffer_bytes(&files->partial_key), err);
     }
     return status;
 }
@@ -104,14 +104,14 @@ static enum status delete_covering(struct event_files *files, struct error *err)
 static enum status delete_between(struct event_files *files, bool *is_there, struct error *err)
 {
     struct range *range = &files->partials;
-    size_t prefix_size = files->entity.size + KIND_SIZE;
+    size_t prefix_size = files->entity_size + KIND_SIZE;
     enum status status;
     set_partial_key(files, files->oldest_us + 1);
-    range_seek(range, buffer_bytes(&files->key));
+    range_seek(range, buffer_bytes(&files->partial_key));
     while ((status = range_status(range, err)) == STATUS_OK) {
         struct bytes key = range_key(range);
         bool is_partial = key.size == prefix_size + TIME_SIZE + LEVEL_SIZE &&
-                          memcmp(key.data, files->key.memory, prefix_size) == 0;
+                          memcmp(key.data, files->partial_key.memory, prefix_size) == 0;
         *is_there |= is_partial;
         if (!is_partial || be64_read_signed(key.data + prefix_size) > files->newest_us)
             break;
@@ -140,7 +140,7 @@ static void open_partials(struct event_files *files)
 static enum status leave_entity(struct event_files *files, struct error *err)
 {
     bool is_there = false;
-    if (files->entity.size == 0 || files->levels == 0)
+    if (files->entity_size == 0 || files->levels == 0)
         return STATUS_OK;
     if (files->entities_left == 0)
         open_partials(files);
@@ -151,28 +151,47 @@ static enum status leave_entity(struct event_files *files, struct error *err)
 
 /* ---- events ---- */
 
+/* Makes the event's entity the one at hand. */
+static enum status enter_entity(struct event_files *files, const struct sorted_event *event,
+                                struct error *err)
+{
+    enum status status = leave_entity(files, err);
+    files->key.start = files->key.size = 0;
+    key_append_prefix(&files->key, files->table_id, event->entity, KIND_EVENT);
+    files->entity_size = files->key.size - KIND_SIZE;
+    files->oldest_us = event->time_us;
+    return status;
+}
+
 enum status event_files_put(struct event_files *files, const struct sorted_event *event,
                             struct error *err)
 {
-    struct bytes entity = bytes_of(event->key.data, event->head_size);
-    int64_t time_us = be64_read_signed(event->key.data + event->head_size + KIND_SIZE);
     enum status status = STATUS_OK;
-    if (!bytes_equal(entity, buffer_bytes(&files->entity))) {
-        status = leave_entity(files, err);
-        files->entity.start = files->entity.size = 0;
-        buffer_append(&files->entity, entity);
-        files->oldest_us = time_us;
-    }
-    files->newest_us = time_us;
+    struct bytes before = bytes_of(files->key.memory, files->key.size);
+    size_t head_size = files->entity_size + KIND_SIZE;
+    bool is_same = files->entity_size > 0 &&
+                   bytes_equal(event->entity,
+                               bytes_of(before.data + TABLE_SIZE, files->entity_size - TABLE_SIZE));
+    if (is_same && event->time_us == files->newest_us &&
+        bytes_equal(event->identity, bytes_after(before, head_size + TIME_SIZE)))
+        return STATUS_OK;
+    if (!is_same)
+        status = enter_entity(files, event, err);
+    files->newest_us = event->time_us;
+    files->key.size = files->entity_size + KIND_SIZE;
+    key_append_time(&files->key, event->time_us);
+    buffer_append(&files->key, event->identity);
     if (status == STATUS_OK)
         status = find_room(files, err);
-    return status == STATUS_OK ? sorted_file_put(files->file, event->key, event->row, err) : status;
+    return status == STATUS_OK
+               ? sorted_file_put(files->file, buffer_bytes(&files->key), event->row, err)
+               : status;
 }
 
 enum status event_files_finish(struct event_files *files, struct error *err)
 {
     enum status status = leave_entity(files, err);
-    files->entity.size = 0;
+    files->entity_size = 0;
     range_close(&files->partials);
     files->partials = (struct range){0};
     if (status == STATUS_OK && files->file != NULL)

@@ -8,10 +8,12 @@
 #include "storage/range.h"
 #include "storage/sorted_file.h"
 
-/* An event as it is stored. */
+/* An event of the table. They are sorted by entity, time and identity, which is the order of their
+ * keys. */
 struct sorted_event {
-    struct bytes key;
-    size_t head_size; /* of the key's first part: table and entity */
+    struct bytes entity;
+    int64_t time_us;
+    struct bytes identity;
     struct bytes row;
 };
 
@@ -23,11 +25,13 @@ struct event_files {
     struct sorted_file *file; /* owned: the one at hand, or NULL */
     char **paths; /* owned, as each: paths_count of them, NULL where the file was moved */
     size_t paths_count;
-    struct buffer entity; /* owned: table and entity at hand; empty: none */
-    int64_t oldest_us;    /* its events so far */
+    struct buffer
+        key; /* owned: of the event at hand; before its time as that of its entity's others */
+    size_t entity_size; /* of the table and the entity, with which key begins; 0: there is none */
+    int64_t oldest_us;  /* of the entity's events so far */
     int64_t newest_us;
-    struct buffer key;     /* owned: scratch */
-    struct range partials; /* of the table, while entities_left is not 0 */
+    struct buffer partial_key; /* owned: scratch */
+    struct range partials;     /* of the table, while entities_left is not 0 */
     size_t entities_left;
 };
 
@@ -37,7 +41,7 @@ void event_files_init(struct event_files *files, struct storage *storage, uint32
 /* Removes the files that are left. */
 void event_files_fini(struct event_files *files);
 
-/* Puts an event; keys ascend. */
+/* Puts an event; keys ascend, and of those with the same key the first counts. */
 MUST_USE enum status event_files_put(struct event_files *files, const struct sorted_event *event,
                                      struct error *err);
 

@@ -10,15 +10,19 @@
 enum {
     STREAM_BUFFER_SIZE = 256 * 1024,
     PATH_SIZE_MAX = 4096,
-    RECORD_SIZE_MAX = 64 * 1024 * 1024, /* of a key or a row: larger ones were not written by us */
+    PART_SIZE_MAX = 64 * 1024 * 1024, /* of a record: larger ones were not written by us */
 };
 
-/* In front of each event. */
+/* In front of each record. */
 struct record_header {
-    uint32_t head_size;
-    uint32_t key_size;
+    int64_t time_us;
+    uint32_t entity_size;
+    uint32_t identity_size;
     uint32_t row_size;
+    uint32_t zero;
 };
+
+_Static_assert(sizeof(struct record_header) == 24, "a record's header has no holes");
 
 static FILE *run_open(const struct event_runs *runs, size_t i, const char *mode)
 {
@@ -52,19 +56,29 @@ enum status event_runs_begin(struct event_runs *runs, struct error *err)
     if (runs->file == NULL)
         return run_failed(err);
     runs->count++;
+    runs->entity = (struct bytes){0};
     return STATUS_OK;
+}
+
+static bool run_write(FILE *file, struct bytes bytes)
+{
+    return bytes.size == 0 || fwrite_unlocked(bytes.data, bytes.size, 1, file) == 1;
 }
 
 enum status event_runs_put(struct event_runs *runs, const struct sorted_event *event,
                            struct error *err)
 {
-    const struct record_header header = {.head_size = (uint32_t)event->head_size,
-                                         .key_size = (uint32_t)event->key.size,
+    bool is_same = runs->entity.data == event->entity.data;
+    struct bytes entity = is_same ? (struct bytes){0} : event->entity;
+    const struct record_header header = {.time_us = event->time_us,
+                                         .entity_size = (uint32_t)entity.size,
+                                         .identity_size = (uint32_t)event->identity.size,
                                          .row_size = (uint32_t)event->row.size};
-    bool is_written =
-        fwrite_unlocked(&header, sizeof(header), 1, runs->file) == 1 &&
-        fwrite_unlocked(event->key.data, 1, event->key.size, runs->file) == event->key.size &&
-        fwrite_unlocked(event->row.data, 1, event->row.size, runs->file) == event->row.size;
+    CHECK(event->entity.size > 0);
+    runs->entity = event->entity;
+    bool is_written = run_write(runs->file, bytes_of(&header, sizeof(header))) &&
+                      run_write(runs->file, entity) && run_write(runs->file, event->identity) &&
+                      run_write(runs->file, event->row);
     return is_written ? STATUS_OK : run_failed(err);
 }
 
@@ -93,37 +107,60 @@ struct reader {
     FILE *file; /* owned */
     size_t number;
     struct sorted_event event; /* in memory */
-    struct buffer memory;      /* owned */
+    struct buffer entity;      /* owned */
+    struct buffer memory;      /* owned: identity and row */
 };
+
+static enum status refuse_record(struct error *err)
+{
+    return error_set(err, STATUS_CORRUPT, "sort events on the disk: what was written is not read");
+}
+
+static bool read_bytes(struct reader *reader, struct buffer *out, size_t size)
+{
+    out->start = out->size = 0;
+    char *end = buffer_reserve(out, size);
+    if (size > 0 && fread_unlocked(end, size, 1, reader->file) != 1)
+        return false;
+    buffer_added(out, size);
+    return true;
+}
 
 /* Reads the next event. NOT_FOUND: the run is at its end. */
 static enum status reader_next(struct reader *reader, struct error *err)
 {
     struct record_header header;
-    if (fread_unlocked(&header, sizeof(header), 1, reader->file) != 1)
-        return ferror(reader->file) ? run_failed(err) : STATUS_NOT_FOUND;
-    if (header.key_size > RECORD_SIZE_MAX || header.row_size > RECORD_SIZE_MAX ||
-        header.head_size > header.key_size)
-        return error_set(err, STATUS_CORRUPT,
-                         "sort events on the disk: what was written is not read");
-    size_t size = (size_t)header.key_size + header.row_size;
-    reader->memory.start = reader->memory.size = 0;
-    char *bytes = buffer_reserve(&reader->memory, size);
-    if (fread_unlocked(bytes, 1, size, reader->file) != size)
-        return error_set(err, STATUS_CORRUPT,
-                         "sort events on the disk: what was written is cut short");
-    buffer_added(&reader->memory, size);
-    reader->event =
-        (struct sorted_event){.key = bytes_of(bytes, header.key_size),
-                              .head_size = header.head_size,
-                              .row = bytes_of(bytes + header.key_size, header.row_size)};
+    size_t size = fread_unlocked(&header, 1, sizeof(header), reader->file);
+    if (size == 0 && !ferror(reader->file))
+        return STATUS_NOT_FOUND;
+    if (size != sizeof(header))
+        return ferror(reader->file) ? run_failed(err) : refuse_record(err);
+    bool is_whole = header.entity_size <= PART_SIZE_MAX && header.identity_size <= PART_SIZE_MAX &&
+                    header.row_size <= PART_SIZE_MAX && header.zero == 0 &&
+                    (header.entity_size > 0 || reader->entity.size > 0);
+    if (is_whole && header.entity_size > 0)
+        is_whole = read_bytes(reader, &reader->entity, header.entity_size);
+    if (is_whole)
+        is_whole =
+            read_bytes(reader, &reader->memory, (size_t)header.identity_size + header.row_size);
+    if (!is_whole)
+        return refuse_record(err);
+    struct bytes parts = buffer_bytes(&reader->memory);
+    reader->event = (struct sorted_event){.entity = buffer_bytes(&reader->entity),
+                                          .time_us = header.time_us,
+                                          .identity = bytes_of(parts.data, header.identity_size),
+                                          .row = bytes_after(parts, header.identity_size)};
     return STATUS_OK;
 }
 
 /* Whether a's event comes before b's: by key, of the same key that of the later run. */
 static bool reader_is_before(const struct reader *a, const struct reader *b)
 {
-    int order = bytes_compare(a->event.key, b->event.key);
+    int order = bytes_compare(a->event.entity, b->event.entity);
+    if (order == 0 && a->event.time_us != b->event.time_us)
+        return a->event.time_us < b->event.time_us;
+    if (order == 0)
+        order = bytes_compare(a->event.identity, b->event.identity);
     return order != 0 ? order < 0 : a->number > b->number;
 }
 
@@ -131,52 +168,59 @@ static bool reader_is_before(const struct reader *a, const struct reader *b)
 struct heap {
     struct reader *readers[EVENT_SORT_RUNS_MAX];
     size_t count;
+    size_t second; /* which comes behind the top, as long as only the top goes on; 0: to be found */
 };
+
+/* The child that comes first; behind the end, if there is none. */
+static size_t heap_child(const struct heap *heap, size_t at)
+{
+    size_t child = 2 * at + 1;
+    bool is_right =
+        child + 1 < heap->count && reader_is_before(heap->readers[child + 1], heap->readers[child]);
+    return child + is_right;
+}
 
 static void heap_sift(struct heap *heap, size_t at)
 {
     struct reader *moved = heap->readers[at];
     for (;;) {
-        size_t child = 2 * at + 1;
-        if (child + 1 < heap->count &&
-            reader_is_before(heap->readers[child + 1], heap->readers[child]))
-            child++;
+        size_t child = heap_child(heap, at);
         if (child >= heap->count || !reader_is_before(heap->readers[child], moved))
             break;
         heap->readers[at] = heap->readers[child];
         at = child;
     }
     heap->readers[at] = moved;
+    heap->second = 0;
 }
 
-/* Goes to the next event of the run on top. */
+/* Goes to the next event of the run on top. Mostly that is next again, as runs are pieces of a file
+ * that is sorted by time: so only the second is compared. */
 static enum status heap_step(struct heap *heap, struct error *err)
 {
     enum status status = reader_next(heap->readers[0], err);
     if (status == STATUS_NOT_FOUND) {
         heap->readers[0] = heap->readers[--heap->count];
-        status = STATUS_OK;
-    }
-    if (status == STATUS_OK && heap->count > 0)
         heap_sift(heap, 0);
-    return status;
+        return STATUS_OK;
+    }
+    if (status != STATUS_OK || heap->count == 1)
+        return status;
+    if (heap->second == 0)
+        heap->second = heap_child(heap, 0);
+    if (reader_is_before(heap->readers[heap->second], heap->readers[0]))
+        heap_sift(heap, 0);
+    return STATUS_OK;
 }
 
 static enum status merge(struct heap *heap, struct event_files *files, struct error *err)
 {
-    struct buffer last = {0};
     enum status status = STATUS_OK;
     while (heap->count > 0 && status == STATUS_OK) {
-        const struct sorted_event *event = &heap->readers[0]->event;
-        if (!bytes_equal(event->key, buffer_bytes(&last))) {
-            status = event_files_put(files, event, err);
-            last.start = last.size = 0;
-            buffer_append(&last, event->key);
-        }
+        status = event_files_put(files, &heap->readers[0]->event, err);
         if (status == STATUS_OK)
             status = heap_step(heap, err);
     }
-    buffer_fini(&last);
     return status;
 }
 
@@ -200,6 +244,7 @@ enum status event_runs_merge(struct event_runs *runs, struct event_files *files,
     for (size_t i = 0; i < runs->count; i++) {
         if (readers[i].file != NULL)
             (void)fclose(readers[i].file);
+        buffer_fini(&readers[i].entity);
         buffer_fini(&readers[i].memory);
     }
     free(readers);

@@ -1,7 +1,9 @@
-/* Events are collected by entity, and sorted within each: files of history are sorted by time, so
- * that for most entities there is nothing left to do, and entities are fewer than events. */
+/* Events are collected by entity, each in blocks of its own: files of history are sorted by time,
+ * so that for most entities there is nothing left to sort, and what is written behind each other
+ * lies behind each other. */
 #include "storage/event_sort.h"
 
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,25 +14,39 @@
 
 enum {
     INGEST_FILES_MAX = 4, /* of one call */
-    NAMES_CHUNK_SIZE = 64 * 1024,
-    EVENTS_CAPACITY_MIN = 1024,
-    ENTITY_COST = 128,   /* bytes of memory about, beside its name */
-    PREFETCH_EVENTS = 4, /* that lie anywhere in memory, ahead of the one that is written */
+    MEMORY_CHUNK_SIZE = 256 * 1024,
+    ENTITIES_CAPACITY_MIN = 1024,
+    ENTITY_COST = 64, /* bytes about, in the map and the list of entities */
+    BLOCK_SIZE_MIN = 64,
+    BLOCK_SIZE_MAX = 4096, /* but of larger events */
 };
 
-struct entity {
-    struct bytes name; /* in the arena of names */
-    size_t count;      /* of its events */
-    size_t next;       /* where the next one of them stands in the order, while they are sorted */
-};
-
-/* identity and row stand in the bytes, at offset. */
-struct event {
+/* identity and row stand behind it. */
+struct stored_event {
     int64_t time_us;
-    size_t offset;
-    uint32_t entity; /* index */
     uint32_t identity_size;
     uint32_t row_size;
+};
+
+/* Some events of an entity, in the order in which they came. */
+struct block {
+    struct block *next;
+    uint32_t used; /* of bytes; of the last block: see the entity */
+    uint32_t size;
+    _Alignas(struct stored_event) char bytes[];
+};
+
+/* What each event asks for stands first, beside the name: most of the time goes to memory that is
+ * far. */
+struct entity {
+    int64_t newest_us; /* of the event that came last */
+    char *room;        /* of the last block: where its next event goes */
+    uint32_t room_size;
+    bool is_sorted; /* events came in the order of their keys, no two with the same */
+    const struct stored_event *newest; /* that came last; NULL: none came */
+    struct block *first, *last;        /* NULL: there is none */
+    size_t count;                      /* of its events */
+    struct bytes name;
 };
 
 struct event_sort {
@@ -43,17 +59,11 @@ struct event_sort {
     size_t ingested_count; /* of the files */
     bool is_finished;
     /* What was added and is in no run. */
-    struct arena *names;      /* owned */
+    struct arena *memory;     /* owned: entities, names, blocks */
     struct map *map;          /* owned: name -> struct entity */
-    struct entity **entities; /* owned, the structs in the arena */
+    struct entity **entities; /* owned, the structs in memory */
     size_t entities_count;
     size_t entities_capacity;
-    struct event *events; /* owned */
-    size_t events_count;
-    size_t events_capacity;
-    struct buffer bytes; /* owned */
-    size_t names_size;
-    struct buffer key; /* owned: scratch */
 };
 
 struct event_sort *event_sort_create(struct storage *storage,
@@ -67,7 +77,7 @@ struct event_sort *event_sort_create(struct storage *storage,
     sort->memory_bytes = options->memory_bytes;
     sort->runs.prefix = bytes_of_text(sort->prefix);
     event_files_init(&sort->files, storage, options->table_id, bytes_of_text(sort->prefix));
-    sort->names = arena_create(NAMES_CHUNK_SIZE);
+    sort->memory = arena_create(MEMORY_CHUNK_SIZE);
     sort->map = map_create();
     return sort;
 }
@@ -79,12 +89,9 @@ void event_sort_destroy(struct event_sort **out)
         return;
     event_runs_fini(&sort->runs);
     event_files_fini(&sort->files);
-    arena_destroy(&sort->names);
+    arena_destroy(&sort->memory);
     map_destroy(&sort->map);
     free(sort->entities);
-    free(sort->events);
-    buffer_fini(&sort->bytes);
-    buffer_fini(&sort->key);
     free(sort->prefix);
     free(sort);
     *out = NULL;
@@ -92,156 +99,237 @@ void event_sort_destroy(struct event_sort **out)
 
 /* ---- collecting ---- */
 
-static uint32_t find_entity(struct event_sort *sort, struct bytes name)
+static struct entity *add_entity(struct event_sort *sort, struct bytes name)
 {
-    struct entity *entity = map_get(sort->map, name);
-    if (entity == NULL) {
-        entity = ARENA_NEW(sort->names, struct entity);
-        entity->name = arena_copy(sort->names, name);
-        entity->next = sort->entities_count;
-        CHECK(map_put(sort->map, entity->name, entity));
-        if (sort->entities_count == sort->entities_capacity) {
-            sort->entities_capacity = 2 * sort->entities_capacity + EVENTS_CAPACITY_MIN;
-            sort->entities =
-                reallocarray(sort->entities, sort->entities_capacity, sizeof(*sort->entities));
-            CHECK(sort->entities != NULL);
-        }
-        sort->entities[sort->entities_count++] = entity;
-        sort->names_size += name.size + ENTITY_COST;
+    struct bytes copy = arena_copy(sort->memory, name);
+    struct entity *entity = ARENA_NEW(sort->memory, struct entity);
+    entity->name = copy;
+    entity->is_sorted = true;
+    CHECK(map_put(sort->map, entity->name, entity));
+    if (sort->entities_count == sort->entities_capacity) {
+        sort->entities_capacity = 2 * sort->entities_capacity + ENTITIES_CAPACITY_MIN;
+        sort->entities =
+            reallocarray(sort->entities, sort->entities_capacity, sizeof(*sort->entities));
+        CHECK(sort->entities != NULL);
     }
-    entity->count++;
-    return (uint32_t)entity->next;
+    sort->entities[sort->entities_count++] = entity;
+    return entity;
 }
 
-static void add(struct event_sort *sort, struct bytes entity, int64_t time_us,
-                struct bytes identity, struct bytes row)
+static size_t aligned_size(size_t size)
 {
-    if (sort->events_count == sort->events_capacity) {
-        sort->events_capacity = 2 * sort->events_capacity + EVENTS_CAPACITY_MIN;
-        sort->events = reallocarray(sort->events, sort->events_capacity, sizeof(*sort->events));
-        CHECK(sort->events != NULL);
-    }
-    sort->events[sort->events_count++] = (struct event){.time_us = time_us,
-                                                        .offset = sort->bytes.size,
-                                                        .entity = find_entity(sort, entity),
-                                                        .identity_size = (uint32_t)identity.size,
-                                                        .row_size = (uint32_t)row.size};
-    buffer_append(&sort->bytes, identity);
-    buffer_append(&sort->bytes, row);
+    return (size + sizeof(int64_t) - 1) & ~(sizeof(int64_t) - 1);
+}
+
+/* Ends the entity's last block. */
+static void end_block(struct entity *entity)
+{
+    if (entity->last != NULL)
+        entity->last->used = entity->last->size - entity->room_size;
+}
+
+/* Begins a block with room for so much; it is twice as large as the one before it. */
+static void add_block(struct event_sort *sort, struct entity *entity, size_t size)
+{
+    size_t wanted = entity->last == NULL ? BLOCK_SIZE_MIN : 2 * (size_t)entity->last->size;
+    if (wanted > BLOCK_SIZE_MAX)
+        wanted = BLOCK_SIZE_MAX;
+    if (wanted < size)
+        wanted = size;
+    CHECK(wanted <= UINT32_MAX);
+    struct block *block = arena_allocate(sort->memory, sizeof(*block) + wanted);
+    *block = (struct block){.size = (uint32_t)wanted};
+    end_block(entity);
+    *(entity->last == NULL ? &entity->first : &entity->last->next) = block;
+    entity->last = block;
+    entity->room = block->bytes;
+    entity->room_size = block->size;
+}
+
+/* Room for an event of the entity. */
+static struct stored_event *find_room(struct event_sort *sort, struct entity *entity, size_t size)
+{
+    size_t aligned = aligned_size(size);
+    if (entity->room_size < aligned)
+        add_block(sort, entity, aligned);
+    char *room = entity->room;
+    entity->room += aligned;
+    entity->room_size -= (uint32_t)aligned;
+    return (struct stored_event *)(void *)room;
+}
+
+static struct bytes identity_of(const struct stored_event *event)
+{
+    return bytes_of((const char *)(event + 1), event->identity_size);
+}
+
+static const struct stored_event *event_after(const struct stored_event *event)
+{
+    size_t size = sizeof(*event) + event->identity_size + event->row_size;
+    return (const struct stored_event *)(const void *)((const char *)event + aligned_size(size));
+}
+
+static int compare_events(const struct stored_event *a, const struct stored_event *b)
+{
+    if (a->time_us != b->time_us)
+        return a->time_us < b->time_us ? -1 : 1;
+    return bytes_compare(identity_of(a), identity_of(b));
+}
+
+static void add(struct event_sort *sort, struct bytes name, int64_t time_us, struct bytes identity,
+                struct bytes row)
+{
+    struct entity *entity = map_get(sort->map, name);
+    if (entity == NULL)
+        entity = add_entity(sort, name);
+    struct stored_event *event = find_room(sort, entity, sizeof(*event) + identity.size + row.size);
+    *event = (struct stored_event){.time_us = time_us,
+                                   .identity_size = (uint32_t)identity.size,
+                                   .row_size = (uint32_t)row.size};
+    char *bytes = (char *)(event + 1);
+    if (identity.size > 0)
+        memcpy(bytes, identity.data, identity.size);
+    if (row.size > 0)
+        memcpy(bytes + identity.size, row.data, row.size);
+    bool is_first = entity->newest == NULL;
+    if (!is_first && time_us <= entity->newest_us && compare_events(entity->newest, event) >= 0)
+        entity->is_sorted = false;
+    entity->newest = event;
+    entity->newest_us = time_us;
+    entity->count++;
 }
 
 static void forget_collected(struct event_sort *sort)
 {
     map_destroy(&sort->map);
     sort->map = map_create();
-    arena_reset(sort->names);
-    sort->entities_count = sort->events_count = sort->names_size = 0;
-    sort->bytes.start = sort->bytes.size = 0;
+    arena_reset(sort->memory);
+    sort->entities_count = 0;
 }
 
 /* ---- sorting ---- */
 
-static struct bytes identity_of(const struct event_sort *sort, const struct event *event)
+/* An event and its place in the order of arrival. */
+struct arrived_event {
+    const struct stored_event *event;
+    size_t number;
+};
+
+/* Of two with the same key the one that came last comes first, and counts. */
+static int compare_arrived(const void *left, const void *right)
 {
-    return bytes_of(sort->bytes.memory + event->offset, event->identity_size);
+    const struct arrived_event *a = left;
+    const struct arrived_event *b = right;
+    int order = compare_events(a->event, b->event);
+    return order != 0 ? order : (a->number < b->number) - (a->number > b->number);
 }
 
-/* Of two with the same key the one that was added last comes first, and counts. */
-static int compare_events(const void *left, const void *right, void *context)
+static enum status put_event(struct event_sort *sort, const struct entity *entity,
+                             const struct stored_event *event, bool is_run, struct error *err)
 {
-    const struct event_sort *sort = context;
-    const struct event *a = &sort->events[*(const uint32_t *)left];
-    const struct event *b = &sort->events[*(const uint32_t *)right];
-    if (a->time_us != b->time_us)
-        return a->time_us < b->time_us ? -1 : 1;
-    int order = bytes_compare(identity_of(sort, a), identity_of(sort, b));
-    return order != 0 ? order : (a < b) - (a > b);
+    struct bytes identity = identity_of(event);
+    const struct sorted_event sorted = {
+        .entity = entity->name,
+        .time_us = event->time_us,
+        .identity = identity,
+        .row = bytes_of(identity.data + identity.size, event->row_size)};
+    return is_run ? event_runs_put(&sort->runs, &sorted, err)
+                  : event_files_put(&sort->files, &sorted, err);
 }
+
+/* Puts the events as they came. */
+static enum status put_sorted(struct event_sort *sort, const struct entity *entity, bool is_run,
+                              struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (const struct block *block = entity->first; block != NULL; block = block->next) {
+        const struct stored_event *it = (const struct stored_event *)(const void *)block->bytes;
+        if (block->next != NULL)
+            __builtin_prefetch(block->next->bytes);
+        while ((const char *)it < block->bytes + block->used && status == STATUS_OK) {
+            status = put_event(sort, entity, it, is_run, err);
+            it = event_after(it);
+        }
+    }
+    return status;
+}
+
+static enum status put_unsorted(struct event_sort *sort, const struct entity *entity, bool is_run,
+                                struct error *err)
+{
+    size_t count = 0;
+    enum status status = STATUS_OK;
+    struct arrived_event *events = reallocarray(NULL, entity->count, sizeof(*events));
+    CHECK(events != NULL);
+    for (const struct block *block = entity->first; block != NULL; block = block->next)
+        for (const struct stored_event *it = (const void *)block->bytes;
+             (const char *)it < block->bytes + block->used; it = event_after(it)) {
+            events[count] = (struct arrived_event){.event = it, .number = count};
+            count++;
+        }
+    CHECK(count == entity->count);
+    qsort(events, count, sizeof(*events), compare_arrived);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        status = put_event(sort, entity, events[i].event, is_run, err);
+    free(events);
+    return status;
+}
+
+/* An entity and eight bytes of its name: behind those that all names begin with. */
+struct named_entity {
+    uint64_t head;
+    struct entity *entity;
+};
 
 static int compare_entities(const void *left, const void *right)
 {
-    const struct entity *const *a = left;
-    const struct entity *const *b = right;
-    return bytes_compare((*a)->name, (*b)->name);
+    const struct named_entity *a = left;
+    const struct named_entity *b = right;
+    if (a->head != b->head)
+        return a->head < b->head ? -1 : 1;
+    return bytes_compare(a->entity->name, b->entity->name);
 }
 
-/* Puts the indexes of events in the order of entities, those of one in the order in which they
- * came. */
-static uint32_t *order_by_entity(struct event_sort *sort, struct entity **by_name)
+static size_t common_size(struct bytes a, struct bytes b)
 {
-    size_t start = 0;
-    uint32_t *order = malloc((sort->events_count + 1) * sizeof(*order));
-    CHECK(order != NULL);
-    memcpy(by_name, sort->entities, sort->entities_count * sizeof(struct entity *));
-    qsort(by_name, sort->entities_count, sizeof(struct entity *), compare_entities);
+    size_t size = 0;
+    while (size < a.size && size < b.size && a.data[size] == b.data[size])
+        size++;
+    return size;
+}
+
+static struct named_entity *entities_by_name(const struct event_sort *sort)
+{
+    struct named_entity *named = calloc(sort->entities_count + 1, sizeof(*named));
+    CHECK(named != NULL);
+    size_t common = sort->entities_count == 0 ? 0 : sort->entities[0]->name.size;
+    for (size_t i = 1; i < sort->entities_count; i++) {
+        struct bytes first = bytes_of(sort->entities[0]->name.data, common);
+        common = common_size(first, sort->entities[i]->name);
+    }
     for (size_t i = 0; i < sort->entities_count; i++) {
-        by_name[i]->next = start;
-        start += by_name[i]->count;
+        uint64_t head = 0;
+        struct bytes rest = bytes_after(sort->entities[i]->name, common);
+        if (rest.size > 0)
+            memcpy(&head, rest.data, rest.size < sizeof(head) ? rest.size : sizeof(head));
+        named[i] = (struct named_entity){.head = be64toh(head), .entity = sort->entities[i]};
     }
-    for (size_t i = 0; i < sort->events_count; i++)
-        order[sort->entities[sort->events[i].entity]->next++] = (uint32_t)i;
-    return order;
-}
-
-static void order_by_time(const struct event_sort *sort, uint32_t *order, size_t count)
-{
-    bool is_sorted = true;
-    for (size_t i = 1; i < count && is_sorted; i++)
-        is_sorted = compare_events(&order[i - 1], &order[i], (void *)(uintptr_t)sort) < 0;
-    if (!is_sorted)
-        qsort_r(order, count, sizeof(*order), compare_events, (void *)(uintptr_t)sort);
-}
-
-/* Sets the key of the event. */
-static struct sorted_event sorted_event_of(struct event_sort *sort, const struct entity *entity,
-                                           const struct event *event)
-{
-    sort->key.start = sort->key.size = 0;
-    key_append_prefix(&sort->key, sort->table_id, entity->name, KIND_EVENT);
-    key_append_time(&sort->key, event->time_us);
-    buffer_append(&sort->key, identity_of(sort, event));
-    return (struct sorted_event){
-        .key = buffer_bytes(&sort->key),
-        .head_size = TABLE_SIZE + entity->name.size,
-        .row = bytes_of(sort->bytes.memory + event->offset + event->identity_size, event->row_size),
-    };
-}
-
-static enum status put_entity(struct event_sort *sort, const struct entity *entity, uint32_t *order,
-                              bool is_run, struct error *err)
-{
-    enum status status = STATUS_OK;
-    order_by_time(sort, order, entity->count);
-    for (size_t i = 0; i < entity->count && status == STATUS_OK; i++) {
-        if (i + PREFETCH_EVENTS < entity->count)
-            __builtin_prefetch(sort->bytes.memory +
-                               sort->events[order[i + PREFETCH_EVENTS]].offset);
-        const struct event *event = &sort->events[order[i]];
-        const struct event *before = i == 0 ? NULL : &sort->events[order[i - 1]];
-        if (before != NULL && before->time_us == event->time_us &&
-            bytes_equal(identity_of(sort, before), identity_of(sort, event)))
-            continue;
-        const struct sorted_event sorted = sorted_event_of(sort, entity, event);
-        status = is_run ? event_runs_put(&sort->runs, &sorted, err)
-                        : event_files_put(&sort->files, &sorted, err);
-    }
-    return status;
+    qsort(named, sort->entities_count, sizeof(*named), compare_entities);
+    return named;
 }
 
 /* Gives what was collected, in order, to the run that is open or to the files. */
 static enum status put_collected(struct event_sort *sort, bool is_run, struct error *err)
 {
-    size_t first = 0;
     enum status status = STATUS_OK;
-    struct entity **by_name = malloc((sort->entities_count + 1) * sizeof(struct entity *));
-    CHECK(by_name != NULL);
-    uint32_t *order = order_by_entity(sort, by_name);
+    struct named_entity *named = entities_by_name(sort);
     for (size_t i = 0; i < sort->entities_count && status == STATUS_OK; i++) {
-        status = put_entity(sort, by_name[i], order + first, is_run, err);
-        first += by_name[i]->count;
+        struct entity *entity = named[i].entity;
+        end_block(entity);
+        status = entity->is_sorted ? put_sorted(sort, entity, is_run, err)
+                                   : put_unsorted(sort, entity, is_run, err);
     }
-    free(order);
-    free(by_name);
+    free(named);
     return status;
 }
 
@@ -263,9 +351,8 @@ enum status event_sort_add(struct event_sort *sort, struct bytes entity, int64_t
 {
     CHECK(!sort->is_finished);
     add(sort, entity, time_us, identity, row);
-    size_t event_cost = sizeof(struct event) + sizeof(uint32_t);
-    size_t size = sort->bytes.size + sort->names_size + sort->events_count * event_cost;
-    bool is_full = size >= sort->memory_bytes || sort->events_count == UINT32_MAX;
+    size_t size = arena_used_bytes(sort->memory) + sort->entities_count * ENTITY_COST;
+    bool is_full = size >= sort->memory_bytes;
     return is_full ? write_run(sort, err) : STATUS_OK;
 }
 
@@ -274,7 +361,7 @@ enum status event_sort_finish(struct event_sort *sort, struct error *err)
     enum status status = STATUS_OK;
     CHECK(!sort->is_finished);
     sort->is_finished = true;
-    if (sort->runs.count > 0 && sort->events_count > 0)
+    if (sort->runs.count > 0 && sort->entities_count > 0)
         status = write_run(sort, err);
     else
         status = put_collected(sort, false, err);

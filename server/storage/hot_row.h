@@ -93,15 +93,35 @@ static inline void hot_row_codes(const struct hot_row *row, size_t feature, uint
     codes[1] = narrow[1];
 }
 
-/* A feature of the view; its text is borrowed from the row. */
-static inline struct hot_cell hot_row_cell(const struct hot_row *row, size_t feature)
+/* Where the texts begin. */
+static inline const char *hot_row_texts(const struct hot_row *row)
+{
+    return row->packed + hot_row_entity_offset(row) + row->entity_size;
+}
+
+/* The bytes of all texts. */
+static inline size_t hot_row_texts_size(const struct hot_row *row)
+{
+    uint64_t end;
+    uint16_t narrow;
+    if (row->is_wide) {
+        memcpy(&end, row->packed + row->features_count * sizeof(end), sizeof(end));
+    } else {
+        memcpy(&narrow, row->packed + row->features_count * sizeof(narrow), sizeof(narrow));
+        end = narrow;
+    }
+    return end >> HOT_CELL_OFFSET_SHIFT;
+}
+
+/* A feature of the view, of a row whose texts begin there; its text is borrowed from the row. */
+static inline struct hot_cell hot_row_cell_at(const struct hot_row *row, const char *texts,
+                                              size_t feature)
 {
     CHECK(feature < row->features_count);
     uint64_t codes[2];
     hot_row_codes(row, feature, codes);
     size_t begin = codes[0] >> HOT_CELL_OFFSET_SHIFT;
     size_t end = codes[1] >> HOT_CELL_OFFSET_SHIFT;
-    const char *texts = row->packed + hot_row_entity_offset(row) + row->entity_size;
     struct hot_cell cell = {
         .is_known = (codes[0] & HOT_CELL_STATUS) != 0,
         .has_text = (codes[0] & HOT_CELL_HAS_TEXT) != 0,
@@ -112,6 +132,24 @@ static inline struct hot_cell hot_row_cell(const struct hot_row *row, size_t fea
     if (cell.is_relative)
         memcpy(&cell.base_us, texts + begin, sizeof(cell.base_us));
     return cell;
+}
+
+/* The text of a feature that is present, and not relative; as it is of most. */
+static inline bool hot_row_present_text(const struct hot_row *row, const char *texts, size_t feature,
+                                        struct bytes *text)
+{
+    enum { MASK = (1 << HOT_CELL_OFFSET_SHIFT) - 1, PRESENT = FEATURE_PRESENT | HOT_CELL_HAS_TEXT };
+    CHECK(feature < row->features_count);
+    uint64_t codes[2];
+    hot_row_codes(row, feature, codes);
+    size_t begin = codes[0] >> HOT_CELL_OFFSET_SHIFT;
+    *text = bytes_of(texts + begin, (codes[1] >> HOT_CELL_OFFSET_SHIFT) - begin);
+    return (codes[0] & MASK) == PRESENT;
+}
+
+static inline struct hot_cell hot_row_cell(const struct hot_row *row, size_t feature)
+{
+    return hot_row_cell_at(row, hot_row_texts(row), feature);
 }
 
 #endif

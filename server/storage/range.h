@@ -72,12 +72,15 @@ struct range {
     enum status refusal;                   /* why there is none */
     struct rocksdb_readoptions_t *options; /* owned */
     struct rocksdb_iterator_t *iterator;   /* owned */
-    struct buffer lower;                   /* owned */
+    const struct patience *patience;       /* borrowed, or NULL */
+    unsigned steps_count;
+    bool is_given_up;    /* patience has ended */
+    struct buffer lower; /* owned */
     struct buffer upper;                   /* owned */
 };
 
 /* Opens the iterator once lower and upper are set; there is none while the database is closed, or where
- * one would have to wait. */
+ * one would have to wait. What reading points to is borrowed until the close. */
 void range_open(struct range *range, struct storage *storage, const struct storage_reading *reading,
                 enum family family);
 void range_close(struct range *range);
@@ -93,7 +96,8 @@ void range_next(struct range *range);
 void range_back(struct range *range);
 
 /* OK where the iterator stands on a key, NOT_FOUND at the end of the range. UNAVAILABLE: the
- * database is closed. AGAIN: it would have to wait and was told not to. IO, CORRUPT: err. */
+ * database is closed. AGAIN: it would have to wait and was told not to. CANCELLED: patience ended. IO, CORRUPT:
+ * err. */
 MUST_USE enum status range_status(const struct range *range, struct error *err);
 
 /* Where the iterator stands; borrowed until it moves. */

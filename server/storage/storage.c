@@ -31,6 +31,7 @@ enum {
     DELETIONS_WINDOW = 4096,  /* keys in a row of a file, of which */
     DELETIONS_TRIGGER = 1024, /* so many are deletions, make it compacted */
     REOPEN_INTERVAL_US = 1000 * 1000,
+    STEPS_A_LOOK = 64, /* of an iterator, between two looks at the patience: some 20 us from memory */
     EVENTS_KEPT_BYTES = 1024 * 1024, /* of an empty batch */
 };
 
@@ -573,6 +574,7 @@ void range_open(struct range *range, struct storage *storage, const struct stora
     if (range->refusal != STATUS_OK)
         return;
     range->storage = storage;
+    range->patience = reading->patience;
     range->options = reading_options(reading);
     rocksdb_readoptions_set_total_order_seek(range->options, 1);
     rocksdb_readoptions_set_iterate_lower_bound(range->options, lower.data, lower.size);
@@ -593,8 +595,16 @@ void range_close(struct range *range)
     buffer_fini(&range->upper);
 }
 
+/* Before each move. */
+static void range_count_step(struct range *range)
+{
+    if (++range->steps_count % STEPS_A_LOOK == 0)
+        range->is_given_up |= !patience_lasts(range->patience);
+}
+
 void range_seek(struct range *range, struct bytes key)
 {
+    range_count_step(range);
     if (range->iterator != NULL)
         rocksdb_iter_seek(range->iterator, key.data, key.size);
 }
@@ -607,17 +617,20 @@ void range_seek_to_last(struct range *range)
 
 void range_seek_for_prev(struct range *range, struct bytes key)
 {
+    range_count_step(range);
     if (range->iterator != NULL)
         rocksdb_iter_seek_for_prev(range->iterator, key.data, key.size);
 }
 
 void range_next(struct range *range)
 {
+    range_count_step(range);
     rocksdb_iter_next(range->iterator);
 }
 
 void range_back(struct range *range)
 {
+    range_count_step(range);
     if (rocksdb_iter_valid(range->iterator)) /* else it would stop the process */
         rocksdb_iter_prev(range->iterator);
 }
@@ -641,6 +654,8 @@ enum status range_status(const struct range *range, struct error *err)
     char *failure = NULL;
     if (range->iterator == NULL)
         return reading_refused(range->refusal, err);
+    if (range->is_given_up)
+        return error_set(err, STATUS_CANCELLED, "the read was given up");
     if (rocksdb_iter_valid(range->iterator))
         return STATUS_OK;
     rocksdb_iter_get_error(range->iterator, &failure);

@@ -35,6 +35,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "base/patience.h"
 #include "base/status.h"
 #include "features/chunk.h"
 #include "features/features.h"
@@ -199,6 +200,7 @@ void storage_snapshot_release(struct storage_snapshot **snapshot);
 /* How to read; all zero: the newest state, and what is not in memory is waited for. */
 struct storage_reading {
     const struct storage_snapshot *snapshot; /* borrowed, or NULL: the newest state */
+    const struct patience *patience; /* borrowed: where it has ended, iterators say CANCELLED; or NULL */
     bool never_waits; /* what is not in memory is answered by AGAIN */
     bool is_passing;  /* what is read will not be read again soon: it takes no one's place in memory */
 };

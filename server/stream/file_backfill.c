@@ -397,7 +397,7 @@ enum status file_backfill_begin_file(struct stream *stream, struct file_backfill
     backfill->newest_us = source->state->committed.newest_us;
     backfill->wall_us = clock_now_us();
     backfill->horizon_us = find_horizon_us(stream, backfill->table_id);
-    (void)snprintf(name, sizeof(name), "backfill-%u-%u", backfill->table_id, record->number);
+    (void)snprintf(name, sizeof(name), "backfill-%" PRIu64, stream->backfilled_files++);
     backfill->sort = event_sort_create(
         stream->storage, &(struct event_sort_options){.table_id = backfill->table_id,
                                                       .directory = backfill->spool,

@@ -312,6 +312,52 @@ bool ingest_record(struct stream *stream, struct source_runtime *source,
     return false;
 }
 
+/* ---- writes that say no time ---- */
+
+/* Whether the event that was decoded last is a write of a batch view that does not name its time. */
+static bool is_undated(const struct source_runtime *source)
+{
+    const struct source_definition *definition = source->source->definition;
+    return definition->is_writes &&
+           !decoder_has_named(source->decoder, (size_t)definition->event_time_field);
+}
+
+/* An object with a member in front of all others. */
+static struct bytes json_with(struct bytes object, struct bytes member, struct arena *arena)
+{
+    const char *begin = memchr(object.data, '{', object.size);
+    struct bytes rest = bytes_after(object, (size_t)(begin - object.data) + 1);
+    size_t blanks = 0;
+    while (blanks < rest.size && strchr(" \t\r\n", rest.data[blanks]) != NULL)
+        blanks++;
+    rest = bytes_after(rest, blanks);
+    bool is_empty = rest.size > 0 && rest.data[0] == '}';
+    return arena_format(arena, "{%.*s%s%.*s", BYTES_ARGS(member), is_empty ? "" : ",",
+                        BYTES_ARGS(rest));
+}
+
+/* The event as of the moment of its push, by which it is kept: so it means the same when it is read from
+ * the log again. It was decoded before, and its memory is the batch's. */
+static struct push_event event_dated(struct stream *stream, const struct push_event *text)
+{
+    struct arena *arena = stream->batch_arena;
+    struct push_event dated = *text;
+    char time[TIME_TEXT_SIZE];
+    time_format(stream->pushed_us, time);
+    if (text->format == EVENT_JSON) {
+        struct bytes member = arena_format(arena, "\"" WRITES_TIME_FIELD "\":\"%s\"", time);
+        dated.text = json_with(text->text, member, arena);
+        return dated;
+    }
+    struct bytes *pairs = ARENA_NEW_ARRAY(arena, 2 * (text->pairs_count + 1), struct bytes);
+    memcpy(pairs, text->pairs, 2 * text->pairs_count * sizeof(*pairs));
+    pairs[2 * text->pairs_count] = bytes_of_text(WRITES_TIME_FIELD);
+    pairs[2 * text->pairs_count + 1] = arena_copy(arena, bytes_of_text(time));
+    dated.pairs = pairs;
+    dated.pairs_count++;
+    return dated;
+}
+
 static enum status push_event(struct stream *stream, struct source_runtime *source,
                               const struct push_event *text, struct push_result *result,
                               struct error *err)
@@ -320,9 +366,16 @@ static enum status push_event(struct stream *stream, struct source_runtime *sour
     char place[SEQUENCE_SIZE];
     enum refusal why;
     int64_t time_us = 0;
+    struct push_event dated;
     be64_write(place, marks->next_sequence);
     enum status status =
         ingest_event(stream, source, text, bytes_of(place, sizeof(place)), &time_us, &why, err);
+    if (status != STATUS_OK && why == REFUSED_NO_TIME && is_undated(source)) {
+        dated = event_dated(stream, text);
+        text = &dated;
+        status =
+            ingest_event(stream, source, text, bytes_of(place, sizeof(place)), &time_us, &why, err);
+    }
     if (status == STATUS_OK && batch_size_bytes(stream->batch) > BATCH_PUT_SIZE_MAX)
         status = error_set(err, STATUS_LIMIT,
                            "the rows of all views of one batch pass %d MiB here; push fewer events "

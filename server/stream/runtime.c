@@ -179,19 +179,22 @@ static enum status take_identity(struct view_input *input, struct bytes place, u
         buffer_append(identity, place);
         return STATUS_OK;
     }
+    const struct value *id = &input->fields[input->view->event_id_field];
     struct buffer text = {0};
-    value_append_text(&input->fields[input->view->event_id_field], &text);
-    size_t text_size = text.size;
-    if (text_size <= EVENT_ID_SIZE_MAX) {
-        entity_append_string(buffer_bytes(&text), identity);
+    if (id->kind != VALUE_STRING)
+        value_append_text(id, &text);
+    struct bytes bytes = id->kind == VALUE_STRING ? id->text : buffer_bytes(&text);
+    enum status status = STATUS_OK;
+    if (bytes.size > EVENT_ID_SIZE_MAX) {
+        status = error_set(err, STATUS_LIMIT, "an event id has at most %d bytes, got %zu",
+                           EVENT_ID_SIZE_MAX, bytes.size);
+    } else {
+        entity_append_string(bytes, identity);
         be64_write(buffer_reserve(identity, DIGEST_SIZE), digest);
         buffer_added(identity, DIGEST_SIZE);
     }
     buffer_fini(&text);
-    if (text_size > EVENT_ID_SIZE_MAX)
-        return error_set(err, STATUS_LIMIT, "an event id has at most %d bytes, got %zu",
-                         EVENT_ID_SIZE_MAX, text_size);
-    return STATUS_OK;
+    return status;
 }
 
 /* Appends the write that the event is for a batch view, whose fields are taken. false: it names no

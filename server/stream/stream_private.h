@@ -75,6 +75,7 @@ struct stream {
     struct intake *intake;         /* owned; NULL: Kafka is not read */
     struct kafka_fill *kafka_fill; /* owned; NULL: none is under way */
     struct file_backfill *file_backfills; /* borrowed: those under way; see file_backfill.h */
+    uint64_t backfilled_files; /* begun by this process: what tells their sorts apart */
     uint64_t generation;           /* of the storage that the states were read from */
     struct stream_counters counters;
 };

@@ -19,7 +19,10 @@ struct counts {
 static void began(void *context, struct grpc_call *call, struct bytes path, int64_t timeout_us)
 {
     struct counts *counts = context;
+    const struct grpc_trace *trace = grpc_call_trace(call);
     CHECK(path.size <= GRPC_PATH_SIZE_MAX);
+    CHECK(strspn(trace->trace_id, "0123456789abcdef") % (sizeof(trace->trace_id) - 1) == 0);
+    CHECK(strspn(trace->parent_id, "0123456789abcdef") % (sizeof(trace->parent_id) - 1) == 0);
     CHECK(timeout_us >= GRPC_NO_TIMEOUT);
     grpc_call_set_owner(call, counts);
     counts->began++;
@@ -58,6 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
     struct counts counts = {0};
     struct buffer output = {0};
+    struct grpc_trace trace = {0};
+    CHECK(grpc_trace_parse(bytes_of(data, size), &trace) == (trace.parent_id[0] != '\0'));
     struct grpc_session *session = grpc_session_create(&handler, &counts);
     bool is_open = grpc_session_receive(session, bytes_of(preface, sizeof(preface) - 1));
     CHECK(is_open);

@@ -8,6 +8,7 @@
 #include "protocol/rpc_offline_message.h"
 #include "protocol/rpc_operation_message.h"
 #include "protocol/rpc_reflection.h"
+#include "protocol/rpc_shape.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -65,6 +66,50 @@ static void parse_get_again(struct bytes message, struct arena *arena)
     CHECK(again.features_count == first.features_count && again.rows_count == first.rows_count);
     CHECK(again.keys_count == first.keys_count && again.at_count == first.at_count);
     CHECK(again.is_exclusive == first.is_exclusive);
+}
+
+/* What a shape matches means the same as what the shape was made of, but for the entity. */
+static void check_shape(const struct rpc_shape *shape, const struct columns_question *of,
+                        struct bytes message, struct arena *arena)
+{
+    struct columns_question question;
+    struct bytes entity;
+    struct error err;
+    if (!rpc_shape_match(shape, message, &entity))
+        return;
+    check_within(entity, message);
+    CHECK(rpc_get_parse(message, COLUMNS_ROWS_MAX, arena, &question, &err) == STATUS_OK);
+    CHECK(bytes_equal(question.names, of->names));
+    CHECK(question.features_count == of->features_count && question.rows_count == 1);
+    CHECK(question.keys_count == 1 && bytes_equal(question.keys[0].name, of->keys[0].name));
+    CHECK(bytes_equal(question.keys[0].strings[0], entity));
+    CHECK(question.at_count == of->at_count && question.request_count == of->request_count);
+    CHECK(question.is_exclusive == of->is_exclusive);
+    CHECK(question.has_event_times == of->has_event_times);
+    CHECK(question.is_without_statuses == of->is_without_statuses);
+}
+
+/* Makes a shape of the message, and tries it on the message with each byte of it changed. */
+static void parse_shape(struct bytes message, struct arena *arena)
+{
+    struct rpc_shape shape = {0};
+    struct columns_question question;
+    struct error err;
+    bool is_one = rpc_get_parse(message, COLUMNS_ROWS_MAX, arena, &question, &err) == STATUS_OK;
+    if (rpc_shape_set(&shape, message) && is_one) {
+        struct buffer other = {0};
+        buffer_append(&other, message);
+        for (size_t i = 0; i < other.size; i++) {
+            other.memory[i] ^= 1;
+            check_shape(&shape, &question, buffer_bytes(&other), arena);
+            other.memory[i] ^= 1;
+        }
+        struct bytes entity;
+        CHECK(rpc_shape_match(&shape, message, &entity));
+        buffer_fini(&other);
+        check_shape(&shape, &question, message, arena);
+    }
+    rpc_shape_fini(&shape);
 }
 
 static void parse_others(struct bytes message, struct arena *arena)
@@ -178,6 +223,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena *arena = arena_create(4096);
     parse_get(input, arena);
     parse_get_again(input, arena);
+    parse_shape(input, arena);
     parse_others(input, arena);
     parse_operations(input, arena);
     parse_offline(input, arena);

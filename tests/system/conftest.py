@@ -115,6 +115,10 @@ class Server:
         with self.client() as client:
             return client.call(*words)
 
+    def info(self, name):
+        """A figure of INFO that is a whole number."""
+        return int(re.search(rf"^{name}:(\d+)", self.call("INFO").decode(), re.MULTILINE)[1])
+
     def asof(self, *words, input=None, check=True, timeout_s=600):
         return asof("--server", self.rpc_address, *words, input=input, check=check, timeout_s=timeout_s)
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 import grpc
+import pytest
 from grpc_tools import protoc
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -72,6 +73,13 @@ def request(features, keys, **rest):
         messages.KeyColumn(key=name, **{"ints" if values and isinstance(values[0], int) else "strings": values})
                for name, values in keys.items()]
     return messages.GetFeaturesRequest(features=features, keys=columns, **rest)
+
+
+def failure(call):
+    """The RpcError that the call must end with."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    return caught.value
 
 
 class Column:
@@ -158,6 +166,30 @@ class Light:
 
     def __exit__(self, *_):
         self.socket.close()
+
+
+# HTTP/2 as it is, for what no client of gRPC sends.
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, RESET, SETTINGS, PING, WINDOW_UPDATE = 0, 1, 3, 4, 6, 8
+END_STREAM, END_HEADERS = 1, 4
+
+
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def grpc_headers(path, extra=b""):
+    """The header block of a call of the method: path, authority and content-type, none of them compressed."""
+    return b"\x83\x86\x44" + bytes([len(path)]) + path + b"\x41\x01a\x5f\x10application/grpc" + extra
+
+
+def grpc_timeout(text):
+    return b"\x00\x0cgrpc-timeout" + bytes([len(text)]) + text
+
+
+def grpc_message(message):
+    return b"\0" + struct.pack(">I", len(message)) + message
 
 
 def light_frame(call, kind, body=b""):

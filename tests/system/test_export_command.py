@@ -2,10 +2,12 @@
 that a file which can't be whole never appears."""
 
 import json
+import os
+import subprocess
 
 import pytest
 
-from conftest import asof
+from conftest import ASOF, asof
 
 
 @pytest.mark.parametrize("words, said", [
@@ -22,6 +24,8 @@ from conftest import asof
     (["export", "snapshot", "v", "--out", "s", "--partition-by", "a"], "--on-server"),
     (["export", "snapshot", "v", "--at", "soon", "--out", "s.parquet"], "--at must be"),
     (["export", "events", "s", "--from", "soon", "--out", "e.parquet"], "--from must be"),
+    (["export", "events", "s", "--from", "0", "--to", "0", "--out", "e.parquet"], "--from must lie before"),
+    (["export", "snapshot", "v", "--format", "csv", "--on-server", "--out", ""], "needs --out"),
     (["export", "views", "--out", "v.parquet"], "training, snapshot or events"),
     (["backfill", "v"], "--from FILE"), (["backfill", "v", "--from", "log"], "asof apply"),
     (["backfill", "v", "--from", "kafka"], "asof replay"), (["backfill", "v", "--from", "a.parquet", "b.txt"], "b.txt"),
@@ -92,3 +96,49 @@ views: {shops: {source: sales, entity: shop, features: {n: {count: '*', over: 10
         made = json.loads(line)
         assert (made["shop"], made["label"]) == (shop, label)
         assert [made["n"], made.get("sum")] == [told["n"]["value"], told["sum"]["value"]], line
+
+
+SHOPS = """
+sources: {sales: {fields: {at: timestamp_us, shop: string, amount: int}, event_time: at, clock: event}}
+entities: {shop: {keys: [shop]}}
+views: {shops: {source: sales, entity: shop, features: {n: {count: '*', over: forever}}}}
+"""
+
+
+def test_what_is_no_file_is_written_and_never_replaced(server, tmp_path):
+    server.apply(SHOPS)
+    server.asof("push", "sales", input='{"at": 1, "shop": "a"}')
+    snapshot = [ASOF, "--server", server.rpc_address, "export", "snapshot", "shops", "--format", "csv", "--out"]
+    made = b"shop,n\na,1\n"
+    pipe, device, link, target = (tmp_path / name for name in ("pipe", "device", "link", "target"))
+
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        subprocess.run([*snapshot, str(pipe)], check=True, timeout=60)
+        assert reader.communicate(timeout=60)[0] == made and pipe.is_fifo()
+    for output in ("-", "/dev/stdout"):
+        done = subprocess.run([*snapshot, output], capture_output=True, check=True, timeout=60)
+        assert done.stdout == made and b"1 rows" in done.stderr
+    target.write_text("old")
+    link.symlink_to(target)
+    subprocess.run([*snapshot, str(link)], check=True, timeout=60)
+    assert link.is_symlink() and target.read_bytes() == made
+    if os.geteuid() == 0:
+        os.mknod(device, 0o20600, os.makedev(1, 7))  # as /dev/full
+        done = subprocess.run([*snapshot, str(device)], capture_output=True, timeout=60)
+        assert done.returncode == 1 and b"No space left" in done.stderr and device.is_char_device()
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_what_an_export_can_not_do_is_told_in_a_sentence(make_server, tmp_path):
+    server = make_server().start("--export-dirs", str(tmp_path))
+    server.apply(SHOPS)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("shop,event_timestamp\na,1\n")
+    twice = server.asof("export", "snapshot", "shops", "--on-server", "--out", str(tmp_path / "parts"), "--partition-by",
+                        "n,N", "--statuses", check=False)
+    assert twice.returncode == 1 and "'N' is there twice" in twice.stderr
+    small = server.asof("export", "training", "--labels", str(labels), "--features", "shops.n", "--memory", "1MiB", "--out",
+                        str(tmp_path / "set.csv"), check=False)
+    assert small.returncode == 1 and "64 MiB of memory at least" in small.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"labels.csv", "server"}

@@ -14,8 +14,8 @@ import grpc
 import pytest
 
 from resp import Error
-from rpc_world import (NO_EVENT_TIME, Light, Rpc, columns, health_messages, light_call, messages, reflection_messages,
-                       registry_messages, request)
+from rpc_world import (NO_EVENT_TIME, PREFACE, Light, Rpc, columns, failure, frame, grpc_headers, grpc_message, grpc_timeout,
+                       health_messages, light_call, messages, reflection_messages, registry_messages, request)
 
 DEFINITIONS = """
 sources:
@@ -107,12 +107,6 @@ def server(world):
 @pytest.fixture
 def rpc(world):
     return world[1]
-
-
-def failure(call):
-    with pytest.raises(grpc.RpcError) as caught:
-        call()
-    return caught.value
 
 
 # ---- the same answers as over the Redis protocol ----
@@ -439,6 +433,24 @@ def test_cancelling_ends_a_call_and_nothing_else(rpc):
     assert columns(rpc.get(["things.i_sum"], {"k": ["nobody"]}))[0].statuses == ["not_found"]
 
 
+def test_the_debug_log_has_the_trace_of_a_call_and_nothing_else_that_was_sent(make_server):
+    server = make_server().start("--rpc-port", "0", "--log-level", "debug")
+    trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    ask = health_messages.HealthCheckRequest()
+    with Rpc(server.rpc_port) as rpc, Light(server.rpc_port) as light:
+        rpc.health.Check(ask, timeout=60, metadata=[("traceparent", f"00-{trace}-{parent}-01"), ("secret", "hidden")])
+        rpc.health.Check(ask, timeout=60, metadata=[("traceparent", f"00-{trace}-{parent}-01 hidden")])
+        failure(lambda: rpc.health.Check(health_messages.HealthCheckRequest(service="hidden"), timeout=60))
+        light.call(7, ask)
+    server.stop()
+
+    lines = re.findall(r" debug rpc (\S+) (code=\d+) us=\d+(.*)\n", server.log())
+    path = "/grpc.health.v1.Health/Check"
+    assert sorted(lines) == sorted([(path, "code=0", f" trace={trace} parent={parent}"), (path, "code=0", ""),
+                                    (path, "code=5", ""), (path, "code=0", "")])
+    assert "hidden" not in server.log()
+
+
 def test_a_stop_during_load_loses_no_answer(make_server):
     server = make_server().start("--rpc-port", "0", "--workers", "2")
     server.apply(DEFINITIONS)
@@ -496,14 +508,8 @@ def test_many_light_calls_are_in_flight_at_once(server):
 
 # ---- hostile bytes ----
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-
-def frame(kind, flags, stream, payload=b""):
-    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
-
-
 SETTINGS = frame(4, 0, 0)
+STORE = b"/asof.v1.FeatureStore/"
 HEADERS = b"\x83\x86\x44\x03/xy\x41\x01a\x5f\x10application/grpc"  # POST http /xy, authority a, content-type
 HOSTILE = {
     "nothing_of_ours": b"GET / HTTP/1.1\r\n\r\n",
@@ -571,11 +577,6 @@ def test_random_bytes_harm_nobody(steady, draw):
         send_and_drain(steady, bytes(data))
 
 
-def grpc_headers(method, extra=b""):
-    path = b"/asof.v1.FeatureStore/" + method
-    return b"\x83\x86\x44" + bytes([len(path)]) + path + b"\x41\x01a\x5f\x10application/grpc" + extra
-
-
 def frames(connection):
     """Its frames until the end: (kind, flags, stream)."""
     with connection.makefile("rb") as file:
@@ -591,17 +592,17 @@ HEADERS_THAT_END_STREAM_1 = (1, 5, 1)
 def test_a_peer_that_left_within_a_call_is_forgotten(steady, method):
     """It will not finish what it began: nothing is kept for it."""
     with socket.create_connection(("127.0.0.1", steady.rpc_port), timeout=10) as connection:
-        connection.sendall(PREFACE + SETTINGS + frame(1, 4, 1, grpc_headers(method)) + frame(0, 0, 1, b"\0\0\0\0\x09cut"))
+        connection.sendall(PREFACE + SETTINGS + frame(1, 4, 1, grpc_headers(STORE + method)) + frame(0, 0, 1, b"\0\0\0\0\x09cut"))
         connection.shutdown(socket.SHUT_WR)
         assert HEADERS_THAT_END_STREAM_1 not in frames(connection)
 
 
 @pytest.mark.parametrize("method", [b"PushStream", b"GetFeatures"])
 def test_a_call_that_never_comes_whole_is_answered_at_its_deadline(steady, method):
-    timeout = b"\x00\x0cgrpc-timeout\x04100m"
+    timeout = grpc_timeout(b"100m")
     with socket.create_connection(("127.0.0.1", steady.rpc_port), timeout=10) as connection:
         began = time.monotonic()
-        connection.sendall(PREFACE + SETTINGS + frame(1, 4, 1, grpc_headers(method, timeout)))
+        connection.sendall(PREFACE + SETTINGS + frame(1, 4, 1, grpc_headers(STORE + method, timeout)))
         assert HEADERS_THAT_END_STREAM_1 in frames(connection)
         assert 0.09 < time.monotonic() - began < 5
 
@@ -611,9 +612,9 @@ def test_a_stream_that_was_answered_before_still_has_its_deadline(rpc, server):
     event = json.dumps({"at": time.time_ns() // 1000, "k": "late"}).encode()
     message = messages.PushRequest(source="walls", json=[event]).SerializeToString()
     body = b"\0" + struct.pack(">I", len(message)) + message
-    timeout = b"\x00\x0cgrpc-timeout\x04500m"
+    timeout = grpc_timeout(b"500m")
     with socket.create_connection(("127.0.0.1", server.rpc_port), timeout=10) as connection:
-        connection.sendall(PREFACE + SETTINGS + frame(1, 4, 1, grpc_headers(b"PushStream", timeout)) + frame(0, 0, 1, body))
+        connection.sendall(PREFACE + SETTINGS + frame(1, 4, 1, grpc_headers(STORE + b"PushStream", timeout)) + frame(0, 0, 1, body))
         taken = frames(connection)
         assert (0, 0, 1) in taken  # the answer to the first
         assert HEADERS_THAT_END_STREAM_1 in taken
@@ -639,10 +640,9 @@ def test_reads_that_were_cancelled_are_not_gone_on_with(rpc, server):
 
 def test_a_peer_with_a_window_of_nothing_holds_up_no_other(steady, rpc):
     """Its answers wait, bounded, and another connection goes on."""
-    path = b"/asof.v1.FeatureStore/GetFeatures"
-    headers = b"\x83\x86\x44" + bytes([len(path)]) + path + b"\x41\x01a\x5f\x10application/grpc"
+    headers = grpc_headers(STORE + b"GetFeatures")
     message = request(["things.*"], {"k": ["a", "b"] * 500}, at_us=[EVENTS_TO_US]).SerializeToString()
-    body = b"\0" + struct.pack(">I", len(message)) + message
+    body = grpc_message(message)
     no_window = frame(4, 0, 0, struct.pack(">HI", 4, 0))
     with socket.create_connection(("127.0.0.1", steady.rpc_port), timeout=10) as connection:
         data = PREFACE + no_window

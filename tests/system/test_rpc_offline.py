@@ -4,7 +4,6 @@ is not wanted any more ends."""
 import hashlib
 import io
 import json
-import re
 import threading
 import time
 
@@ -12,7 +11,7 @@ import grpc
 import pyarrow.parquet
 import pytest
 
-from rpc_world import DONE, FAILED, PART, Light, Rpc, messages, offline_messages
+from rpc_world import DONE, FAILED, PART, Light, Rpc, failure, messages, offline_messages
 
 DEFINITIONS = """
 sources:
@@ -56,16 +55,6 @@ def server(module_server, tmp_path_factory):
 def rpc(server):
     with Rpc(server.rpc_port) as rpc:
         yield rpc
-
-
-def failure(call):
-    with pytest.raises(grpc.RpcError) as caught:
-        call()
-    return caught.value
-
-
-def info(server, name):
-    return int(re.search(rf"{name}:(\d+)".encode(), server.call("INFO", "asof"))[1])
 
 
 def whole(responses):
@@ -140,6 +129,31 @@ def test_labels_are_sent_in_pieces_of_any_size(rpc, piece_size):
     assert done.rows == count and rows["label"] == list(range(count)) and set(rows["count"]) == {1}
 
 
+@pytest.mark.parametrize("memory_bytes", [64 << 20, 2**64 - 1])
+def test_memory_may_be_asked_for(rpc, memory_bytes):
+    spec = offline_messages.TrainingSpec(memory_bytes=memory_bytes, **SPEC)
+    file, done = whole(rpc.offline.ExportTraining(training(spec, label_lines(100)), timeout=60))
+    assert done.rows == 100 and table(file).to_pydict()["label"] == list(range(100))
+
+
+def test_what_is_received_is_told_meanwhile(rpc, server):
+    go_on = threading.Event()
+    labels = label_lines(1_000)
+
+    def slowly():
+        yield from training(offline_messages.TrainingSpec(**SPEC), labels)
+        assert go_on.wait(60)
+
+    responses = rpc.offline.ExportTraining(slowly(), timeout=60)
+    told = next(responses).progress
+    while told.bytes_done == 0:
+        told = next(responses).progress
+    assert (told.phase, told.bytes_done, told.rows_done) == ("receiving", len(labels), 0) and told.seconds_left < 0
+    go_on.set()
+    file, done = whole(responses)
+    assert done.rows == 1_000
+
+
 def test_labels_may_lie_on_the_server(rpc, server):
     (server.exports / "labels.ndjson").write_bytes(label_lines(5))
     spec = offline_messages.TrainingSpec(service="model", labels_server_path=str(server.exports / "labels.ndjson"))
@@ -151,6 +165,7 @@ def test_labels_may_lie_on_the_server(rpc, server):
     ([], 3, "the call has no message"),
     ([offline_messages.ExportTrainingRequest(labels=b"x")], 3, "the first message has the spec"),
     (list(training(offline_messages.TrainingSpec(**SPEC))), 3, "no labels were sent"),
+    (list(training(offline_messages.TrainingSpec(memory_bytes=(64 << 20) - 1, **SPEC))), 3, "67108864 or more, got 67108863"),
     (list(training(offline_messages.TrainingSpec(**SPEC))) * 2, 3, "the first message has the spec"),
     (list(training(offline_messages.TrainingSpec(**SPEC), b"x" * ((1 << 20) + 1))), 8, "a piece has at most 1048576 bytes"),
     (list(training(offline_messages.TrainingSpec(labels_server_path="/etc/passwd", **SPEC))), 3, "--export-dirs"),
@@ -187,7 +202,7 @@ def test_an_export_that_is_not_wanted_any_more_leaves_nothing(rpc, server, how):
         rpc.channel.close()
     with Light(server.rpc_port) as light:
         light.send(7, EXPORT_SNAPSHOT, offline_messages.ExportSnapshotRequest(view="things").SerializeToString())
-    server.wait_for(lambda: info(server, "rpc_calls") == 0 and info(server, "export_running") == 0)
+    server.wait_for(lambda: server.info("rpc_calls") == 0 and server.info("export_running") == 0)
     assert not list((server.data / "spool").iterdir())
 
 
@@ -207,7 +222,7 @@ def test_a_stop_ends_exports_and_their_peers_are_told(module_server):
             go_on.wait(60)
 
         call = rpc.offline.ExportTraining(waiting(), timeout=60)
-        server.wait_for(lambda: info(server, "rpc_calls") == 1)
+        server.wait_for(lambda: server.info("rpc_calls") == 1)
         began = time.monotonic()
         server.process.terminate()
         assert failure(lambda: list(call)).code() == grpc.StatusCode.UNAVAILABLE

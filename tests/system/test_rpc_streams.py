@@ -2,7 +2,6 @@
 that are slow, that leave, that run out of time; the stop of the server."""
 
 import json
-import re
 import socket
 import struct
 import threading
@@ -11,7 +10,7 @@ import time
 import grpc
 import pytest
 
-from rpc_world import DONE, FAILED, PART, Light, Rpc, columns, light_call, light_frame, messages, request
+from rpc_world import DONE, FAILED, PART, Light, Rpc, columns, failure, light_call, light_frame, messages, request
 
 DEFINITIONS = """
 sources:
@@ -56,16 +55,6 @@ def server(module_server):
 def rpc(server):
     with Rpc(server.rpc_port) as rpc:
         yield rpc
-
-
-def failure(call):
-    with pytest.raises(grpc.RpcError) as caught:
-        call()
-    return caught.value
-
-
-def info(server, name):
-    return int(re.search(rf"{name}:(\d+)".encode(), server.call("INFO", "asof"))[1])
 
 
 def joined(parts):
@@ -181,7 +170,7 @@ def wait_until_still(server, name):
     """Waits until a counter does not move for a while, and returns it."""
     last, since = None, time.monotonic()
     while time.monotonic() - since < 0.4:
-        if (value := info(server, name)) != last:
+        if (value := server.info(name)) != last:
             last, since = value, time.monotonic()
         time.sleep(0.02)
     return last
@@ -192,14 +181,14 @@ def test_no_more_chunks_are_made_than_a_slow_reader_takes(rpc, server):
     asked = request(["things.s_last", "things.i_sum"], {"k": KEYS * (rows // len(KEYS))})
     size = sum(part.ByteSize() for part in rpc.store.GetFeaturesStream(asked, timeout=60))
     assert size > 16 << 20
-    before = info(server, "rpc_calls_read_total")
+    before = server.info("rpc_calls_read_total")
     with slow_reader(server, asked) as light:
         stopped = wait_until_still(server, "rpc_calls_read_total") - before
         assert stopped < 45  # of 256 KiB: 1 MiB waits, and what buffers of the kernel take
         parts, failed = light_parts(light)
         assert failed is None
         assert sum(messages.GetFeaturesResponse.FromString(part).rows for part in parts) == rows
-    before = info(server, "rpc_calls_read_total")
+    before = server.info("rpc_calls_read_total")
     answer = rpc.store.GetFeaturesStream(asked, timeout=60)
     next(answer)
     assert wait_until_still(server, "rpc_calls_read_total") - before < 60
@@ -217,7 +206,7 @@ def test_others_are_answered_while_streams_wait_for_their_readers(rpc, server):
     for light in slow:
         light.socket.close()
     assert sorted(took_s)[25] < 0.1
-    server.wait_for(lambda: info(server, "rpc_calls") == 0)
+    server.wait_for(lambda: server.info("rpc_calls") == 0)
 
 
 DEADLINE_S = 3  # long enough for the first chunk, whatever else the machine does
@@ -236,7 +225,7 @@ def test_a_stream_that_is_not_wanted_any_more_is_not_gone_on_with(rpc, server, h
         answer.cancel()
     else:
         rpc.channel.close()
-    server.wait_for(lambda: info(server, "rpc_calls") == 0)
+    server.wait_for(lambda: server.info("rpc_calls") == 0)
     with Light(server.rpc_port) as light:
         light.send(7, GET_FEATURES_STREAM, asked.SerializeToString(), DEADLINE_S * 1000 if how == "deadline" else 0)
         assert light.receive_frame()[1] == PART
@@ -247,7 +236,7 @@ def test_a_stream_that_is_not_wanted_any_more_is_not_gone_on_with(rpc, server, h
             light.cancel(7)
         else:
             light.socket.close()
-        server.wait_for(lambda: info(server, "rpc_calls") == 0)
+        server.wait_for(lambda: server.info("rpc_calls") == 0)
 
 
 def test_definitions_that_change_meanwhile_end_the_stream(rpc, server):

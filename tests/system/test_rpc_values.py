@@ -2,12 +2,13 @@
 
 import datetime
 import json
+import time
 import re
 
 import grpc
 import pytest
 
-from rpc_world import NO_VALUE, Rpc, columns, messages, request
+from rpc_world import NO_EVENT_TIME, NO_VALUE, Rpc, columns, failure, messages, request
 
 DEFINITIONS = """
 sources:
@@ -83,12 +84,6 @@ def values(answer):
     return {column.name.split(".")[1]: column.values for column in columns(answer)}
 
 
-def failure(call):
-    with pytest.raises(grpc.RpcError) as caught:
-        call()
-    return caught.value
-
-
 def test_events_of_columns_are_those_of_json(rpc, server):
     got = rpc.get(["things.*"], {"k": ["one", "two"]})
     assert values(got) == {
@@ -114,6 +109,36 @@ def test_writes_of_columns_happen_now_or_when_they_say(rpc, server):
                                     datetime.datetime.now(datetime.timezone.utc).isoformat()}).encode())
     assert values(rpc.get(["profile.*"], {"k": ["one"]}))["ok"] == [0]
     assert server.call("HGET", "profile:one", "ok") == b"0"
+
+
+def test_writes_that_name_no_time_happened_when_they_came_also_for_later_versions(make_server):
+    server = make_server().start()
+    server.apply(DEFINITIONS)
+    keys = ["object", "blank", "nested", "empty", "resp", "column"]
+
+    def read(rpc, view):
+        answer = rpc.get([f"{view}.*"], {"k": keys}, with_event_times=True)
+        return values(answer)["segment"], list(answer.views[0].event_times_us)
+
+    began_us = time.time_ns() // 1000
+    with Rpc(server.rpc_port) as rpc:
+        rpc.push("profile", *[text.encode() for text in [
+            '{"k":"object","segment":"a"}', ' \n{ "segment" : "b", "k": "blank" } ',
+            '{"k":"nested","segment":"c","more":{"event_timestamp":1}}', '{"k":"empty","event_deleted":true}', "{}"]])
+        assert server.call("ASOF.PUSH", "profile", '{"k":"resp","segment":"e"}') == 1
+        rpc.store.Push(push_columns("profile", k=["column"], segment=["f"]))
+        ended_us = time.time_ns() // 1000
+        first = read(rpc, "profile@1")
+        segments, times = first[0], list(first[1])
+        assert segments == ["a", "b", "c", None, "e", "f"] and times.pop(3) == NO_EVENT_TIME
+        assert all(began_us <= at_us <= ended_us for at_us in times)
+        assert "is missing" in failure(lambda: rpc.push("profile", b'{"k":"x","event_timestamp":null}')).details()
+
+        server.apply(DEFINITIONS.replace("kind: batch", "kind: batch\n    ttl: 100d"))
+        assert read(rpc, "profile@2") == first
+    server.restart()
+    with Rpc(server.rpc_port) as rpc:
+        assert read(rpc, "profile@2") == first and read(rpc, "profile@1") == first
 
 
 @pytest.mark.parametrize("push, text", [

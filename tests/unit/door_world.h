@@ -99,6 +99,38 @@ static inline void door_world_close(struct door_world *world)
     CHECK(system(command) == 0);
 }
 
+/* What a world's set-up needs; the error says why it can't be had. */
+static inline void door_world_must(enum status status, const struct error *err)
+{
+    if (status == STATUS_OK)
+        return;
+    fprintf(stderr, "%s\n", err->text);
+    abort();
+}
+
+static inline void door_world_apply(struct door_world *world, struct bytes definitions)
+{
+    struct error err = {0};
+    struct registry_plan plan;
+    struct arena *arena = arena_create(4096);
+    const struct definition_file file = {.name = bytes_of_text("v.yaml"), .text = definitions};
+    door_world_must(stream_apply(world->stream, &file, 1, true, arena, &plan, &err), &err);
+    arena_destroy(&arena);
+}
+
+/* Pushes to the source "s", commits, and takes one step of what is done besides. */
+static inline void door_world_push(struct door_world *world, const struct push_event *events,
+                                   size_t count)
+{
+    struct error err = {0};
+    struct push_result result;
+    const struct push push = {
+        .source = bytes_of_text("s"), .events = events, .events_count = count};
+    door_world_must(stream_push(world->stream, &push, &result, &err), &err);
+    door_world_must(stream_commit(world->stream, &err), &err);
+    stream_step(world->stream);
+}
+
 static inline void peer_open(struct peer *peer, struct door_world *world)
 {
     *peer = (struct peer){0};

@@ -51,14 +51,9 @@ struct world {
 static void apply(struct world *world, const struct kind *kind)
 {
     char text[1024];
-    struct error err;
-    struct registry_plan plan;
     int size =
         snprintf(text, sizeof(text), definitions, kind->clock, kind->history, kind->features);
-    const struct definition_file file = {.name = bytes_of_text("v.yaml"),
-                                         .text = bytes_of(text, (size_t)size)};
-    if (stream_apply(world->server.stream, &file, 1, true, world->arena, &plan, &err) != STATUS_OK)
-        fail_msg("%s", err.text);
+    door_world_apply(&world->server, bytes_of(text, (size_t)size));
 }
 
 /* A few events, most of them of the last moments. */
@@ -66,8 +61,6 @@ static void push_some(struct world *world)
 {
     char texts[PUSH_MAX][TEXT_SIZE];
     struct push_event events[PUSH_MAX];
-    struct push_result result;
-    struct error err;
     struct random *random = &world->random;
     size_t count = 1 + random_below(random, PUSH_MAX);
     world->t_us =
@@ -86,12 +79,7 @@ static void push_some(struct world *world)
         events[i] =
             (struct push_event){.format = EVENT_JSON, .text = bytes_of(texts[i], (size_t)size)};
     }
-    const struct push push = {
-        .source = bytes_of_text("s"), .events = events, .events_count = count};
-    if (stream_push(world->server.stream, &push, &result, &err) != STATUS_OK ||
-        stream_commit(world->server.stream, &err) != STATUS_OK)
-        fail_msg("%s", err.text);
-    stream_step(world->server.stream);
+    door_world_push(&world->server, events, count);
 }
 
 static void read_at(struct world *world, const struct target *target, const uint32_t *features,

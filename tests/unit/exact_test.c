@@ -664,6 +664,51 @@ static void what_cancels_out_encodes_as_nothing(void **state)
     assert_true(bits_of(exact_sum_round(&sum, 1, 1)) == 0);
 }
 
+/* A zero that is added as a double has all limbs looked at. */
+static void check_wide_and_narrow(const struct exact_moments *narrow, uint64_t count)
+{
+    struct exact_moments wide = *narrow;
+    int64_t integer = 0;
+    int64_t expected = 0;
+    exact_moments_add_double(&wide, 0);
+    assert_int_equal(exact_sum_to_int64(&narrow->sum, &integer),
+                     exact_sum_to_int64(&wide.sum, &expected));
+    assert_true(integer == expected);
+    for (unsigned digits = 0; digits <= 18; digits += 3) {
+        uint64_t scale = (uint64_t)pow(10, digits);
+        assert_true(bits_of(exact_sum_round(&narrow->sum, count, scale)) ==
+                    bits_of(exact_sum_round(&wide.sum, count, scale)));
+        assert_true(bits_of(exact_moments_variance(narrow, count, digits)) ==
+                    bits_of(exact_moments_variance(&wide, count, digits)));
+    }
+}
+
+static void integers_round_as_if_they_were_doubles(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 3000, VALUES_MAX = 40 };
+    struct random random = random_begin(__func__);
+
+    for (int round = 0; round < ROUNDS; round++) {
+        struct exact_moments moments = {0};
+        struct exact_moments older = {0};
+        uint64_t count = 2 + random_below(&random, VALUES_MAX);
+        unsigned bits = 1 + (unsigned)random_below(&random, 64);
+        for (uint64_t i = 0; i < count; i++)
+            exact_moments_add_int64(i % 3 == 0 ? &older : &moments,
+                                    (int64_t)random_next(&random) >> (64 - bits));
+        if (round % 2 == 0) {
+            struct buffer buffer = {0};
+            exact_moments_encode(&older, &buffer);
+            struct bytes encoded = buffer_bytes(&buffer);
+            assert_true(exact_moments_decode(&older, &encoded));
+            buffer_fini(&buffer);
+        }
+        exact_moments_merge(&moments, &older);
+        check_wide_and_narrow(&moments, count);
+    }
+}
+
 static void doubles_and_integers_of_one_value_add_the_same(void **state)
 {
     (void)state;
@@ -765,6 +810,7 @@ int main(void)
         cmocka_unit_test(huge_counts_lose_nothing),
         cmocka_unit_test(order_and_grouping_change_no_bit),
         cmocka_unit_test(what_cancels_out_encodes_as_nothing),
+        cmocka_unit_test(integers_round_as_if_they_were_doubles),
         cmocka_unit_test(doubles_and_integers_of_one_value_add_the_same),
         cmocka_unit_test(the_encoding_is_the_documented_one),
         cmocka_unit_test(bytes_that_encode_does_not_write_are_refused),

@@ -58,13 +58,8 @@ struct world {
 static void apply(struct world *world, const char *history)
 {
     char text[2048];
-    struct error err;
-    struct registry_plan plan;
     int size = snprintf(text, sizeof(text), definitions, history);
-    const struct definition_file file = {.name = bytes_of_text("v.yaml"),
-                                         .text = bytes_of(text, (size_t)size)};
-    if (stream_apply(world->server.stream, &file, 1, true, world->arena, &plan, &err) != STATUS_OK)
-        fail_msg("%s", err.text);
+    door_world_apply(&world->server, bytes_of(text, (size_t)size));
 }
 
 static void open_world(struct world *world, const char *name, const char *history)
@@ -107,8 +102,6 @@ static void push_some(struct world *world)
 {
     char texts[PUSH_MAX][TEXT_SIZE];
     struct push_event events[PUSH_MAX];
-    struct push_result result;
-    struct error err;
     struct random *random = &world->random;
     size_t count = 1 + random_below(random, PUSH_MAX);
     world->t_us += (int64_t)random_below(random, 15000);
@@ -126,12 +119,7 @@ static void push_some(struct world *world)
         events[i] =
             (struct push_event){.format = EVENT_JSON, .text = bytes_of(texts[i], (size_t)size)};
     }
-    const struct push push = {
-        .source = bytes_of_text("s"), .events = events, .events_count = count};
-    if (stream_push(world->server.stream, &push, &result, &err) != STATUS_OK ||
-        stream_commit(world->server.stream, &err) != STATUS_OK)
-        fail_msg("%s", err.text);
-    stream_step(world->server.stream);
+    door_world_push(&world->server, events, count);
 }
 
 static void note_done(void *context, struct export_job *job)

@@ -70,16 +70,11 @@ struct world {
 static void apply(struct world *world, bool has_id, const char *history)
 {
     char text[3000];
-    struct error err;
-    struct registry_plan plan;
     const char *id = has_id ? ", event_id: id" : "";
     int size =
         snprintf(text, sizeof(text), definitions, id, id, history, FEATURES, history, FEATURES);
     assert_in_range(size, 1, sizeof(text) - 1);
-    const struct definition_file file = {.name = bytes_of_text("v.yaml"),
-                                         .text = bytes_of(text, (size_t)size)};
-    if (stream_apply(world->server.stream, &file, 1, true, world->arena, &plan, &err) != STATUS_OK)
-        fail_msg("%s", err.text);
+    door_world_apply(&world->server, bytes_of(text, (size_t)size));
 }
 
 static void make_events(struct world *world, bool has_repeats)

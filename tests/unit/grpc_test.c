@@ -285,6 +285,46 @@ static void timeouts_are_read_in_all_their_units(void **state)
         assert_false(grpc_timeout_parse(bytes_of_text(broken[i]), &us));
 }
 
+#define TRACE  "4bf92f3577b34da6a3ce929d0e0e4736"
+#define PARENT "00f067aa0ba902b7"
+#define ZEROS  "00000000000000000000000000000000"
+
+static void traces_are_taken_where_they_are_well_formed(void **state)
+{
+    (void)state;
+    static const char *const good[] = {
+        "00-" TRACE "-" PARENT "-01", "00-" TRACE "-" PARENT "-00", "01-" TRACE "-" PARENT "-ff",
+        "cc-" TRACE "-" PARENT "-01-what comes later"};
+    static const char *const broken[] = {
+        "",
+        "00-" TRACE "-" PARENT "-0",
+        "00-" TRACE "-" PARENT "-01-",
+        "01-" TRACE "-" PARENT "-01x",
+        "ff-" TRACE "-" PARENT "-01",
+        "0x-" TRACE "-" PARENT "-01",
+        "00-" TRACE "-" PARENT "-0\n",
+        "00-4BF92f3577b34da6a3ce929d0e0e4736-" PARENT "-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e473\x1b-" PARENT "-01",
+        "00-" ZEROS "-" PARENT "-01",
+        "00-" TRACE "-0000000000000000-01",
+        "00_" TRACE "-" PARENT "-01",
+        "00-" TRACE "_" PARENT "-01",
+        "00-" TRACE "-" PARENT "_01",
+    };
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        struct grpc_trace trace = {0};
+        assert_true(grpc_trace_parse(bytes_of_text(good[i]), &trace));
+        assert_string_equal(trace.trace_id, TRACE);
+        assert_string_equal(trace.parent_id, PARENT);
+    }
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        struct grpc_trace trace = {0};
+        assert_false(grpc_trace_parse(bytes_of_text(broken[i]), &trace));
+        assert_string_equal(trace.trace_id, "");
+        assert_string_equal(trace.parent_id, "");
+    }
+}
+
 static void texts_are_percent_encoded(void **state)
 {
     (void)state;
@@ -304,6 +344,7 @@ int main(void)
         cmocka_unit_test(what_is_not_grpc_is_refused_without_a_call),
         cmocka_unit_test(little_may_arrive_while_memory_is_scarce),
         cmocka_unit_test(timeouts_are_read_in_all_their_units),
+        cmocka_unit_test(traces_are_taken_where_they_are_well_formed),
         cmocka_unit_test(texts_are_percent_encoded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

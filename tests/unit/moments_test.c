@@ -1,5 +1,5 @@
-/* Moments of many entities answer as reads of each by itself: of stream views with everything kept and with folded
- * events, of a batch view, of an on-demand view. */
+/* Moments of many entities answer as reads of each by itself: of stream views with everything kept
+ * and with folded events, of a batch view, of an on-demand view. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 #include "door_world.h"
 #include "query/moments.h"
 #include "random.h"
+#include "same_value.h"
 
 enum { ENTITIES = 5, TURNS = 400, PUSH_MAX = 4, TEXT_SIZE = 160, FEATURES_MAX = 16, MOMENTS = 60 };
 
@@ -23,7 +24,8 @@ enum { ENTITIES = 5, TURNS = 400, PUSH_MAX = 4, TEXT_SIZE = 160, FEATURES_MAX = 
     "top: {max: n, over: tumbling(40ms)}, run: {count: '*', over: session(30ms)}, "                \
     "texts: {last_n: text, over: last(3)}, idle: {time_since_last: true, over: 200ms}, "           \
     "spread: {stddev: n, over: 2s}, avg: {avg: n, over: forever}, "                                \
-    "kinds: {count_distinct: text, over: forever}, first: {first: text, over: forever, default: none}}"
+    "kinds: {count_distinct: text, over: forever}, first: {first: text, over: forever, default: "  \
+    "none}}"
 
 static const char definitions[] =
     "sources: {s: {fields: {id: string, ts: timestamp_us, k: string, n: int, text: string}, "
@@ -33,7 +35,8 @@ static const char definitions[] =
     "  whole: {source: s, entity: k, features: " FEATURES "}\n"
     "  short: {source: s, entity: k, history: 300ms, features: " FEATURES "}\n"
     "  b: {kind: batch, source: s, entity: k, features: {n: int, text: string}, ttl: 100ms}\n"
-    "  o: {kind: on_demand, entity: k, request: {x: int}, features: {sum: whole.n_50ms + request.x}}\n";
+    "  o: {kind: on_demand, entity: k, request: {x: int}, features: {sum: whole.n_50ms + "
+    "request.x}}\n";
 
 struct world {
     struct door_world server;
@@ -42,23 +45,11 @@ struct world {
     int64_t t_us; /* about now, by the clock of the source */
 };
 
-static void apply(struct world *world)
-{
-    struct error err;
-    struct registry_plan plan;
-    const struct definition_file file = {.name = bytes_of_text("v.yaml"),
-                                         .text = bytes_of_text(definitions)};
-    if (stream_apply(world->server.stream, &file, 1, true, world->arena, &plan, &err) != STATUS_OK)
-        fail_msg("%s", err.text);
-}
-
 /* A few events, some of them late, some again. */
 static void push_some(struct world *world)
 {
     char texts[PUSH_MAX][TEXT_SIZE];
     struct push_event events[PUSH_MAX];
-    struct push_result result;
-    struct error err;
     struct random *random = &world->random;
     size_t count = 1 + random_below(random, PUSH_MAX);
     world->t_us += (int64_t)random_below(random, 15000);
@@ -74,28 +65,14 @@ static void push_some(struct world *world)
         events[i] =
             (struct push_event){.format = EVENT_JSON, .text = bytes_of(texts[i], (size_t)size)};
     }
-    const struct push push = {
-        .source = bytes_of_text("s"), .events = events, .events_count = count};
-    if (stream_push(world->server.stream, &push, &result, &err) != STATUS_OK ||
-        stream_commit(world->server.stream, &err) != STATUS_OK)
-        fail_msg("%s", err.text);
-    stream_step(world->server.stream);
+    door_world_push(&world->server, events, count);
 }
 
 static void assert_same(const struct moments_answer *swept, const struct answer *plain)
 {
     for (size_t i = 0; i < plain->count; i++) {
-        const struct value *a = &plain->values[i];
-        const struct value *b = &swept->values[i];
-        struct buffer shown_a = {0};
-        struct buffer shown_b = {0};
         assert_int_equal(swept->statuses[i], plain->statuses[i]);
-        assert_int_equal(b->kind, a->kind);
-        value_append_json(a, &shown_a);
-        value_append_json(b, &shown_b);
-        assert_true(bytes_equal(buffer_bytes(&shown_a), buffer_bytes(&shown_b)));
-        buffer_fini(&shown_a);
-        buffer_fini(&shown_b);
+        assert_same_value(&plain->values[i], &swept->values[i]);
     }
 }
 
@@ -167,7 +144,7 @@ static void moments_are_reads(void **state)
     struct world world = {.random = random_begin(__func__), .t_us = START_US};
     world.arena = arena_create(4096);
     door_world_open(&world.server);
-    apply(&world);
+    door_world_apply(&world.server, bytes_of_text(definitions));
     for (int turn = 0; turn < TURNS; turn++)
         push_some(&world);
     assert_true(stream_counters(world.server.stream)->events_folded_total > 0);

@@ -1,4 +1,5 @@
-/* Network: calls from other threads, connections dealt out to loops, and clients that do not read. */
+/* Network: calls from other threads, connections dealt out to loops, and clients that do not read.
+ */
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -11,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "network/network_room.h" /* for the clock */
 
 enum { LOOPS = 3, CLIENTS = 7, CALLS = 1000, TURNS_MAX = 2000, LARGE_REPLY = 8 * 1024 * 1024 };
@@ -79,10 +81,8 @@ static struct network_listener *listen_on(struct network_loop *loop,
 {
     struct error err;
     struct network_listener *listener = NULL;
-    const struct network_listen_options options = {.address = "127.0.0.1",
-                                                   .connections_max = CLIENTS,
-                                                   .seats = seats,
-                                                   .seats_count = count};
+    const struct network_listen_options options = {
+        .address = "127.0.0.1", .connections_max = CLIENTS, .seats = seats, .seats_count = count};
     assert_int_equal(network_listen(loop, &options, &listener, &err), STATUS_OK);
     return listener;
 }
@@ -333,6 +333,40 @@ static void what_is_kept_beside_buffers_counts(void **state)
     assert_int_equal(budget.bytes, 0);
 }
 
+static void note_time(void *context)
+{
+    *(int64_t *)context = clock_mono_us();
+}
+
+/* Waits for it; the loop's own second is a bound. */
+static void a_timer_runs_once_behind_the_time_that_was_set_last(void **state)
+{
+    enum { LATER_US = 60 * 1000 * 1000, SOON_US = 3000 };
+    (void)state;
+    struct network_loop *loop = NULL;
+    struct error err;
+    int64_t ran_us = 0;
+    assert_int_equal(network_loop_create(&loop, &err), STATUS_OK);
+    struct network_timer *timer = network_timer_create(loop, note_time, &ran_us);
+
+    int64_t began_us = clock_mono_us();
+    network_timer_set(timer, LATER_US);
+    network_timer_set(timer, SOON_US);
+    while (ran_us == 0)
+        network_loop_turn(loop, true);
+    assert_true(ran_us >= began_us + SOON_US && ran_us < began_us + LATER_US);
+
+    ran_us = 0;
+    network_timer_set(timer, -1);
+    network_loop_turn(loop, true);
+    assert_int_not_equal(ran_us, 0);
+
+    ran_us = 0;
+    network_loop_turn(loop, false);
+    assert_int_equal(ran_us, 0);
+    network_loop_destroy(&loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +377,7 @@ int main(void)
         cmocka_unit_test(a_peer_that_ends_gets_all_replies),
         cmocka_unit_test(who_does_not_read_is_closed_where_memory_is_short),
         cmocka_unit_test(what_is_kept_beside_buffers_counts),
+        cmocka_unit_test(a_timer_runs_once_behind_the_time_that_was_set_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

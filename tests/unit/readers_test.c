@@ -36,43 +36,91 @@ static void done(struct reader_job *base)
     ((struct job *)base)->log->done_count++;
 }
 
+struct world {
+    struct epoch *epoch;
+    struct catalog_board *board;
+    struct readers *readers;
+    struct network_loop *loop;
+    struct log log;
+    struct job jobs[JOBS_COUNT];
+};
+
+/* Posts a job for each of these connections to readers that have not begun. */
+static void world_begin(struct world *world, const uint64_t connections[JOBS_COUNT])
+{
+    struct error err;
+    *world = (struct world){.epoch = epoch_create()};
+    world->board = catalog_board_create(world->epoch);
+    world->readers =
+        readers_create(&(struct query_options){.board = world->board, .epoch = world->epoch}, 1);
+    assert_int_equal(network_loop_create(&world->loop, &err), STATUS_OK);
+    for (int i = 0; i < JOBS_COUNT; i++) {
+        world->jobs[i] = (struct job){
+            .base = {.run = run, .done = done, .loop = world->loop, .connection = connections[i]},
+            .log = &world->log,
+            .number = i};
+        readers_post(world->readers, &world->jobs[i].base);
+    }
+}
+
+/* Runs those that are posted, and says what ran. */
+static void world_run(struct world *world, size_t jobs_count)
+{
+    readers_start(world->readers);
+    while (world->log.done_count < jobs_count)
+        network_loop_turn(world->loop, true);
+    readers_stop(world->readers);
+    assert_int_equal(world->log.run_count, jobs_count);
+}
+
+static void world_end(struct world *world)
+{
+    readers_destroy(&world->readers);
+    network_loop_destroy(&world->loop);
+    catalog_board_destroy(&world->board);
+    epoch_destroy(&world->epoch);
+}
+
 static void connections_take_turns(void **state)
 {
     (void)state;
     static const uint64_t connections[JOBS_COUNT] = {1, 1, 1, 1, 1, 1,
                                                      2, 2, 2, 3, 3, 1 + READERS_LANES};
     static const int expected[JOBS_COUNT] = {0, 6, 9, 1, 7, 10, 2, 8, 3, 4, 5, 11};
-    struct epoch *epoch = epoch_create();
-    struct catalog_board *board = catalog_board_create(epoch);
-    struct readers *readers =
-        readers_create(&(struct query_options){.board = board, .epoch = epoch}, 1);
-    struct network_loop *loop = NULL;
-    struct log log = {0};
-    struct job jobs[JOBS_COUNT];
-    struct error err;
-    assert_int_equal(network_loop_create(&loop, &err), STATUS_OK);
+    struct world world;
+    world_begin(&world, connections);
 
-    for (int i = 0; i < JOBS_COUNT; i++) {
-        jobs[i] = (struct job){
-            .base = {.run = run, .done = done, .loop = loop, .connection = connections[i]},
-            .log = &log,
-            .number = i};
-        readers_post(readers, &jobs[i].base);
+    world_run(&world, JOBS_COUNT);
+
+    assert_memory_equal(world.log.numbers, expected, sizeof(expected));
+    assert_false(readers_withdraw(world.readers, &world.jobs[0].base));
+    world_end(&world);
+}
+
+static void what_is_withdrawn_does_not_run_and_holds_up_nobody(void **state)
+{
+    (void)state;
+    static const uint64_t connections[JOBS_COUNT] = {1, 1, 1, 1, 1, 2, 2, 3, 3, 3, 3, 3};
+    static const int withdrawn[] = {0, 2, 4, 5, 6, 11};
+    static const int expected[] = {1, 7, 3, 8, 9, 10};
+    struct world world;
+    world_begin(&world, connections);
+
+    for (size_t i = 0; i < sizeof(withdrawn) / sizeof(withdrawn[0]); i++) {
+        assert_true(readers_withdraw(world.readers, &world.jobs[withdrawn[i]].base));
+        assert_false(readers_withdraw(world.readers, &world.jobs[withdrawn[i]].base));
     }
-    readers_start(readers);
-    while (log.done_count < JOBS_COUNT)
-        network_loop_turn(loop, true);
+    world_run(&world, sizeof(expected) / sizeof(expected[0]));
 
-    assert_memory_equal(log.numbers, expected, sizeof(expected));
-    readers_stop(readers);
-    readers_destroy(&readers);
-    network_loop_destroy(&loop);
-    catalog_board_destroy(&board);
-    epoch_destroy(&epoch);
+    assert_memory_equal(world.log.numbers, expected, sizeof(expected));
+    world_end(&world);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(connections_take_turns)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(connections_take_turns),
+        cmocka_unit_test(what_is_withdrawn_does_not_run_and_holds_up_nobody),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

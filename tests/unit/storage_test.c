@@ -97,7 +97,8 @@ static void a_scan_gives_each_entity_once(void **state)
     const char *const expected[] = {"a", "b", "bc"};
     for (size_t from = 0; from <= 3; from++) {
         struct bytes start = from == 0 ? (struct bytes){0} : entity_of(&after, expected[from - 1]);
-        struct entity_scan *scan = entity_scan_open(storage, &reading, 3, start, string_size, &view);
+        struct entity_scan *scan =
+            entity_scan_open(storage, &reading, 3, start, string_size, &view);
         struct bytes entity;
         for (size_t i = from; i < 3; i++) {
             struct buffer memory = {0};
@@ -116,8 +117,8 @@ static void a_scan_gives_each_entity_once(void **state)
 static void scan_events(struct buffer *position, size_t count, struct buffer *found)
 {
     struct scanned_event event;
-    struct event_scan *scan = event_scan_open(storage, &reading, 7, buffer_bytes(position),
-                                              string_size, &view);
+    struct event_scan *scan =
+        event_scan_open(storage, &reading, 7, buffer_bytes(position), string_size, &view);
     while (count-- > 0 && event_scan_next(scan, &event, NULL) == STATUS_OK) {
         buffer_append(found, event.row);
         buffer_append_byte(found, ',');
@@ -221,6 +222,41 @@ static enum status read_newest(const struct storage_reading *how, char text[8])
     timeline_close(&timeline);
     buffer_fini(&memory);
     return status;
+}
+
+static bool lasts_for(void *context)
+{
+    int *looks = context;
+    return (*looks)-- > 0;
+}
+
+static void a_walk_whose_patience_ends_is_given_up_for_good(void **state)
+{
+    (void)state;
+    int looks = 2;
+    const struct patience patience = {.may_go_on = lasts_for, .context = &looks};
+    const struct storage_reading impatient = {.patience = &patience};
+    struct buffer memory = {0};
+    struct batch *batch = batch_create();
+    struct timeline_event event;
+    enum status status = STATUS_OK;
+    int count = 0;
+    for (int i = 0; i < 1000; i++)
+        put(batch, 1, "a", i, "x", "row");
+    write_batch(batch, false);
+
+    struct timeline *timeline =
+        timeline_open(storage, &impatient, 1, entity_of(&memory, "a"), 1000);
+    while ((status = timeline_back(timeline, &event, NULL)) == STATUS_OK)
+        count++;
+
+    assert_int_equal(status, STATUS_CANCELLED);
+    assert_in_range(count, 1, 999);
+    looks = 1000;
+    assert_int_equal(timeline_back(timeline, &event, NULL), STATUS_CANCELLED);
+    timeline_close(&timeline);
+    batch_destroy(&batch);
+    buffer_fini(&memory);
 }
 
 static void a_read_that_never_waits_takes_only_what_is_in_memory(void **state)
@@ -371,8 +407,8 @@ static void log_blocks_come_back_and_damage_is_seen(void **state)
     assert_int_equal(log_reader_next(&reader, arena, &event, NULL), STATUS_NOT_FOUND);
 
     for (size_t size = 0; size < bytes.size; size++) {
-        enum status status = log_reader_start(&reader, bytes_of(buffer_bytes(&bytes).data, size),
-                                              NULL);
+        enum status status =
+            log_reader_start(&reader, bytes_of(buffer_bytes(&bytes).data, size), NULL);
         while (status == STATUS_OK)
             status = log_reader_next(&reader, arena, &event, NULL);
         assert_int_equal(status, STATUS_CORRUPT);
@@ -424,6 +460,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_STORAGE(a_timeline_goes_back_from_t_within_its_entity_and_table),
         WITH_STORAGE(a_timeline_ends_with_the_base_behind_what_was_folded),
+        WITH_STORAGE(a_walk_whose_patience_ends_is_given_up_for_good),
         WITH_STORAGE(a_scan_of_events_goes_on_and_passes_over_entities),
         WITH_STORAGE(what_was_put_behind_a_mark_can_be_undone),
         WITH_STORAGE(a_scan_gives_each_entity_once),

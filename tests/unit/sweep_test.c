@@ -4,7 +4,6 @@
 #include "base/time_text.h"
 #include "features/sweep.h"
 #include "features_world.h"
-#include "random.h"
 
 enum { MS = US_PER_MS };
 
@@ -16,35 +15,6 @@ static int compare_events(const void *left, const void *right)
         return a->time_us < b->time_us ? -1 : 1;
     int order = bytes_compare(a->identity, b->identity);
     return order != 0 ? order : bytes_compare(a->row, b->row);
-}
-
-/* A feature of a random kind over a random window. */
-static void add_random(struct fixture *fixture, struct random *random)
-{
-    static const char *const kinds[][2] = {
-        {"count", NULL}, {"count", "n"}, {"sum", "n"}, {"avg", "n"}, {"sum", "x * 1e200"},
-        {"variance", "x"}, {"stddev", "x"}, {"min", "s"}, {"max", "n"}, {"first", "s"},
-        {"last", "x * 1e200"}, {"last", "s"}, {"count_distinct", "s"}, {"count_distinct", "x"},
-        {"time_since_last", "n"}, {"time_since_first", NULL}};
-    static const char *const overs[] = {"20s", "3s", "10m", "400ms", "1m step 5s", "10s step 1s",
-                                        "tumbling(1m)", "tumbling(10s, offset 3s)", "session(1s)",
-                                        "session(200ms)", "session(20s)", "last(3)", "last(40)",
-                                        "last(300)", "forever"};
-    enum { KINDS_COUNT = sizeof(kinds) / sizeof(kinds[0]),
-           OVERS_COUNT = sizeof(overs) / sizeof(overs[0]) };
-    const char *where = random_below(random, 4) == 0 ? "n > 3" : NULL;
-    switch (random_below(random, 16)) {
-    case 0:
-        add(fixture, "duration", NULL, "session(1s)", where);
-        break;
-    case 1:
-        add(fixture, "last_n", "s", "last(40)", where);
-        break;
-    default: {
-        const char *const *kind = kinds[random_below(random, KINDS_COUNT)];
-        add(fixture, kind[0], kind[1], overs[random_below(random, OVERS_COUNT)], where);
-    }
-    }
 }
 
 static int64_t random_step(struct random *random)
@@ -67,9 +37,8 @@ static void put_random(struct fixture *fixture, struct events *events, struct ra
     snprintf(id, sizeof(id), "%04u", (unsigned)random_below(random, 3000));
     size_t count = random_below(random, 12) == 0 ? 2 : 1; /* with a repeat that differs */
     for (size_t i = 0; i < count; i++) {
-        struct value n = random_below(random, 5) == 0
-                             ? value_null()
-                             : value_int((int64_t)random_below(random, 9));
+        struct value n = random_below(random, 5) == 0 ? value_null()
+                                                      : value_int((int64_t)random_below(random, 9));
         double x = (double)random_below(random, 100000) / 7;
         if (random_below(random, 200) == 0)
             x *= 1e300;
@@ -112,14 +81,15 @@ static void fold(struct fixture *fixture, struct history *history, struct random
 {
     struct events *events = &history->events;
     struct error err;
-    size_t count = random_below(random, events->count / 2);
+    size_t count = random_below(random, events->count / 2 + 1);
     while (count > 0 && events->events[count].time_us == events->events[count - 1].time_us)
         count--;
     if (count == 0 || !view_plan_has_base(fixture->plan))
         return;
     events->next = count;
-    assert_int_equal(features_fold(fixture->plan, step_back, history, fixture->arena,
-                                   &history->base, &err), STATUS_OK);
+    assert_int_equal(
+        features_fold(fixture->plan, step_back, history, fixture->arena, &history->base, &err),
+        STATUS_OK);
     history->folded_count = count;
 }
 
@@ -144,8 +114,8 @@ static void assert_same(const struct answer *plain, const struct sweep_answer *s
     const struct answer answer = {.t_us = plain->t_us,
                                   .is_found = swept->is_found,
                                   .has_event_time = swept->is_found,
-                                  .event_time_us = swept->is_found ? swept->event_time_us
-                                                                   : plain->event_time_us,
+                                  .event_time_us =
+                                      swept->is_found ? swept->event_time_us : plain->event_time_us,
                                   .valid_until_us = plain->valid_until_us,
                                   .values = swept->values,
                                   .statuses = swept->statuses,
@@ -174,15 +144,16 @@ static void compare_at(struct fixture *fixture, struct history *history, struct 
     while (history->events.next > history->folded_count &&
            history->events.events[history->events.next - 1].time_us > t_us)
         history->events.next--;
-    assert_int_equal(features_evaluate(fixture->plan, &question, step_back, history, arena, &plain,
-                                       &err), STATUS_OK);
+    assert_int_equal(
+        features_evaluate(fixture->plan, &question, step_back, history, arena, &plain, &err),
+        STATUS_OK);
     history->events.next = swept_to;
     assert_same(&plain, &swept);
     arena_destroy(&arena);
 }
 
-/* Moments that go forward from the beginning of the history to behind its end: at events, 1 us beside
- * them, at random, some many times. */
+/* Moments that go forward from the beginning of the history to behind its end: at events, 1 us
+ * beside them, at random, some many times. */
 static void sweep_history(struct fixture *fixture, struct history *history, struct sweep *sweep,
                           const uint32_t *features, size_t features_count, struct random *random)
 {
@@ -197,8 +168,8 @@ static void sweep_history(struct fixture *fixture, struct history *history, stru
     while (t_us < end_us) {
         compare_at(fixture, history, sweep, features, features_count, t_us);
         size_t next = events->next + random_below(random, stride);
-        int64_t to_us = next < events->count ? events->events[next].time_us
-                                             : t_us + 5 * US_PER_SECOND;
+        int64_t to_us =
+            next < events->count ? events->events[next].time_us : t_us + 5 * US_PER_SECOND;
         to_us += (int64_t)random_below(random, 4) - 2;
         if (random_below(random, 8) == 0)
             to_us = t_us + (int64_t)random_below(random, 100 * MS);
@@ -253,9 +224,8 @@ static enum status beat_forward(void *context, struct timeline_event *event, str
     (void)err;
     if (beat->count == LONG_EVENTS)
         return STATUS_NOT_FOUND;
-    *event = (struct timeline_event){.time_us = beat->count++ * US_PER_SECOND,
-                                     .identity = bytes_of_text("a"),
-                                     .row = beat->row};
+    *event = (struct timeline_event){
+        .time_us = beat->count++ * US_PER_SECOND, .identity = bytes_of_text("a"), .row = beat->row};
     return STATUS_OK;
 }
 
@@ -310,8 +280,7 @@ static void what_windows_hold_is_bounded(void **state)
     struct sweep *sweep = sweep_create(fixture.plan, &feature, 1);
 
     assert_int_equal(sweep_begin(sweep, beat_forward, &beat, (struct bytes){0}, &err), STATUS_OK);
-    assert_int_equal(sweep_answer(sweep, LONG_EVENTS * US_PER_SECOND, &answer, &err),
-                     STATUS_LIMIT);
+    assert_int_equal(sweep_answer(sweep, LONG_EVENTS * US_PER_SECOND, &answer, &err), STATUS_LIMIT);
     assert_true(beat.count * VALUE_STRING_SIZE_MAX < 2 * (int64_t)SWEEP_MEMORY_MAX);
     beat.count = LONG_EVENTS - 3; /* a short one */
     assert_int_equal(sweep_begin(sweep, beat_forward, &beat, (struct bytes){0}, &err), STATUS_OK);

@@ -1,10 +1,9 @@
-/* The walk against the plain evaluation, over random views, events and moments, with partials that are
- * made at random moments while events come, late ones too. */
+/* The walk against the plain evaluation, over random views, events and moments, with partials that
+ * are made at random moments while events come, late ones too. */
 #include <stdlib.h>
 
 #include "features_world.h"
 #include "features/condense.h"
-#include "random.h"
 
 enum { STORED_CHUNKS_MAX = 4096 };
 
@@ -19,7 +18,7 @@ struct store {
     struct events events;
     struct stored_chunk chunks[STORED_CHUNKS_MAX]; /* by end and level */
     size_t chunks_count;
-    size_t chunk; /* steps back from here */
+    size_t chunk;      /* steps back from here */
     size_t fetched_to; /* back ends at this event, where has_fetched */
     bool has_fetched;
     struct fixture *fixture;
@@ -126,46 +125,17 @@ static void emit(void *context, const struct timeline_chunk *chunk)
 {
     struct store *store = context;
     size_t i = 0;
-    while (i < store->chunks_count && (store->chunks[i].end_us != chunk->end_us ||
-                                       store->chunks[i].level != chunk->level))
+    while (i < store->chunks_count &&
+           (store->chunks[i].end_us != chunk->end_us || store->chunks[i].level != chunk->level))
         i++;
     assert_true(i < STORED_CHUNKS_MAX);
-    store->chunks[i] = (struct stored_chunk){
-        .end_us = chunk->end_us,
-        .level = chunk->level,
-        .partial = arena_copy(store->fixture->arena, chunk->partial)};
+    store->chunks[i] =
+        (struct stored_chunk){.end_us = chunk->end_us,
+                              .level = chunk->level,
+                              .partial = arena_copy(store->fixture->arena, chunk->partial)};
     if (i == store->chunks_count)
         store->chunks_count++;
     qsort(store->chunks, store->chunks_count, sizeof(store->chunks[0]), compare_chunks);
-}
-
-/* A feature of a random kind over a random window. */
-static void add_random(struct fixture *fixture, struct random *random)
-{
-    static const char *const kinds[][2] = {
-        {"count", NULL}, {"count", "n"}, {"sum", "n"}, {"avg", "n"}, {"sum", "x * 1e200"},
-        {"variance", "x"}, {"stddev", "x"}, {"min", "s"}, {"max", "n"}, {"first", "s"},
-        {"last", "x * 1e200"}, {"count_distinct", "s"}, {"time_since_last", "n"},
-        {"time_since_first", NULL}};
-    static const char *const overs[] = {"20s", "3s", "10m", "400ms", "1m step 5s", "10s step 1s",
-                                        "tumbling(1m)", "tumbling(10s, offset 3s)", "session(1s)",
-                                        "session(200ms)", "session(20s)", "last(3)", "last(40)",
-                                        "last(300)", "forever"};
-    enum { KINDS_COUNT = sizeof(kinds) / sizeof(kinds[0]),
-           OVERS_COUNT = sizeof(overs) / sizeof(overs[0]) };
-    const char *where = random_below(random, 4) == 0 ? "n > 3" : NULL;
-    switch (random_below(random, 16)) {
-    case 0:
-        add(fixture, "duration", NULL, "session(1s)", where);
-        break;
-    case 1:
-        add(fixture, "last_n", "s", "last(40)", where);
-        break;
-    default: {
-        const char *const *kind = kinds[random_below(random, KINDS_COUNT)];
-        add(fixture, kind[0], kind[1], overs[random_below(random, OVERS_COUNT)], where);
-    }
-    }
 }
 
 /* The time of the next event: mostly a little later, sometimes the same, far later or late. */
@@ -192,9 +162,8 @@ static void put_random(struct store *store, struct random *random, int64_t time_
     snprintf(id, sizeof(id), "%04u", (unsigned)random_below(random, 3000));
     size_t count = random_below(random, 12) == 0 ? 2 : 1; /* with a repeat that differs */
     for (size_t i = 0; i < count; i++) {
-        struct value n = random_below(random, 5) == 0
-                             ? value_null()
-                             : value_int((int64_t)random_below(random, 9));
+        struct value n = random_below(random, 5) == 0 ? value_null()
+                                                      : value_int((int64_t)random_below(random, 9));
         double x = (double)random_below(random, 1000) / 7;
         if (random_below(random, 200) == 0)
             x *= 1e300;
@@ -239,9 +208,8 @@ static void compare_at(struct store *store, struct random *random, int64_t t_us,
 {
     uint32_t features[FEATURES_MAX];
     struct fixture *fixture = store->fixture;
-    struct question question = {.view = &fixture->view,
-                                .t_us = t_us,
-                                .is_exclusive = random_below(random, 3) == 0};
+    struct question question = {
+        .view = &fixture->view, .t_us = t_us, .is_exclusive = random_below(random, 3) == 0};
     if (random_below(random, 3) > 0) {
         question.features = features;
         question.features_count = random_below(random, 5);
@@ -255,8 +223,9 @@ static void compare_at(struct store *store, struct random *random, int64_t t_us,
     struct walk_report report;
     struct error err;
     seek(store, t_us - question.is_exclusive + 1);
-    assert_int_equal(features_evaluate(fixture->plan, &question, store_back, store, arena, &plain,
-                                       &err), STATUS_OK);
+    assert_int_equal(
+        features_evaluate(fixture->plan, &question, store_back, store, arena, &plain, &err),
+        STATUS_OK);
     seek(store, t_us - question.is_exclusive + 1);
     assert_int_equal(features_walk(fixture->plan, &question, &reader, arena, &fast, &report, &err),
                      STATUS_OK);
