@@ -249,6 +249,7 @@ unit-tests: $(UNIT_TESTS) $(BUILD)/libduckdb.so
 
 check-house:
 	@tests/check_house.sh
+	@clang-format --dry-run --Werror $(C_FILES)
 
 check-unit: $(UNIT_TESTS) $(BUILD)/libduckdb.so
 	@tests/run_unit.sh $(UNIT_TESTS)
@@ -299,9 +300,11 @@ include loadtest/bench.mk
 
 # ---- the rest ----
 
+C_FILES = $(wildcard $(addsuffix /*.[ch],server server/* migrations client client/libasof client/python/native tests/unit tests/fuzz tests/cost \
+	tests/system loadtest))
+
 format: ## lay out the C code by .clang-format
-	clang-format -i server/*.c server/*/*.[ch] migrations/*.[ch] client/*.[ch] client/libasof/*.[ch] client/python/native/*.[ch] tests/unit/*.[ch] tests/fuzz/*.c \
-		tests/cost/*.c tests/system/*.c loadtest/*.c
+	clang-format -i $(C_FILES)
 
 install: all install-libasof ## install below PREFIX (and DESTDIR): binaries, libasof, man pages, examples, a systemd unit
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \

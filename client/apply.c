@@ -90,8 +90,8 @@ static void print_changes(const struct run *run, yajl_val changes)
     table_destroy(&table);
 }
 
-/* "filled from 12,000 events (1,400,000 bytes) of payments, the oldest of 2026-...; ", where there are
- * some. */
+/* "filled from 12,000 events (1,400,000 bytes) of payments, the oldest of 2026-...; ", where there
+ * are some. */
 static void append_backfill(struct buffer *out, yajl_val change)
 {
     char events[TEXT_COUNT_SIZE], size[TEXT_COUNT_SIZE], from[TIME_TEXT_SIZE];
@@ -101,7 +101,8 @@ static void append_backfill(struct buffer *out, yajl_val change)
     buffer_format(out, "filled from %s events",
                   text_count((uint64_t)tree_number(backfill, "events"), events));
     if (tree_number(backfill, "bytes") > 0) /* of Kafka they are not known */
-        buffer_format(out, " (%s bytes)", text_count((uint64_t)tree_number(backfill, "bytes"), size));
+        buffer_format(out, " (%s bytes)",
+                      text_count((uint64_t)tree_number(backfill, "bytes"), size));
     buffer_format(out, " of %s", tree_text(backfill, "source"));
     int64_t from_us = tree_number(backfill, "from_us");
     if (tree_member(backfill, "from_us") != NULL && time_is_valid(from_us)) {
@@ -225,9 +226,8 @@ static enum exit_code wait_for_fills(const struct run *run, struct remote *remot
 }
 
 /* Asks for changes of definitions, by files or otherwise, and says what came of it. */
-typedef enum status (*ask_fn)(struct remote *remote, enum asof_method method,
-                              const struct run *run, struct arena *arena, struct buffer *reply,
-                              struct error *err);
+typedef enum status (*ask_fn)(struct remote *remote, enum asof_method method, const struct run *run,
+                              struct arena *arena, struct buffer *reply, struct error *err);
 
 static enum exit_code change(const struct run *run, enum asof_method method, ask_fn ask,
                              bool is_waiting, struct error *err)
@@ -271,9 +271,8 @@ enum exit_code command_plan(const struct run *run, struct error *err)
     return change(run, ASOF_METHOD_PLAN, ask_changes, false, err);
 }
 
-static enum status ask_replay(struct remote *remote, enum asof_method method,
-                              const struct run *run, struct arena *arena, struct buffer *reply,
-                              struct error *err)
+static enum status ask_replay(struct remote *remote, enum asof_method method, const struct run *run,
+                              struct arena *arena, struct buffer *reply, struct error *err)
 {
     const char *from = run->options->from != NULL ? run->options->from : "earliest";
     struct buffer request = {0};

@@ -70,7 +70,8 @@ static const struct option export_options[] = {
     TEXT("labels", "FILE", labels, "of training: Parquet, CSV or NDJSON; - with --labels-format"),
     TEXT("labels-format", "FORMAT", labels_format, "of training: parquet, csv or ndjson"),
     TEXT("service", "NAME", service, "of training: the features of a service"),
-    TEXT("features", "V.F,...", features, "of training: these: view.feature, view@2.feature, view.*"),
+    TEXT("features", "V.F,...", features,
+         "of training: these: view.feature, view@2.feature, view.*"),
     TEXT("time-column", "NAME", time_column, "of training: T of each label (event_timestamp)"),
     FLAG("exclusive", is_exclusive, "of training: without the events at T itself"),
     FLAG("full-names", is_full_names, "of training: columns are named view__feature"),
@@ -141,12 +142,13 @@ const struct command command_table[] = {
         .name = "apply",
         .words = "FILE|DIR...",
         .summary = "Register sources, entities and views",
-        .text = "Reads definitions (YAML) from files, from the *.yaml and *.yml files of\n"
-                "directories, or from standard input (-), registers all of them or none, and says\n"
-                "what is new, changed, described (only texts differ) or unchanged. A changed view\n"
-                "gets a new version; then it waits until new versions are filled from the events\n"
-                "that the server has. The first version of a view becomes active by itself; a later\n"
-                "one is ready then, and `asof promote` makes it the active one.\n",
+        .text =
+            "Reads definitions (YAML) from files, from the *.yaml and *.yml files of\n"
+            "directories, or from standard input (-), registers all of them or none, and says\n"
+            "what is new, changed, described (only texts differ) or unchanged. A changed view\n"
+            "gets a new version; then it waits until new versions are filled from the events\n"
+            "that the server has. The first version of a view becomes active by itself; a later\n"
+            "one is ready then, and `asof promote` makes it the active one.\n",
         .words_min = 1,
         .words_max = SIZE_MAX,
         .options = TABLE(apply_options),
@@ -173,7 +175,8 @@ const struct command command_table[] = {
         .name = "promote",
         .words = "VIEW@N",
         .summary = "Make a version the one that is read by the view's name",
-        .text = "One step for all readers at once. A version that is still being filled is refused.\n",
+        .text =
+            "One step for all readers at once. A version that is still being filled is refused.\n",
         .words_min = 1,
         .words_max = 1,
         .options = TABLE(promote_options),
@@ -199,8 +202,9 @@ const struct command command_table[] = {
         .words_min = 2,
         .words_max = 2,
         .options = TABLE(diff_options),
-        .examples = "  asof diff card_payments@1 card_payments@2\n"
-                    "  asof diff card_payments@1 card_payments@2 --sample 10000 --at 2026-01-31T12:00:00Z\n",
+        .examples =
+            "  asof diff card_payments@1 card_payments@2\n"
+            "  asof diff card_payments@1 card_payments@2 --sample 10000 --at 2026-01-31T12:00:00Z\n",
         .run = command_diff,
     },
     {
@@ -218,8 +222,9 @@ const struct command command_table[] = {
         .name = "migrate",
         .words = "",
         .summary = "Bring the data directory of a stopped server to this format",
-        .text = "Steps are taken one by one; where one is cut short, it goes on from there the next\n"
-                "time. It runs `asofd --migrate`, of the same folder as asof or on the PATH.\n",
+        .text =
+            "Steps are taken one by one; where one is cut short, it goes on from there the next\n"
+            "time. It runs `asofd --migrate`, of the same folder as asof or on the PATH.\n",
         .options = TABLE(migrate_options),
         .examples = "  asof migrate --data /var/lib/asof --dry-run\n"
                     "  asof migrate --data /var/lib/asof\n",
@@ -238,9 +243,10 @@ const struct command command_table[] = {
         .name = "describe",
         .words = "NAME",
         .summary = "Show one source, entity, view or service in full",
-        .text = "NAME is a source, an entity, a view or a service (its active version) or a version\n"
-                "(view@2). With --lineage, of a view or a service: its features, the versions of\n"
-                "views that they are read from, and their sources, as a tree.\n",
+        .text =
+            "NAME is a source, an entity, a view or a service (its active version) or a version\n"
+            "(view@2). With --lineage, of a view or a service: its features, the versions of\n"
+            "views that they are read from, and their sources, as a tree.\n",
         .words_min = 1,
         .words_max = 1,
         .options = TABLE(describe_options),
@@ -272,10 +278,11 @@ const struct command command_table[] = {
         .name = "export",
         .words = "training | snapshot VIEW | events SOURCE",
         .summary = "Write training sets, snapshots and raw events to files",
-        .text = "training: all columns of the labels in their order, and a column for each feature as of\n"
-                "the time of each label. snapshot: a row for each entity that exists at T. events: the\n"
-                "raw events of a source that the server keeps. Types are kept; times are UTC,\n"
-                "microseconds. The file appears when it is whole; an interrupt leaves nothing.\n",
+        .text =
+            "training: all columns of the labels in their order, and a column for each feature as of\n"
+            "the time of each label. snapshot: a row for each entity that exists at T. events: the\n"
+            "raw events of a source that the server keeps. Types are kept; times are UTC,\n"
+            "microseconds. The file appears when it is whole; an interrupt leaves nothing.\n",
         .words_min = 1,
         .words_max = 2,
         .options = TABLE(export_options),
@@ -292,9 +299,10 @@ const struct command command_table[] = {
         .name = "backfill",
         .words = "VIEW[@N]",
         .summary = "Take history of a view from files",
-        .text = "Rows of Parquet, CSV or NDJSON files become events of the view, as if they had been\n"
-                "pushed when they happened. Each row of a file counts once, however often it is run;\n"
-                "with an event id also where the stream has it. A source without ids needs --until.\n",
+        .text =
+            "Rows of Parquet, CSV or NDJSON files become events of the view, as if they had been\n"
+            "pushed when they happened. Each row of a file counts once, however often it is run;\n"
+            "with an event id also where the stream has it. A source without ids needs --until.\n",
         .words_min = 1,
         .words_max = SIZE_MAX,
         .options = TABLE(backfill_options),
@@ -307,8 +315,9 @@ const struct command command_table[] = {
         .name = "entities",
         .words = "VIEW",
         .summary = "List the entities that a view has something stored of",
-        .text = "One a line, in the order of their keys, as `asof get` takes them. VIEW is a view (its\n"
-                "active version) or a version (view@2). With --json each is a JSON string.\n",
+        .text =
+            "One a line, in the order of their keys, as `asof get` takes them. VIEW is a view (its\n"
+            "active version) or a version (view@2). With --json each is a JSON string.\n",
         .words_min = 1,
         .words_max = 1,
         .options = TABLE(entities_options),
@@ -346,9 +355,10 @@ const struct command command_table[] = {
         .name = "lag",
         .words = "[SOURCE]",
         .summary = "Show how far sources have read Kafka",
-        .text = "One line a partition: the next offset that is read, the end of its log as the last\n"
-                "fetch knew it, how many records and how much time lie between. Not every\n"
-                "offset is a record: transactions end with one of their own.\n",
+        .text =
+            "One line a partition: the next offset that is read, the end of its log as the last\n"
+            "fetch knew it, how many records and how much time lie between. Not every\n"
+            "offset is a record: transactions end with one of their own.\n",
         .words_max = 1,
         .options = TABLE(lag_options),
         .examples = "  asof lag\n"
@@ -360,9 +370,10 @@ const struct command command_table[] = {
         .name = "replay",
         .words = "SOURCE",
         .summary = "Read a Kafka source again, into new versions of its views",
-        .text = "Each view of the source gets a next version of the meaning that it has. It is filled\n"
-                "with the records that Kafka has since T (by default all) while the source goes on,\n"
-                "and is ready then: `asof promote` makes it the active one.\n",
+        .text =
+            "Each view of the source gets a next version of the meaning that it has. It is filled\n"
+            "with the records that Kafka has since T (by default all) while the source goes on,\n"
+            "and is ready then: `asof promote` makes it the active one.\n",
         .words_min = 1,
         .words_max = 1,
         .options = TABLE(replay_options),
@@ -374,9 +385,10 @@ const struct command command_table[] = {
         .name = "dlq",
         .words = "SOURCE",
         .summary = "Show, retry or drop what of Kafka could not be taken",
-        .text = "Dead letters are records that are no event of the source: not decodable, of a wrong\n"
-                "type, without time or id, too far ahead, or late for every view. A source keeps\n"
-                "the newest 10,000 of them, 64 MiB at most.\n",
+        .text =
+            "Dead letters are records that are no event of the source: not decodable, of a wrong\n"
+            "type, without time or id, too far ahead, or late for every view. A source keeps\n"
+            "the newest 10,000 of them, 64 MiB at most.\n",
         .words_min = 1,
         .words_max = 1,
         .options = TABLE(dlq_options),

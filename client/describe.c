@@ -52,9 +52,8 @@ static void print_members(const struct run *run, yajl_val object, const char *co
 
 static void print_source(const struct run *run, yajl_val source)
 {
-    static const char *const names[] = {"event_time", "event_id",  "clock",
-                                        "durability", "retention", "ahead_max",
-                                        "freshness_slo"};
+    static const char *const names[] = {"event_time", "event_id",  "clock",        "durability",
+                                        "retention",  "ahead_max", "freshness_slo"};
     static const struct table_column columns[] = {{"FIELD", false}, {"TYPE", false}};
     struct table *table = table_create(columns, COUNT_OF(columns));
     print_members(run, source, names, COUNT_OF(names));

@@ -1,6 +1,6 @@
-/* asof diff. The entities of the left version are walked through once and those with the smallest hashes
- * kept: a sample that does not depend on how keys are spread. Then both versions are read for them, some
- * at a time, all as of the T that the first answer names. */
+/* asof diff. The entities of the left version are walked through once and those with the smallest
+ * hashes kept: a sample that does not depend on how keys are spread. Then both versions are read
+ * for them, some at a time, all as of the T that the first answer names. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -188,7 +188,8 @@ static void add_feature(struct feature *feature, yajl_val answer)
 /* The first answer tells which features there are, and the T of all. */
 static void begin_answers(struct diff *diff, yajl_val root, yajl_val answer)
 {
-    diff->has_at = YAJL_IS_NUMBER(tree_member(root, "at")); /* else each source has a T of its own */
+    diff->has_at =
+        YAJL_IS_NUMBER(tree_member(root, "at")); /* else each source has a T of its own */
     if (diff->has_at)
         diff->at_us = tree_number(root, "at");
     diff->features_count = tree_count(answer, "features");
@@ -254,8 +255,9 @@ static void add_row(const struct diff *diff, const struct feature *feature, stru
     buffer_format(&cell, "%" PRIu64, feature->differing);
     table_add(table, buffer_bytes(&cell));
     buffer_reset(&cell, SIZE_MAX);
-    buffer_format(&cell, "%.1f %%",
-                  diff->compared == 0 ? 0 : 100.0 * (double)feature->differing / (double)diff->compared);
+    buffer_format(
+        &cell, "%.1f %%",
+        diff->compared == 0 ? 0 : 100.0 * (double)feature->differing / (double)diff->compared);
     table_add(table, buffer_bytes(&cell));
     buffer_reset(&cell, SIZE_MAX);
     if (feature->measured > 0)
@@ -329,8 +331,7 @@ static void print_json(const struct diff *diff)
     buffer_format(&out,
                   ",\"at\":%s,\"entities\":%" PRIu64 ",\"compared\":%" PRIu64
                   ",\"only_left\":%" PRIu64 ",\"only_right\":%" PRIu64 ",\"features\":[",
-                  at, diff->sample.examined, diff->compared,
-                  diff->only_left, diff->only_right);
+                  at, diff->sample.examined, diff->compared, diff->only_left, diff->only_right);
     for (size_t i = 0; i < diff->features_count; i++) {
         if (i > 0)
             buffer_append_byte(&out, ',');

@@ -78,10 +78,9 @@ static void print_letters(const struct run *run, yajl_val answer)
 
 static void print_in_full(yajl_val answer)
 {
-    static const char *const members[] = {"id",        "reason",       "error",      "time",
-                                          "topic",     "partition",    "offset",     "timestamp_ms",
-                                          "size",      "key",          "key_base64", "value",
-                                          "value_base64"};
+    static const char *const members[] = {"id",         "reason", "error",        "time", "topic",
+                                          "partition",  "offset", "timestamp_ms", "size", "key",
+                                          "key_base64", "value",  "value_base64"};
     for (size_t i = 0; i < tree_count(answer, "letters"); i++) {
         yajl_val letter = tree_item(answer, "letters", i);
         for (size_t j = 0; j < COUNT_OF(members); j++)
@@ -135,23 +134,17 @@ static enum status show(const struct run *run, struct remote *remote, int64_t le
     return status;
 }
 
-static enum status export(const struct run *run, struct remote *remote, struct error *err)
-{
-    struct buffer reply = {0};
-    enum status status = STATUS_OK;
+static enum status export(const struct run *run, struct remote *remote, struct error *err) {
+    struct buffer reply = {0}; enum status status = STATUS_OK;
     struct question question = {.action = ACTION_LIST, .is_full = true};
-    for (bool is_done = false; status == STATUS_OK && !is_done;) {
-        yajl_val answer;
-        status = ask(run, remote, &question, &reply, &answer, err);
-        if (status == STATUS_OK) {
-            print_lines(buffer_bytes(&reply));
-            is_done = !has_more(answer);
-            question.after = tree_number(answer, "last");
-        }
-        yajl_tree_free(answer);
-    }
-    buffer_fini(&reply);
-    return status;
+    for (bool is_done = false; status == STATUS_OK && !is_done;){
+        yajl_val answer; status = ask(run, remote, &question, &reply, &answer, err);
+        if (status == STATUS_OK){print_lines(buffer_bytes(&reply)); is_done = !has_more(answer);
+                                 question.after = tree_number(answer, "last");}
+yajl_tree_free(answer);
+}
+buffer_fini(&reply);
+return status;
 }
 
 /* Retries or drops one letter or, a piece after the other, all. */

@@ -10,8 +10,9 @@ struct entities_page {
     struct bytes after; /* to go on with; empty: there are no more */
 };
 
-/* Asks for the page behind `after` (empty: the first), of those that match the glob (NULL: all). The
- * page borrows from *answer, which is the caller's. Errors as remote_call; CORRUPT: it is no page. */
+/* Asks for the page behind `after` (empty: the first), of those that match the glob (NULL: all).
+ * The page borrows from *answer, which is the caller's. Errors as remote_call; CORRUPT: it is no
+ * page. */
 MUST_USE enum status entities_ask(struct remote *remote, const char *view, struct bytes after,
                                   const char *match, struct asof_message **answer,
                                   struct entities_page *page, struct error *err);

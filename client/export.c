@@ -41,7 +41,8 @@ enum {
     DONE_SHA256 = 4,
 };
 
-struct export {
+struct export
+{
     const struct run *run;
     enum asof_method method;
     struct buffer request; /* owned: the first message */
@@ -91,9 +92,10 @@ static enum status append_output(const struct run *run, uint32_t field, struct b
     if (options->out == NULL || options->out[0] == '\0')
         return error_set(err, STATUS_INVALID, "export needs --out FILE");
     if (is_parted && !options->is_on_server)
-        return error_set(err, STATUS_INVALID,
-                         "partitions are a directory, which only the server writes: --on-server, and "
-                         "--out in one of its --export-dirs");
+        return error_set(
+            err, STATUS_INVALID,
+            "partitions are a directory, which only the server writes: --on-server, and "
+            "--out in one of its --export-dirs");
     enum status status = STATUS_OK;
     if (!is_parted || options->format != NULL)
         status = read_format("--format", options->format, options->out, &format, err);
@@ -119,8 +121,8 @@ static enum status make_training(struct export *export, struct error *err)
     if ((options->service == NULL) == (options->features == NULL))
         return error_set(err, STATUS_INVALID,
                          "export training takes --service NAME or --features VIEW.FEATURE,...");
-    enum status status = read_format("--labels-format", options->labels_format, options->labels,
-                                     &format, err);
+    enum status status =
+        read_format("--labels-format", options->labels_format, options->labels, &format, err);
     if (status == STATUS_OK && options->memory != NULL)
         status = option_size("--memory", options->memory, &memory, err);
     if (options->service != NULL)
@@ -237,8 +239,7 @@ static void print_done(const struct export *export, const struct done *done)
     struct buffer text = {0};
     const char *out = export->run->options->out;
     struct bytes path = done->path.size > 0 ? done->path : bytes_of_text(out);
-    double seconds =
-        (double)(clock_mono_us() - export->start_mono_us) / (double)US_PER_SECOND;
+    double seconds = (double)(clock_mono_us() - export->start_mono_us) / (double)US_PER_SECOND;
     if (export->run->options->is_json) {
         buffer_append_text(&text, "{\"path\":");
         text_append_json(&text, path);

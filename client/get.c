@@ -21,17 +21,18 @@ enum {
 struct get {
     const struct run *run;
     struct remote *remote;
-    struct arena *arena;  /* of this run */
-    struct arena *answer; /* of one call */
+    struct arena *arena;          /* of this run */
+    struct arena *answer;         /* of one call */
     struct asof_request *request; /* owned */
-    yajl_val description; /* of the view version */
-    struct bytes view;    /* "card_payments@2" */
+    yajl_val description;         /* of the view version */
+    struct bytes view;            /* "card_payments@2" */
     bool has_time;
     int64_t time_us;
     struct bytes features[FEATURES_MAX]; /* of --features */
     size_t features_count;
-    struct table *table;   /* of several entities; made with the first answer */
-    bool has_several_clocks; /* a service or an on-demand view: each view that it reads has its own */
+    struct table *table;     /* of several entities; made with the first answer */
+    bool has_several_clocks; /* a service or an on-demand view: each view that it reads has its own
+                              */
 };
 
 /* Takes the names of --features apart. */
@@ -60,8 +61,8 @@ static enum status add_values(struct get *get, const struct option_texts *set, s
             return error_set(err, STATUS_INVALID, "--set takes NAME=VALUE, got '%s'", text);
         const struct asof_bytes value = {.data = equals + 1, .size = strlen(equals + 1)};
         struct bytes name = bytes_of(text, (size_t)(equals - text));
-        asof_request_set_value_strings(get->request, arena_format(get->arena, "%.*s", BYTES_ARGS(name)).data, &value,
-                                       NULL, 1);
+        asof_request_set_value_strings(
+            get->request, arena_format(get->arena, "%.*s", BYTES_ARGS(name)).data, &value, NULL, 1);
     }
     return STATUS_OK;
 }
@@ -69,8 +70,7 @@ static enum status add_values(struct get *get, const struct option_texts *set, s
 static enum status read_options(struct get *get, struct error *err)
 {
     const struct options *options = get->run->options;
-    enum status status =
-        option_time("--at", options->at, &get->has_time, &get->time_us, err);
+    enum status status = option_time("--at", options->at, &get->has_time, &get->time_us, err);
     if (status == STATUS_OK)
         status = add_values(get, &options->set, err);
     asof_request_set_exclusive(get->request, options->is_exclusive);
@@ -140,9 +140,8 @@ static void add_features(struct get *get)
                                               BYTES_ARGS(get->features[i]))
                                      .data);
     if (get->features_count == 0)
-        asof_request_add_feature(
-            get->request,
-            arena_format(get->arena, "%.*s.*", BYTES_ARGS(get->view)).data);
+        asof_request_add_feature(get->request,
+                                 arena_format(get->arena, "%.*s.*", BYTES_ARGS(get->view)).data);
 }
 
 static void add_time(struct table *table, bool has_time, int64_t time_us, const char *none)

@@ -15,7 +15,8 @@ bool interrupt_came(void);
 /* Sleeps; an interrupt ends it early. */
 void interrupt_sleep(int64_t span_us);
 
-/* From now on an interrupt also fires that (borrowed), so that a call that waits ends; NULL: none. */
+/* From now on an interrupt also fires that (borrowed), so that a call that waits ends; NULL: none.
+ */
 struct asof_cancel;
 void interrupt_fires(struct asof_cancel *cancel);
 

@@ -80,8 +80,8 @@ static enum status lag_once(const struct run *run, struct remote *remote, struct
     yajl_val list = NULL;
     if (run->words_count > 0)
         protobuf_append_bytes(&request, SOURCE, bytes_of_text(run->words[0]));
-    enum status status = remote_ask(remote, ASOF_METHOD_LAG, buffer_bytes(&request),
-                                    REMOTE_ONLY_FIELD, &reply, err);
+    enum status status =
+        remote_ask(remote, ASOF_METHOD_LAG, buffer_bytes(&request), REMOTE_ONLY_FIELD, &reply, err);
     buffer_fini(&request);
     if (status == STATUS_OK)
         status = tree_parse(buffer_bytes(&reply), &list, err);

@@ -23,8 +23,8 @@ struct lane {
     char producer[LANE_PRODUCER_SIZE];
     uint64_t sequence; /* of the push under way */
     struct batch batch;
-    size_t start;        /* events before it are settled: acknowledged or refused */
-    size_t end;          /* the push under way is events [start, end) */
+    size_t start; /* events before it are settled: acknowledged or refused */
+    size_t end;   /* the push under way is events [start, end) */
 };
 
 /* Begins a producer of that name; copied. */

@@ -60,9 +60,9 @@ static void print_entities(const struct run *run, yajl_val list)
 
 static void print_views(const struct run *run, yajl_val list, yajl_val fills)
 {
-    static const struct table_column columns[] = {{"NAME", false},    {"KIND", false},
-                                                  {"VERSIONS", false}, {"SOURCE", false},  {"ENTITY", false},
-                                                  {"FEATURES", true}, {"DESCRIPTION", false}};
+    static const struct table_column columns[] = {
+        {"NAME", false},   {"KIND", false},    {"VERSIONS", false},   {"SOURCE", false},
+        {"ENTITY", false}, {"FEATURES", true}, {"DESCRIPTION", false}};
     struct table *table = table_create(columns, COUNT_OF(columns));
     for (size_t i = 0; i < tree_count(list, "views"); i++) {
         yajl_val view = tree_item(list, "views", i);
@@ -118,8 +118,8 @@ enum exit_code command_list(const struct run *run, struct error *err)
 
     enum status status = remote_open(run->options->server, &remote, err);
     if (status == STATUS_OK)
-        status = remote_ask(remote, ASOF_METHOD_LIST, bytes_of(NULL, 0), REMOTE_ONLY_FIELD,
-                            &reply, err);
+        status =
+            remote_ask(remote, ASOF_METHOD_LIST, bytes_of(NULL, 0), REMOTE_ONLY_FIELD, &reply, err);
     if (status == STATUS_OK)
         status = tree_parse(buffer_bytes(&reply), &list, err);
     if (status == STATUS_OK)

@@ -65,8 +65,8 @@ static bool read_feature(struct asof_result *result, size_t index, size_t row, s
     const char *dot = name.size == 0 ? NULL : memchr(name.data, '.', name.size);
     int status = (int)asof_column_status(column, row);
     struct type type = {.kind = kind_of(column->kind), .digits = (uint8_t)column->digits};
-    if (dot == NULL || type.kind == VALUE_NULL || column->digits > DECIMAL_DIGITS_MAX || status < ASOF_STATUS_OUT_OF_HISTORY ||
-        status > ASOF_STATUS_PRESENT)
+    if (dot == NULL || type.kind == VALUE_NULL || column->digits > DECIMAL_DIGITS_MAX ||
+        status < ASOF_STATUS_OUT_OF_HISTORY || status > ASOF_STATUS_PRESENT)
         return false;
     *out = (struct lookup_feature){
         .name = arena_copy(arena, bytes_after(name, (size_t)(dot - name.data) + 1)),
@@ -113,8 +113,7 @@ enum status lookup_read(struct asof_result *result, size_t row, struct arena *ar
     for (size_t i = 0; i < count && is_right; i++) {
         const char *out_of_history = feature_status_name(FEATURE_OUT_OF_HISTORY);
         is_right = read_feature(result, i, row, arena, &features[i]);
-        out->is_out_of_history |=
-            is_right && bytes_equal_text(features[i].status, out_of_history);
+        out->is_out_of_history |= is_right && bytes_equal_text(features[i].status, out_of_history);
     }
     if (!is_right)
         return error_set(err, STATUS_CORRUPT, "the server's answer is not understood");
@@ -193,8 +192,7 @@ static void append_value_json(const struct lookup_feature *feature, struct buffe
     else if (is_text || feature->value.size == 0)
         text_append_json(out, feature->value);
     else
-        buffer_append(out,
-                      feature->value); /* a number, or a list, which was written as JSON */
+        buffer_append(out, feature->value); /* a number, or a list, which was written as JSON */
 }
 
 void lookup_append_json(const struct lookup *lookup, struct bytes entity, struct buffer *out)

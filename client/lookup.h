@@ -27,13 +27,13 @@ struct lookup {
     bool is_out_of_history; /* T lies before what the view keeps: there are no values */
 };
 
-/* Takes a row of the result, all of whose columns are of one view. All is in the arena. CORRUPT: the
- * result has no such row, or is not of one view. */
+/* Takes a row of the result, all of whose columns are of one view. All is in the arena. CORRUPT:
+ * the result has no such row, or is not of one view. */
 MUST_USE enum status lookup_read(struct asof_result *result, size_t row, struct arena *arena,
                                  struct lookup *out, struct error *err);
 
-/* Splits what is typed for an entity at each '|' (not at "\|") into its keys, in the arena; a single
- * key stands as it is. false: they are not keys_count. */
+/* Splits what is typed for an entity at each '|' (not at "\|") into its keys, in the arena; a
+ * single key stands as it is. false: they are not keys_count. */
 MUST_USE bool lookup_split_entity(const char *entity, size_t keys_count, struct arena *arena,
                                   struct asof_bytes *keys);
 

@@ -1,5 +1,5 @@
-/* asof migrate. What knows the data on disk is asofd, so that one of the same folder does it, or one of
- * the PATH. */
+/* asof migrate. What knows the data on disk is asofd, so that one of the same folder does it, or
+ * one of the PATH. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -34,8 +34,9 @@ static enum exit_code wait_for(pid_t child, struct error *err)
         }
     if (WIFEXITED(ended) && WEXITSTATUS(ended) != EXEC_FAILED)
         return (enum exit_code)WEXITSTATUS(ended); /* which has said why */
-    error_set(err, STATUS_IO, WIFEXITED(ended) ? "there is no asofd beside asof or on the PATH"
-                                               : "asofd was killed; run it again");
+    error_set(err, STATUS_IO,
+              WIFEXITED(ended) ? "there is no asofd beside asof or on the PATH"
+                               : "asofd was killed; run it again");
     return EXIT_FAILED;
 }
 

@@ -135,8 +135,7 @@ enum status option_time(const char *name, const char *text, bool *has_time, int6
                      name, text);
 }
 
-enum status option_size(const char *name, const char *text, uint64_t *size_bytes,
-                        struct error *err)
+enum status option_size(const char *name, const char *text, uint64_t *size_bytes, struct error *err)
 {
     static const struct {
         const char *unit;

@@ -48,8 +48,8 @@ enum status output_ask_describe(struct remote *remote, const char *name, bool is
 enum status output_ask_fills(struct remote *remote, yajl_val *fills, struct error *err)
 {
     struct buffer reply = {0};
-    enum status status = remote_ask(remote, ASOF_METHOD_FILLS, bytes_of(NULL, 0),
-                                    REMOTE_ONLY_FIELD, &reply, err);
+    enum status status =
+        remote_ask(remote, ASOF_METHOD_FILLS, bytes_of(NULL, 0), REMOTE_ONLY_FIELD, &reply, err);
     if (status == STATUS_OK)
         status = tree_parse(buffer_bytes(&reply), fills, err);
     buffer_fini(&reply);

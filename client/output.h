@@ -23,8 +23,7 @@ struct remote;
 /* Asks for a definition, or what it is read from; reply gets the JSON. Free object by
  * yajl_tree_free. NOT_FOUND: there is none. Else as remote_ask and tree_parse. */
 MUST_USE enum status output_ask_describe(struct remote *remote, const char *name, bool is_lineage,
-                                         struct buffer *reply, yajl_val *object,
-                                         struct error *err);
+                                         struct buffer *reply, yajl_val *object, struct error *err);
 
 /* Asks for what is being filled. Free it by yajl_tree_free. */
 MUST_USE enum status output_ask_fills(struct remote *remote, yajl_val *fills, struct error *err);

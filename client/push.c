@@ -132,11 +132,11 @@ static enum status check_takes_events(const char *name, yajl_val object, struct 
         return STATUS_OK;
     if (is_batch)
         return error_set(err, STATUS_INVALID,
-                         "batch view '%s' takes what is written from source '%s'; push it there", name,
-                         source);
+                         "batch view '%s' takes what is written from source '%s'; push it there",
+                         name, source);
     return error_set(err, STATUS_NOT_FOUND,
-                     "'%s' is no source and no batch view but a %s%s; `asof list` has them all", name,
-                     tree_text(object, "kind")[0] != '\0' ? "stream " : "",
+                     "'%s' is no source and no batch view but a %s%s; `asof list` has them all",
+                     name, tree_text(object, "kind")[0] != '\0' ? "stream " : "",
                      tree_text(object, "noun"));
 }
 
@@ -146,8 +146,7 @@ static enum status describe_source(struct push *push, struct error *err)
     struct buffer reply = {0};
     yajl_val source = NULL;
 
-    enum status status =
-        output_ask_describe(push->remote, name, false, &reply, &source, err);
+    enum status status = output_ask_describe(push->remote, name, false, &reply, &source, err);
     if (status == STATUS_OK)
         status = check_takes_events(name, source, err);
     if (status == STATUS_OK)

@@ -143,7 +143,8 @@ static void fail(struct sender *sender, enum asof_code code, const char *text)
     snprintf(sender->reply.text, sizeof(sender->reply.text), "%s", text);
 }
 
-/* Where this fails it is as if the reply said so: what is to be done about it is done in one place. */
+/* Where this fails it is as if the reply said so: what is to be done about it is done in one place.
+ */
 static void send_push(struct pusher *pusher, struct sender *sender)
 {
     static const struct asof_call_options options = {.timeout_ms = REMOTE_REPLY_S * MS_PER_S};
@@ -217,8 +218,8 @@ static enum status connect_again(struct pusher *pusher, struct error *err)
     struct remote *remote = pusher->config->remote;
     asof_async_destroy(&pusher->async);
     enum status status = remote_check(remote, err);
-    if (status == STATUS_OK && asof_async_create(remote_address(remote), &options, &pusher->async,
-                                                 &failure) != ASOF_OK)
+    if (status == STATUS_OK &&
+        asof_async_create(remote_address(remote), &options, &pusher->async, &failure) != ASOF_OK)
         status = error_set(err, STATUS_UNAVAILABLE, "%s", failure.text);
     return status;
 }
@@ -335,7 +336,8 @@ static void wait_for_reply(struct pusher *pusher)
         asof_async_process(pusher->async);
 }
 
-/* A push that the server can't take now is treated as one that it never had: order is kept that way.
+/* A push that the server can't take now is treated as one that it never had: order is kept that
+ * way.
  */
 static enum status receive(struct pusher *pusher, struct error *err)
 {
@@ -363,7 +365,8 @@ static enum status run(struct pusher *pusher, struct error *err)
         }
         struct sender *sender = find_free(pusher);
         bool is_busy = pusher->under_way_count > 0;
-        if (pusher->is_reading && sender != NULL && (!is_busy || events_are_ready(config->events))) {
+        if (pusher->is_reading && sender != NULL &&
+            (!is_busy || events_are_ready(config->events))) {
             status = fill_lane(pusher, &sender->lane, err);
             if (status == STATUS_OK)
                 continue_lane(pusher, sender);

@@ -35,7 +35,8 @@ const char *remote_address(const struct remote *remote);
 MUST_USE enum status remote_failed(struct remote *remote, const struct asof_error *failure,
                                    struct error *err);
 
-/* Calls a method that has one answer. The answer is owned by the caller. Errors as remote_failed. */
+/* Calls a method that has one answer. The answer is owned by the caller. Errors as remote_failed.
+ */
 MUST_USE enum status remote_call(struct remote *remote, enum asof_method method,
                                  struct bytes request, struct asof_message **answer,
                                  struct error *err);

@@ -33,9 +33,8 @@ static enum status open_stream(struct result_file *file, struct error *err)
 {
     file->fd = result_file_is_output(file->path) ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
                                                  : open(file->path, O_WRONLY | O_CLOEXEC);
-    return file->fd >= 0
-               ? STATUS_OK
-               : error_set(err, STATUS_IO, "open %s: %s", file->path, error_errno());
+    return file->fd >= 0 ? STATUS_OK
+                         : error_set(err, STATUS_IO, "open %s: %s", file->path, error_errno());
 }
 
 static enum status open_temporary(struct result_file *file, struct error *err)
@@ -106,9 +105,8 @@ static enum status check(struct result_file *file, uint64_t size_bytes, struct b
                    (digest.size == 0 || bytes_equal(digest, bytes_of(ours, sizeof(ours))));
     if (is_same)
         return STATUS_OK;
-    return error_set(err, STATUS_CORRUPT,
-                     "%s: what arrived is not what the server sent%s", file->path,
-                     file->target == NULL ? "" : "; nothing was written");
+    return error_set(err, STATUS_CORRUPT, "%s: what arrived is not what the server sent%s",
+                     file->path, file->target == NULL ? "" : "; nothing was written");
 }
 
 enum status result_file_keep(struct result_file *file, uint64_t size_bytes, struct bytes digest,

@@ -1,7 +1,7 @@
-/* Result file: what comes from the server, under a temporary name beside the one it shall have, until
- * it is whole. A file of the old name stays as it is until then; a link leads to the file that is
- * replaced. A pipe, a device and standard output ("-", /dev/stdout) are written as it comes, never
- * replaced. Thread: one at a time. */
+/* Result file: what comes from the server, under a temporary name beside the one it shall have,
+ * until it is whole. A file of the old name stays as it is until then; a link leads to the file
+ * that is replaced. A pipe, a device and standard output ("-", /dev/stdout) are written as it
+ * comes, never replaced. Thread: one at a time. */
 #ifndef ASOF_CLIENT_RESULT_FILE_H
 #define ASOF_CLIENT_RESULT_FILE_H
 
@@ -26,7 +26,8 @@ MUST_USE enum status result_file_open(struct result_file *file, const char *path
 MUST_USE enum status result_file_write(struct result_file *file, struct bytes bytes,
                                        struct error *err);
 
-/* Gives it its name, once it is on the disk. CORRUPT: it has not that size or digest (empty: any). */
+/* Gives it its name, once it is on the disk. CORRUPT: it has not that size or digest (empty: any).
+ */
 MUST_USE enum status result_file_keep(struct result_file *file, uint64_t size_bytes,
                                       struct bytes digest, struct error *err);
 

@@ -57,9 +57,8 @@ static enum status failed(const struct asof_error *failure, struct error *err)
     return error_set(err, STATUS_INVALID, "%s", failure->text);
 }
 
-enum status transfer_open(struct transfer *transfer, struct remote *remote,
-                          enum asof_method method, struct bytes first,
-                          const struct terminal *terminal, struct error *err)
+enum status transfer_open(struct transfer *transfer, struct remote *remote, enum asof_method method,
+                          struct bytes first, const struct terminal *terminal, struct error *err)
 {
     struct asof_error failure;
     *transfer = (struct transfer){.progress = {.terminal = terminal}};
@@ -191,8 +190,8 @@ static void take_progress(struct transfer *transfer, struct bytes message)
 }
 
 /* One message: progress, a piece, or the end, of which *done keeps the bytes. */
-static enum status take(struct transfer *transfer, struct bytes message,
-                        struct result_file *result, struct bytes *done, struct error *err)
+static enum status take(struct transfer *transfer, struct bytes message, struct result_file *result,
+                        struct bytes *done, struct error *err)
 {
     struct protobuf_field field;
     enum protobuf_result found;
@@ -221,8 +220,7 @@ enum status transfer_receive(struct transfer *transfer, struct result_file *resu
     *done = (struct transfer_done){0};
     while (status == STATUS_OK) {
         struct asof_message *message = NULL;
-        enum asof_arrival arrival =
-            asof_stream_receive(transfer->stream, -1, &message, &failure);
+        enum asof_arrival arrival = asof_stream_receive(transfer->stream, -1, &message, &failure);
         if (arrival == ASOF_ARRIVAL_FAILED)
             status = failed(&failure, err);
         if (arrival == ASOF_ARRIVAL_DONE)

@@ -7,7 +7,12 @@
 #include "remote.h"
 #include "result_file.h"
 
-enum transfer_format { TRANSFER_UNKNOWN = 0, TRANSFER_PARQUET = 1, TRANSFER_CSV = 2, TRANSFER_NDJSON = 3 };
+enum transfer_format {
+    TRANSFER_UNKNOWN = 0,
+    TRANSFER_PARQUET = 1,
+    TRANSFER_CSV = 2,
+    TRANSFER_NDJSON = 3
+};
 
 /* By the name's suffix (.parquet, .csv, .ndjson, .jsonl); UNKNOWN: none of these. */
 enum transfer_format transfer_format_of(const char *name);
@@ -31,8 +36,8 @@ MUST_USE enum status transfer_send(struct transfer *transfer, struct bytes messa
                                    struct error *err);
 
 /* Sends a file, each piece as that field of a message. IO: it can't be read. */
-MUST_USE enum status transfer_send_file(struct transfer *transfer, const char *path,
-                                        uint32_t field, struct error *err);
+MUST_USE enum status transfer_send_file(struct transfer *transfer, const char *path, uint32_t field,
+                                        struct error *err);
 
 /* No more is sent. */
 MUST_USE enum status transfer_end(struct transfer *transfer, struct error *err);

@@ -34,8 +34,8 @@ static enum exit_code change(const struct run *run, enum asof_method method, boo
     protobuf_append_integer(&request, PROMOTE_FORCE, is_forced);
     enum status status = remote_open(run->options->server, &remote, err);
     if (status == STATUS_OK)
-        status = remote_ask(remote, method, buffer_bytes(&request), REMOTE_ONLY_FIELD, &version,
-                            err);
+        status =
+            remote_ask(remote, method, buffer_bytes(&request), REMOTE_ONLY_FIELD, &version, err);
     if (status == STATUS_OK && run->options->is_json) {
         buffer_append_text(&text, "{\"version\":");
         text_append_json(&text, buffer_bytes(&version));

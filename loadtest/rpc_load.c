@@ -42,7 +42,7 @@ enum {
     LIGHT_ANSWER = 3,
     LIGHT_GET_FEATURES = 1,
     GRPC_PREFIX_SIZE = 5,
-    WINDOW_SIZE = 64 << 20, /* the largest that a peer's answers may take */
+    WINDOW_SIZE = 64 << 20,       /* the largest that a peer's answers may take */
     LATENCY_MAX_US = 1000 * 1000, /* longer ones are told as this */
 };
 
@@ -411,8 +411,7 @@ static void receive(struct connection *connection)
 
 static void open_http(struct connection *connection)
 {
-    const nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW_SIZE}};
+    const nghttp2_settings_entry settings[] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WINDOW_SIZE}};
     nghttp2_session_callbacks *callbacks;
     if (nghttp2_session_callbacks_new(&callbacks) != 0)
         die("no memory for nghttp2");

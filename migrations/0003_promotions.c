@@ -4,9 +4,10 @@
  * ->  view/NAME      {"active": 2, "newest": 3, "newest_table": 17, "promoted_when_filled": 0,
  *                     "before": [1], "switches": []}
  *
- * newest and newest_table are the largest of the view's versions: none was ever dropped. Versions became
- * active by themselves in the order of their numbers, so a rollback goes to the next smaller one that is
- * live. Rows that have all this are left alone. A row is written by itself; the last one is synced. */
+ * newest and newest_table are the largest of the view's versions: none was ever dropped. Versions
+ * became active by themselves in the order of their numbers, so a rollback goes to the next smaller
+ * one that is live. Rows that have all this are left alone. A row is written by itself; the last
+ * one is synced. */
 #include <stdio.h>
 
 #include "base/fault.h"
@@ -145,7 +146,8 @@ static enum status write_view(struct work *work, struct storage *storage,
     append_before(view, &row);
     buffer_append_text(&row, "], \"switches\": []}");
     if (!view->is_done)
-        batch_put_row(batch, storage, arena_format(work->arena, "view/%.*s", BYTES_ARGS(view->name)),
+        batch_put_row(batch, storage,
+                      arena_format(work->arena, "view/%.*s", BYTES_ARGS(view->name)),
                       buffer_bytes(&row));
     enum status status = STATUS_OK;
     if (is_last || !batch_is_empty(batch))
@@ -160,8 +162,7 @@ enum status migration_0003_promotions(struct storage *storage, struct error *err
 {
     struct work work = {.arena = arena_create(CHUNK_SIZE), .names = map_create()};
     work.views = ARENA_NEW_ARRAY(work.arena, VIEWS_MAX, struct old_view *);
-    enum status status =
-        storage_scan_rows(storage, bytes_of_text("view/"), see_row, &work, err);
+    enum status status = storage_scan_rows(storage, bytes_of_text("view/"), see_row, &work, err);
     for (size_t i = 0; i < work.views_count && status == STATUS_OK; i++)
         status = write_view(&work, storage, work.views[i], i + 1 == work.views_count, err);
     map_destroy(&work.names);

@@ -11,8 +11,8 @@
 enum {
     FIRST_FORMAT = 1,
     PATH_SIZE = 4096,
-    /* Beside what is in the write-ahead logs, which opening writes to sorted files: rows of definitions
-     * and files that RocksDB begins. */
+    /* Beside what is in the write-ahead logs, which opening writes to sorted files: rows of
+     * definitions and files that RocksDB begins. */
     ROOM_BYTES = 16 * 1024 * 1024,
 };
 

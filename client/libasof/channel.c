@@ -64,7 +64,8 @@ static enum asof_code connect_to(struct wire *wire, const struct addrinfo *targe
     return code;
 }
 
-enum asof_code channel_connect(struct wire *wire, struct patience *patience, int64_t timeout_us, struct asof_error *error)
+enum asof_code channel_connect(struct wire *wire, struct patience *patience, int64_t timeout_us,
+                               struct asof_error *error)
 {
     struct addrinfo *targets = NULL;
     enum asof_code code = address_resolve(&wire->address, &targets, error);
@@ -81,8 +82,8 @@ enum asof_code channel_connect(struct wire *wire, struct patience *patience, int
 }
 
 enum asof_code channel_open(const struct address *address, size_t answer_size_max,
-                            struct patience *patience, int64_t timeout_us,
-                            struct channel **channel, struct asof_error *error)
+                            struct patience *patience, int64_t timeout_us, struct channel **channel,
+                            struct asof_error *error)
 {
     struct channel *opened = calloc(1, sizeof(*opened));
     CHECK(opened != NULL);
@@ -279,7 +280,8 @@ static void take_turn(struct channel *channel, struct waiter *waiter)
         receive(channel);
 }
 
-/* Asks whether the call is still wanted; as it is no reader meanwhile, somebody else becomes one. */
+/* Asks whether the call is still wanted; as it is no reader meanwhile, somebody else becomes one.
+ */
 static void ask(struct channel *channel, const struct waiter *waiter)
 {
     hand_over(channel);

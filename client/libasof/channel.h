@@ -16,9 +16,9 @@ struct channel;
 /* One try of a call. */
 struct channel_call {
     unsigned method;
-    struct bytes request; /* borrowed */
+    struct bytes request;      /* borrowed */
     struct patience *patience; /* borrowed */
-    bool has_left; /* set: some of it may have reached the server */
+    bool has_left;             /* set: some of it may have reached the server */
 };
 
 /* Connects, within the patience and timeout_us. Owned by the caller. */

@@ -264,8 +264,8 @@ static enum asof_code try_once(struct asof_client *client, unsigned method, stru
 
 /* Stands back before the next try. false: it is not worth it, or not wanted any more; *code says
  * which. */
-static bool stand_back(const struct asof_options *options, struct patience *patience,
-                       int tries, uint64_t *random, enum asof_code *code, struct asof_error *error)
+static bool stand_back(const struct asof_options *options, struct patience *patience, int tries,
+                       uint64_t *random, enum asof_code *code, struct asof_error *error)
 {
     if (*code != ASOF_UNAVAILABLE || tries >= options->retries_max)
         return false;

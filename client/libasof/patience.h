@@ -10,8 +10,8 @@
 #define PATIENCE_FOREVER INT64_MAX
 
 struct patience {
-    int64_t deadline_us;        /* monotonic; PATIENCE_FOREVER: none */
-    struct asof_cancel *cancel; /* borrowed; NULL: none */
+    int64_t deadline_us;                /* monotonic; PATIENCE_FOREVER: none */
+    struct asof_cancel *cancel;         /* borrowed; NULL: none */
     bool (*is_unwanted)(void *context); /* NULL: nobody is asked */
     void *context;                      /* its, borrowed */
     int64_t ask_us;                     /* monotonic: when it is asked again */
@@ -41,8 +41,8 @@ uint32_t patience_left_ms(const struct patience *patience);
 /* The first of until_us, the deadline, and when it is time to ask. */
 int64_t patience_end_us(const struct patience *patience, int64_t until_us);
 
-/* Waits until the descriptor has one of the events, until_us, the deadline, a cancel, or until it is
- * time to ask. fd may be negative: none. Returns the events that it has. */
+/* Waits until the descriptor has one of the events, until_us, the deadline, a cancel, or until it
+ * is time to ask. fd may be negative: none. Returns the events that it has. */
 short patience_wait(const struct patience *patience, int fd, short events, int64_t until_us);
 
 /* How long to wait before retry number tries (from 0), in microseconds; *state is of a random

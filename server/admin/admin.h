@@ -1,7 +1,7 @@
 /* Admin: the HTTP door, for probes, Prometheus and people. Pages are what app hands it.
  *
- * 1. It has a loop and a thread of its own: a busy worker delays no probe, and one request is answered
- *    at a time.
+ * 1. It has a loop and a thread of its own: a busy worker delays no probe, and one request is
+ * answered at a time.
  * 2. GET and HEAD only, no bodies; anything else is refused with a sentence.
  * 3. What peers can hold has named limits: the head of a request (HTTP_HEAD_SIZE_MAX), connections,
  *    their buffers, and how long one may be without a whole request.

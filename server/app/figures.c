@@ -104,8 +104,7 @@ static void write_source_waiting(const struct figures *figures, const char *name
 {
     for (size_t i = 0; i < figures->sources; i++) {
         const struct metric_label label = label_of(&figures->source_list[i]);
-        exposition_double(out, name, &label,
-                          seconds_of(figures->source_list[i].fresh.waiting_us));
+        exposition_double(out, name, &label, seconds_of(figures->source_list[i].fresh.waiting_us));
     }
 }
 
@@ -119,8 +118,7 @@ static void write_source_slo(const struct figures *figures, const char *name, st
     }
 }
 
-static void write_source_breach(const struct figures *figures, const char *name,
-                                struct buffer *out)
+static void write_source_breach(const struct figures *figures, const char *name, struct buffer *out)
 {
     for (size_t i = 0; i < figures->sources; i++) {
         const struct source_figures *source = &figures->source_list[i];
@@ -130,8 +128,7 @@ static void write_source_breach(const struct figures *figures, const char *name,
     }
 }
 
-static void write_source_missed(const struct figures *figures, const char *name,
-                                struct buffer *out)
+static void write_source_missed(const struct figures *figures, const char *name, struct buffer *out)
 {
     for (size_t i = 0; i < figures->sources; i++) {
         const struct source_figures *source = &figures->source_list[i];
@@ -195,8 +192,8 @@ static void write_descriptors_max(const struct figures *figures, const char *nam
 
 /* ---- the table ---- */
 
-/* Counters end in _total; whatever else is a plain number goes up and down. With its prefix a name is
- * never shorter than that end. */
+/* Counters end in _total; whatever else is a plain number goes up and down. With its prefix a name
+ * is never shorter than that end. */
 #define KIND_OF(name)                                                                              \
     (__builtin_strcmp(&("asof_" #name)[sizeof("asof_" #name) - sizeof("_total")], "_total") == 0   \
          ? METRIC_COUNTER                                                                          \
@@ -204,9 +201,9 @@ static void write_descriptors_max(const struct figures *figures, const char *nam
 
 #define SERVER_NUMBERS(X)                                                                          \
     X(workers, workers, "Threads that serve connections.")                                         \
-    X(connections, doors.connections, "Connections of both protocols that are open.") \
-    X(rpc_connections, doors.rpc_sessions, "Of these, those of RPC.")          \
-    X(rpc_calls, doors.rpc_calls, "Calls of RPC that are not at their end.")   \
+    X(connections, doors.connections, "Connections of both protocols that are open.")              \
+    X(rpc_connections, doors.rpc_sessions, "Of these, those of RPC.")                              \
+    X(rpc_calls, doors.rpc_calls, "Calls of RPC that are not at their end.")                       \
     X(sources, sources, "Sources that are defined.")                                               \
     X(views, views, "Views that are defined.")                                                     \
     X(fills, fills, "Versions of views that are being filled from the log.")                       \
@@ -255,17 +252,18 @@ static void write_descriptors_max(const struct figures *figures, const char *nam
      .help = help_,                                                                                \
      .kind = KIND_OF(name_),                                                                       \
      .offset = offsetof(struct figures, field)},
-#define STREAM_NUMBER(name, help) NUMBER(stream_##name, stream.name, help)
+#define STREAM_NUMBER(name, help)  NUMBER(stream_##name, stream.name, help)
 #define NETWORK_NUMBER(name, help) NUMBER(network_##name, doors.network.name, help)
-#define RESP_NUMBER(name, help) NUMBER(resp_##name, doors.resp.name, help)
-#define RPC_NUMBER(name, help) NUMBER(rpc_##name, doors.rpc.name, help)
-#define EXPORT_NUMBER(name, help) NUMBER(export_##name, export.name, help)
-#define HOT_NUMBER(name, help) NUMBER(hot_##name, hot.name, help)
+#define RESP_NUMBER(name, help)    NUMBER(resp_##name, doors.resp.name, help)
+#define RPC_NUMBER(name, help)     NUMBER(rpc_##name, doors.rpc.name, help)
+#define EXPORT_NUMBER(name, help)  NUMBER(export_##name, export.name, help)
+#define HOT_NUMBER(name, help)     NUMBER(hot_##name, hot.name, help)
 #define WRITTEN(name_, kind_, write_, help_)                                                       \
     {.name = name_, .help = help_, .kind = METRIC_##kind_, .write = write_},
 
 _Static_assert(sizeof(size_t) == sizeof(uint64_t), "counts are read as 64 bits");
 
+/* clang-format off */
 static const struct family families[] = {
     SERVER_NUMBERS(NUMBER)
     STREAM_COUNTERS(STREAM_NUMBER)
@@ -276,6 +274,7 @@ static const struct family families[] = {
     EXPORT_COUNTERS(EXPORT_NUMBER)
     WRITTEN_FAMILIES(WRITTEN)
 };
+/* clang-format on */
 
 enum { FAMILIES_COUNT = sizeof(families) / sizeof(families[0]) };
 

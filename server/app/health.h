@@ -3,8 +3,8 @@
  *     /healthz  the threads move: a process that fails this is best started again
  *     /readyz   the same, and it takes writes and is not about to stop
  *
- * Whoever asks is the clock: a thread is stuck when what it counts stood still from one question to a
- * later one, HEALTH_STALL_MAX_US apart; the threads themselves look at no clock. now_mono_us is
+ * Whoever asks is the clock: a thread is stuck when what it counts stood still from one question to
+ * a later one, HEALTH_STALL_MAX_US apart; the threads themselves look at no clock. now_mono_us is
  * clock_mono_us().
  *
  * Thread: one that asks; health_note_stopping, any. */

@@ -64,8 +64,7 @@ void monitor_note_definitions(struct monitor *monitor, struct stream *stream,
                                       .time = stream_find_time(stream, source->name)};
     }
     monitor->sources_count = registry->sources_count;
-    monitor->views =
-        realloc(monitor->views, (registry->views_count + 1) * sizeof(*monitor->views));
+    monitor->views = realloc(monitor->views, (registry->views_count + 1) * sizeof(*monitor->views));
     CHECK(monitor->views != NULL);
     for (size_t i = 0; i < registry->views_count; i++)
         monitor->views[i] = (struct view_figures){
@@ -225,8 +224,8 @@ enum status monitor_open(struct monitor *monitor, const struct monitor_rooms *ro
                          const struct server_options *options, struct error *err)
 {
     monitor->rooms = *rooms;
-    monitor->health = health_create(rooms->writer, rooms->workers, rooms->workers_count,
-                                    clock_mono_us());
+    monitor->health =
+        health_create(rooms->writer, rooms->workers, rooms->workers_count, clock_mono_us());
     if (options->http_port == PORT_OFF)
         return STATUS_OK;
     const struct admin_options admin = {.address = options->listen,

@@ -40,8 +40,8 @@ enum status operations_parse_moment(struct bytes text, struct moment *out, struc
     int64_t t_us = 0;
     char shown[TIME_TEXT_SIZE];
     bool is_now = bytes_equal_nocase(text, "now");
-    bool is_number =
-        operations_is_integer(text) && number_parse_int(text, &t_us) == NUMBER_OK && time_is_valid(t_us);
+    bool is_number = operations_is_integer(text) && number_parse_int(text, &t_us) == NUMBER_OK &&
+                     time_is_valid(t_us);
     if (!is_now && !is_number && !time_parse(text, &t_us))
         return error_set(err, STATUS_INVALID,
                          "T is now, an RFC 3339 time such as 2026-01-31T12:00:00Z, or microseconds "
@@ -117,8 +117,7 @@ void operations_append_changes(struct stream *stream, const struct registry_plan
     buffer_append_text(json, "]}");
 }
 
-void operations_append_fills(const struct stream *stream, struct arena *arena,
-                             struct buffer *json)
+void operations_append_fills(const struct stream *stream, struct arena *arena, struct buffer *json)
 {
     struct fill_progress *fills =
         ARENA_NEW_ARRAY(arena, OPERATIONS_FILLS_MAX, struct fill_progress);
@@ -173,7 +172,8 @@ static enum status add_entity(struct query *query, struct view_diff *result,
         return status;
     if (result->left == NULL)
         view_diff_start(result, left.view, right.view, arena);
-    bool has_clock = !view_kind_is_derived(left.view->kind); /* else those that it reads have some */
+    bool has_clock =
+        !view_kind_is_derived(left.view->kind); /* else those that it reads have some */
     if (moment->is_now && has_clock)
         *moment = (struct moment){.t_us = query_now_us(query, &left),
                                   .is_exclusive = moment->is_exclusive};

@@ -9,12 +9,12 @@
 #include "stream/stream.h"
 
 enum {
-    OPERATIONS_DIFF_ENTITIES_MAX = 64,     /* of one diff */
-    OPERATIONS_ENTITIES_MAX = 1000,        /* of one list of entities */
-    OPERATIONS_FILLS_MAX = 1000,           /* that are told */
-    OPERATIONS_LETTERS_PRESET = 100,       /* of a list of dead letters */
-    OPERATIONS_LETTERS_MAX = 1000,         /* the same, at most */
-    OPERATIONS_LETTERS_CHANGED_MAX = 500,  /* of one call, so that it is some milliseconds */
+    OPERATIONS_DIFF_ENTITIES_MAX = 64,    /* of one diff */
+    OPERATIONS_ENTITIES_MAX = 1000,       /* of one list of entities */
+    OPERATIONS_FILLS_MAX = 1000,          /* that are told */
+    OPERATIONS_LETTERS_PRESET = 100,      /* of a list of dead letters */
+    OPERATIONS_LETTERS_MAX = 1000,        /* the same, at most */
+    OPERATIONS_LETTERS_CHANGED_MAX = 500, /* of one call, so that it is some milliseconds */
 };
 
 /* Splits "view@2". INVALID: it is no version of a view. */
@@ -37,8 +37,7 @@ MUST_USE enum status operations_parse_replay(struct bytes text, int64_t *from_us
                                              struct error *err);
 
 /* [{"view":...,"version":...,"events_done":...,"events_total":...}]: what is being filled. */
-void operations_append_fills(const struct stream *stream, struct arena *arena,
-                             struct buffer *json);
+void operations_append_fills(const struct stream *stream, struct arena *arena, struct buffer *json);
 
 /* How two versions answer differently, for some entities. */
 struct operations_diff {
@@ -52,8 +51,7 @@ struct operations_diff {
 /* Appends {"at":T or null,"diff":{...}}. Reads between query_begin and query_end; pins the query
  * where it is not pinned. INVALID: no versions, not 1 to OPERATIONS_DIFF_ENTITIES_MAX entities, and
  * as view_diff_add. CANCELLED: the query's patience ended. Else as query_find and view_diff_add. */
-MUST_USE enum status operations_append_diff(struct query *query,
-                                            const struct operations_diff *diff,
+MUST_USE enum status operations_append_diff(struct query *query, const struct operations_diff *diff,
                                             struct arena *arena, struct buffer *json,
                                             struct error *err);
 

@@ -71,7 +71,8 @@ static bool parse_bytes(const char *text, int64_t *out)
     if (number_parse_int(bytes_of(text, digits), out) != NUMBER_OK)
         return false;
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-        if (strcasecmp(text + digits, units[i].suffix) == 0 && *out <= INT64_MAX >> units[i].shift) {
+        if (strcasecmp(text + digits, units[i].suffix) == 0 &&
+            *out <= INT64_MAX >> units[i].shift) {
             *out <<= units[i].shift;
             return true;
         }

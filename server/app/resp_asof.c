@@ -36,7 +36,8 @@ static bool is_option(struct bytes word)
            bytes_equal_nocase(word, "fields") || bytes_equal_nocase(word, "set");
 }
 
-/* "name value [name value ...]" from the argument on, up to an option; returns the last one taken. */
+/* "name value [name value ...]" from the argument on, up to an option; returns the last one taken.
+ */
 static size_t get_take_request(struct resp_call *call, struct get *get, size_t index)
 {
     do {
@@ -149,8 +150,8 @@ void resp_asof_get(struct resp_call *call)
     if (status != STATUS_OK)
         return;
     if (get.request_count > 0)
-        status = query_set_request(&target, get.names, get.texts, get.request_count, call->arena,
-                                   &err);
+        status =
+            query_set_request(&target, get.names, get.texts, get.request_count, call->arena, &err);
     if (status != STATUS_OK) {
         resp_call_failed(call, status, &err);
         return;
@@ -196,7 +197,8 @@ static void asof_run_plan(struct resp_call *call, bool is_applied)
         resp_call_failed(call, status, &err);
 }
 
-/* What others pushed is committed before, so that a failure of that is told to them and not to us. */
+/* What others pushed is committed before, so that a failure of that is told to them and not to us.
+ */
 void resp_asof_apply(struct resp_call *call)
 {
     call->is_batch_full = stream_is_dirty(call->stream);

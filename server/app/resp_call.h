@@ -13,10 +13,10 @@
 #define RESP_COMPATIBLE_VERSION "7.0.15" /* the Redis that clients may take us for */
 
 enum resp_flag {
-    RESP_READ = 1,      /* reads features */
-    RESP_WRITE = 2,     /* changes something: not inside MULTI */
-    RESP_PUSH = 4,      /* may follow other pushes that are not committed yet */
-    RESP_FAST = 8,      /* as Redis means it: its time does not grow with the data */
+    RESP_READ = 1,       /* reads features */
+    RESP_WRITE = 2,      /* changes something: not inside MULTI */
+    RESP_PUSH = 4,       /* may follow other pushes that are not committed yet */
+    RESP_FAST = 8,       /* as Redis means it: its time does not grow with the data */
     RESP_IMMEDIATE = 16, /* runs at once inside MULTI, too */
     RESP_WRITER = 32,    /* runs on the writer's thread, see resp_job.c */
     RESP_ROUND = 64,     /* asks all doors, so that its reply comes later: not inside MULTI */
@@ -33,8 +33,8 @@ struct resp_command {
     const char *name; /* lower case; a subcommand's without its parent's */
     int arity;        /* with the name (and the subcommand's); negative: at least so many */
     unsigned flags;
-    resp_run_fn run;  /* NULL: it has subcommands */
-    int last_key;     /* 0: it takes no key; 1: the first argument; -1: all */
+    resp_run_fn run;                        /* NULL: it has subcommands */
+    int last_key;                           /* 0: it takes no key; 1: the first argument; -1: all */
     const struct resp_command *subcommands; /* ended by a name of NULL */
     const char *group;
     const char *summary;
@@ -49,13 +49,13 @@ struct resp_door {
     struct arena *arena;   /* of one command */
     struct buffer scratch; /* of one command */
     struct resp_repeats *repeats;
-    bool has_starved;      /* a session waits because too much waits for the writer */
+    bool has_starved; /* a session waits because too much waits for the writer */
     TAILQ_HEAD(, resp_session) sessions;
-    uint64_t last_session_id; /* of those without a socket */
+    uint64_t last_session_id;           /* of those without a socket */
     TAILQ_HEAD(, resp_session) settled; /* those that got replies of jobs in this turn */
     int64_t start_us;
     int64_t start_mono_us;
-    int64_t turn_mono_us; /* when the last turn ended */
+    int64_t turn_mono_us;    /* when the last turn ended */
     int64_t reading_mono_us; /* since when the query reads by what it holds, about */
     struct resp_counters counters;
 };
@@ -86,14 +86,14 @@ struct resp_session {
     uint64_t id;
     unsigned version; /* of RESP */
     struct moment moment;
-    bool is_waiting; /* for the replies that are owed to it */
-    bool is_starved; /* the same, because too much waits for the writer */
+    bool is_waiting;   /* for the replies that are owed to it */
+    bool is_starved;   /* the same, because too much waits for the writer */
     bool is_rehearsed; /* a reader has read what the next command needs: it may wait for the disk */
-    bool is_settled; /* in door->settled */
+    bool is_settled;   /* in door->settled */
     bool is_closing;
     bool is_yielding; /* its turn was long: it goes on in the next */
     bool is_on_round; /* a reply is owed that does not come from the writer: nothing may follow */
-    TAILQ_HEAD(, resp_job) jobs; /* borrowed: those that owe a reply, in their order */
+    TAILQ_HEAD(, resp_job) jobs;      /* borrowed: those that owe a reply, in their order */
     struct resp_rehearsal *rehearsal; /* borrowed: it is under way, or NULL */
     size_t owed_count;
     size_t owed_bytes;
@@ -117,7 +117,7 @@ struct resp_call {
     struct query *query;          /* of the others, as the next two */
     struct resp_counters *counters;
     struct resp_cursors *cursors;
-    struct moment moment;         /* of the session; in a rehearsal, of what is rehearsed */
+    struct moment moment; /* of the session; in a rehearsal, of what is rehearsed */
     const struct resp_command *command;
     const struct resp_command *parent; /* of a subcommand, else NULL */
     const struct bytes *arguments;     /* [0] is the name */
@@ -125,12 +125,12 @@ struct resp_call {
     struct resp_writer reply;
     struct arena *arena;
     struct buffer *scratch; /* empty at the start */
-    bool is_error;      /* replied with an error */
-    bool must_wait;     /* nothing was done: run it again when the owed replies are there */
-    bool is_batch_full; /* nothing was done: run it again behind a commit */
-    bool has_pushed;    /* into the open batch: the reply is true once that is committed */
-    bool needs_disk;    /* nothing is true: run it again when a reader has rehearsed it */
-    bool is_rehearsal;  /* so that what it reads is in memory; nobody sees the reply */
+    bool is_error;          /* replied with an error */
+    bool must_wait;         /* nothing was done: run it again when the owed replies are there */
+    bool is_batch_full;     /* nothing was done: run it again behind a commit */
+    bool has_pushed;        /* into the open batch: the reply is true once that is committed */
+    bool needs_disk;        /* nothing is true: run it again when a reader has rehearsed it */
+    bool is_rehearsal;      /* so that what it reads is in memory; nobody sees the reply */
 };
 
 /* ---- replies that many commands have ---- */
@@ -213,14 +213,15 @@ bool resp_session_is_ready(const struct resp_session *session);
 /* Sends the call, of a RESP_WRITER, to the writer; sets must_wait where too much is on its way. */
 void resp_job_post(struct resp_call *call);
 
-/* Has a reader run the call, of a RESP_READ or an EXEC, which needs the disk; the session must wait,
- * and is settled afterwards. */
+/* Has a reader run the call, of a RESP_READ or an EXEC, which needs the disk; the session must
+ * wait, and is settled afterwards. */
 void resp_rehearsal_post(struct resp_call *call);
 
 /* The rehearsal of a session that closes goes on without it. */
 void resp_rehearsal_forget_session(struct resp_session *session);
 
-/* Copies the arguments behind each other, into copies and what is behind it: arguments_size bytes. */
+/* Copies the arguments behind each other, into copies and what is behind it: arguments_size bytes.
+ */
 size_t resp_arguments_size(const struct resp_call *call);
 void resp_arguments_copy(const struct resp_call *call, struct bytes *copies);
 

@@ -6,7 +6,7 @@
 #include "base/time_text.h"
 
 #define NO_PASSWORD                                                                                \
-    "ERR AUTH <password> called without any password configured for the default user. Are you "   \
+    "ERR AUTH <password> called without any password configured for the default user. Are you "    \
     "sure your configuration is correct?"
 
 /* ---- connection ---- */
@@ -220,7 +220,7 @@ static void client_append_lines(const struct resp_door *door, struct buffer *out
 {
     const struct resp_session *session;
     TAILQ_FOREACH(session, &door->sessions, link)
-        client_append_line(session, out);
+    client_append_line(session, out);
 }
 
 static void client_list(struct resp_call *call)
@@ -251,7 +251,9 @@ static void client_reply(struct resp_call *call)
 }
 
 #define CLIENT(name, arity, run, summary)                                                          \
-    {name, arity, RESP_FAST, run, 0, NULL, "connection", summary}
+    {                                                                                              \
+        name, arity, RESP_FAST, run, 0, NULL, "connection", summary                                \
+    }
 
 const struct resp_command resp_client_subcommands[] = {
     CLIENT("getname", 2, client_getname, "The name of this connection."),

@@ -7,7 +7,7 @@
 #include "base/check.h"
 
 enum {
-    COMMAND_NAME_SIZE = 32,   /* with NUL; a longer name is no command */
+    COMMAND_NAME_SIZE = 32,    /* with NUL; a longer name is no command */
     UNKNOWN_SHOWN_BYTES = 128, /* of an unknown command, and of its arguments: as Redis shows */
 };
 
@@ -57,8 +57,10 @@ static const struct resp_command commands[] = {
     {"command", -1, 0, resp_command_all, 0, resp_command_subcommands, "server",
      "This table of commands."},
     {"config", -2, 0, NULL, 0, resp_config_subcommands, "server", "Settings that tools ask for."},
-    {"del", -2, P, resp_write_del, -1, NULL, "generic", "Empties all features of a batch view's keys."},
-    {"discard", 1, F | I, resp_multi_discard, 0, NULL, "transactions", "Forgets what MULTI queued."},
+    {"del", -2, P, resp_write_del, -1, NULL, "generic",
+     "Empties all features of a batch view's keys."},
+    {"discard", 1, F | I, resp_multi_discard, 0, NULL, "transactions",
+     "Forgets what MULTI queued."},
     {"echo", 2, F, resp_client_echo, 0, NULL, "connection", "Its argument."},
     {"exec", 1, I, resp_multi_exec, 0, NULL, "transactions", "Runs what MULTI queued."},
     {"exists", -2, R, resp_read_exists, -1, NULL, "generic", "How many of the keys are found."},
@@ -87,7 +89,8 @@ static const struct resp_command commands[] = {
      "Queues the reads that follow, until EXEC."},
     {"object", -2, 0, NULL, 0, resp_object_subcommands, "generic", "About keys."},
     {"ping", -1, F, resp_client_ping, 0, NULL, "connection", "PONG, or its argument."},
-    {"pttl", 2, R | F, resp_read_ttl, 1, NULL, "generic", "Until a batch view's row expires; -1: never, -2: not found."},
+    {"pttl", 2, R | F, resp_read_ttl, 1, NULL, "generic",
+     "Until a batch view's row expires; -1: never, -2: not found."},
     {"quit", -1, F | I, resp_client_quit, 0, NULL, "connection", "Closes the connection."},
     {"reset", 1, F | I, resp_client_reset, 0, NULL, "connection", "As if just connected."},
     {"role", 1, F, resp_server_role, 0, NULL, "server", "master, without replicas."},
@@ -96,7 +99,8 @@ static const struct resp_command commands[] = {
     {"select", 2, F, resp_client_select, 0, NULL, "connection", "There is database 0 only."},
     {"slowlog", -2, 0, NULL, 0, resp_slowlog_subcommands, "server", "Nothing is recorded."},
     {"time", 1, F, resp_server_time, 0, NULL, "server", "Seconds and microseconds."},
-    {"ttl", 2, R | F, resp_read_ttl, 1, NULL, "generic", "Until a batch view's row expires; -1: never, -2: not found."},
+    {"ttl", 2, R | F, resp_read_ttl, 1, NULL, "generic",
+     "Until a batch view's row expires; -1: never, -2: not found."},
     {"type", 2, R | F, resp_read_type, 1, NULL, "generic", "hash or none."},
     {"unlink", -2, P, resp_write_del, -1, NULL, "generic", "As DEL."},
     {"xadd", -5, P | F, resp_push_xadd, 0, NULL, "stream",
@@ -111,13 +115,13 @@ static const struct resp_command commands[] = {
 
 enum { COMMANDS_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
-#define COMPUTED                                                                                   \
+#define COMPUTED                                                                                      \
     "ERR '%s' is not offered: stream views are computed from events, which XADD and ASOF.PUSH take, " \
     "and batch views are written by HSET"
-#define WRITTEN                                                                                    \
-    "ERR '%s' is not offered: a write says what a value is from its time on, whatever was before; "  \
+#define WRITTEN                                                                                     \
+    "ERR '%s' is not offered: a write says what a value is from its time on, whatever was before; " \
     "use HSET"
-#define LIVES "ERR '%s' is not offered: how long a batch view's values hold is its `ttl`"
+#define LIVES  "ERR '%s' is not offered: how long a batch view's values hold is its `ttl`"
 #define HASHES "WRONGTYPE '%s' does not fit a view, which is a hash; use HGET, HMGET or HGETALL"
 
 /* Commands of Redis that someone will try, and why they are not here. */
@@ -241,8 +245,8 @@ static void command_help(struct resp_call *call)
     }
 }
 
-static const struct resp_command help_command = {
-    "help", -2, RESP_FAST, command_help, 0, NULL, "server", "What there is."};
+static const struct resp_command help_command = {"help", -2,   RESP_FAST, command_help,
+                                                 0,      NULL, "server",  "What there is."};
 
 /* Goes on to the subcommand that argument 1 names; false: replied. */
 static bool command_find_sub(struct resp_call *call)

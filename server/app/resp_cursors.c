@@ -51,8 +51,8 @@ static struct cursor *find(struct resp_cursors *cursors, uint64_t number)
     return NULL;
 }
 
-/* Numbers that are unlike each other, so that a cursor of another server or of long ago is not taken
- * for one of ours: splitmix64, cut to CURSOR_BITS; never 0. */
+/* Numbers that are unlike each other, so that a cursor of another server or of long ago is not
+ * taken for one of ours: splitmix64, cut to CURSOR_BITS; never 0. */
 static uint64_t next_number(struct resp_cursors *cursors)
 {
     while (true) {

@@ -1,5 +1,5 @@
-/* The life of a request: bytes -> resp_parse -> the command's row in the table -> its handler, which
- * writes the reply into the connection's output. */
+/* The life of a request: bytes -> resp_parse -> the command's row in the table -> its handler,
+ * which writes the reply into the connection's output. */
 #include "app/resp_door.h"
 
 #include <stdlib.h>
@@ -91,8 +91,8 @@ void resp_door_turn_end(struct resp_door *door)
     if (door->has_starved && writer_queued_bytes(door->options.writer) <= RESP_QUEUED_BYTES_MAX) {
         door->has_starved = false;
         TAILQ_FOREACH(session, &door->sessions, link)
-            if (session->is_starved)
-                session_go_on(session);
+        if (session->is_starved)
+            session_go_on(session);
     }
     query_end(door->options.query);
 }
@@ -175,8 +175,8 @@ static bool session_run_from_memory(struct resp_session *session, struct resp_ca
     return false;
 }
 
-/* Runs the call from memory, or has a reader do what it needs from the disk; where a reader did before, it
- * waits for the disk. */
+/* Runs the call from memory, or has a reader do what it needs from the disk; where a reader did
+ * before, it waits for the disk. */
 static void session_run(struct resp_session *session, struct resp_call *call)
 {
     bool may_need_disk = session->door->options.readers != NULL &&
@@ -212,7 +212,8 @@ static bool session_execute(struct resp_session *session, const struct resp_requ
         .moment = session->moment,
     };
     if (session->owed_count > 0) {
-        /* Only another push may follow pushes whose replies are owed: the writer keeps their order. */
+        /* Only another push may follow pushes whose replies are owed: the writer keeps their order.
+         */
         if (session->is_on_round)
             return false;
         bool is_push = bytes_equal_nocase(request->arguments[0], "xadd") ||
@@ -249,11 +250,11 @@ void resp_call_run(struct resp_call *call)
     if (call->must_wait)
         return;
     call->door->counters.commands_total++;
-    call->session->last_command =
-        call->parent != NULL ? call->parent->name : call->command->name;
+    call->session->last_command = call->parent != NULL ? call->parent->name : call->command->name;
 }
 
-/* Tells what is wrong with the bytes, behind the replies that are owed; false: must wait for these. */
+/* Tells what is wrong with the bytes, behind the replies that are owed; false: must wait for these.
+ */
 static bool session_break(struct resp_session *session)
 {
     if (session->owed_count > 0)
@@ -310,7 +311,8 @@ size_t resp_session_receive(struct resp_session *session, struct bytes input)
     door_begin_reading(session->door, now_mono_us);
     while (resp_session_is_ready(session) && taken < input.size) {
         size_t size = resp_repeat_answer(session, bytes_after(input, taken));
-        bool may_go_on = size > 0 || session_take_request(session, bytes_after(input, taken), &size);
+        bool may_go_on =
+            size > 0 || session_take_request(session, bytes_after(input, taken), &size);
         taken += size;
         if (!may_go_on)
             break;

@@ -32,17 +32,17 @@
 #include "query/query.h"
 
 enum {
-    RESP_OWED_MAX = 10 * 1000,             /* pushes of one connection that wait for a commit */
-    RESP_OWED_BYTES_MAX = 64 * 1024 * 1024, /* their bytes */
+    RESP_OWED_MAX = 10 * 1000,                 /* pushes of one connection that wait for a commit */
+    RESP_OWED_BYTES_MAX = 64 * 1024 * 1024,    /* their bytes */
     RESP_QUEUED_BYTES_MAX = 512 * 1024 * 1024, /* the same, of all connections */
-    RESP_MULTI_COMMANDS_MAX = 10 * 1000,   /* queued by one MULTI */
-    RESP_MULTI_SIZE_MAX = 8 * 1024 * 1024, /* bytes of their arguments */
-    RESP_TURN_US = 5 * 1000,               /* of one connection: then others have their turn */
-    RESP_EXEC_US = 1000 * 1000,            /* of one EXEC; behind it come errors */
-    RESP_EXEC_SIZE_MAX = 64 * 1024 * 1024, /* replies of one EXEC; behind it come errors */
-    RESP_FIELDS_MAX = 1024,                /* of one HMGET or ASOF.GET; keys of one EXISTS */
-    RESP_SCAN_EXAMINED_MAX = 2000,         /* entities of one SCAN, whatever its COUNT */
-    RESP_CLIENT_NAME_SIZE = 65,            /* with its NUL */
+    RESP_MULTI_COMMANDS_MAX = 10 * 1000,       /* queued by one MULTI */
+    RESP_MULTI_SIZE_MAX = 8 * 1024 * 1024,     /* bytes of their arguments */
+    RESP_TURN_US = 5 * 1000,                   /* of one connection: then others have their turn */
+    RESP_EXEC_US = 1000 * 1000,                /* of one EXEC; behind it come errors */
+    RESP_EXEC_SIZE_MAX = 64 * 1024 * 1024,     /* replies of one EXEC; behind it come errors */
+    RESP_FIELDS_MAX = 1024,                    /* of one HMGET or ASOF.GET; keys of one EXISTS */
+    RESP_SCAN_EXAMINED_MAX = 2000,             /* entities of one SCAN, whatever its COUNT */
+    RESP_CLIENT_NAME_SIZE = 65,                /* with its NUL */
 };
 
 struct resp_door;
@@ -57,7 +57,8 @@ struct resp_session;
     X(entities_found_total, "Reads of an entity that was found.")                                  \
     X(entities_missed_total, "Reads of a key outside all views or of an entity not found.")        \
     X(rehearsals_total, "Commands that had to wait for the disk, and for which a reader did.")     \
-    X(disk_waits_total, "Commands that a worker waited for the disk with, as what was read was gone.") \
+    X(disk_waits_total,                                                                            \
+      "Commands that a worker waited for the disk with, as what was read was gone.")               \
     X(overflows_total, "Values answered with nil because their type can't hold them.")             \
     X(commits_failed_total, "Pushes that were not answered OK because their commit failed.")
 
@@ -72,18 +73,18 @@ struct resp_figures {
     struct network_counters network;
     size_t connections; /* of both doors */
     size_t rpc_sessions;
-    size_t rpc_calls;   /* that are not answered */
+    size_t rpc_calls; /* that are not answered */
     struct resp_counters resp;
     struct rpc_counters rpc;
 };
 
 struct resp_door_options {
-    struct query *query;               /* the worker's; borrowed, as are all below */
+    struct query *query; /* the worker's; borrowed, as are all below */
     struct writer *writer;
-    struct readers *readers;           /* NULL: the door waits for the disk itself */
-    struct network_loop *loop;         /* where jobs come back; NULL: on the writer's thread */
-    struct resp_cursors *cursors;      /* of all doors */
-    const char *version;               /* of asof: "0.1.0" */
+    struct readers *readers;      /* NULL: the door waits for the disk itself */
+    struct network_loop *loop;    /* where jobs come back; NULL: on the writer's thread */
+    struct resp_cursors *cursors; /* of all doors */
+    const char *version;          /* of asof: "0.1.0" */
     size_t connections_max;
 
     /* Adds up all workers. NULL: the door is the only one, and nobody counts connections. */

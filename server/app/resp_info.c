@@ -63,9 +63,12 @@ static void info_memory(const struct resp_door *door, struct buffer *out)
 static void info_persistence(const struct resp_door *door, struct buffer *out)
 {
     (void)door;
-    static const char *const zeros[] = {"loading", "rdb_changes_since_last_save",
-                                        "rdb_bgsave_in_progress", "bgsave_in_progress",
-                                        "aof_enabled", "aof_rewrite_in_progress"};
+    static const char *const zeros[] = {"loading",
+                                        "rdb_changes_since_last_save",
+                                        "rdb_bgsave_in_progress",
+                                        "bgsave_in_progress",
+                                        "aof_enabled",
+                                        "aof_rewrite_in_progress"};
     for (size_t i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++)
         info_add(out, zeros[i], 0);
 }
@@ -130,10 +133,11 @@ static const struct section {
     const char *name;
     void (*append)(const struct resp_door *door, struct buffer *out);
 } sections[] = {
-    {"Server", info_server},           {"Clients", info_clients}, {"Memory", info_memory},
-    {"Persistence", info_persistence}, {"Stats", info_stats},     {"Replication", info_replication},
-    {"CPU", info_cpu},                 {"Cluster", info_cluster}, {"Keyspace", info_keyspace},
-    {"Asof", info_asof},
+    {"Server", info_server},     {"Clients", info_clients},
+    {"Memory", info_memory},     {"Persistence", info_persistence},
+    {"Stats", info_stats},       {"Replication", info_replication},
+    {"CPU", info_cpu},           {"Cluster", info_cluster},
+    {"Keyspace", info_keyspace}, {"Asof", info_asof},
 };
 
 static bool section_is_asked(const struct resp_call *call, const struct section *section)

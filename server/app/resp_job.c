@@ -23,8 +23,8 @@ struct resp_job {
     struct resp_door *at; /* the same: the door where it is */
     unsigned version;     /* of RESP, when it was asked */
     bool is_error;
-    struct buffer reply;  /* owned */
-    struct buffer gathered; /* owned: of one that goes round */
+    struct buffer reply;        /* owned */
+    struct buffer gathered;     /* owned: of one that goes round */
     TAILQ_ENTRY(resp_job) link; /* of the session */
     size_t count;
     struct bytes arguments[];
@@ -102,8 +102,7 @@ void resp_job_forget_session(struct resp_session *session)
 
 static void round_on_loop(struct network_call *call)
 {
-    struct resp_job *job =
-        (struct resp_job *)((char *)call - offsetof(struct resp_job, job.call));
+    struct resp_job *job = (struct resp_job *)((char *)call - offsetof(struct resp_job, job.call));
     if (job->at != job->door) {
         job->visit(job->at, &job->gathered);
         job->at = job->at->next;
@@ -147,7 +146,9 @@ static struct resp_job *job_create(const struct resp_call *call, size_t size)
     struct resp_job *job = malloc(size);
     CHECK(job != NULL);
     *job = (struct resp_job){
-        .job = {.run = job_run, .done = job_done, .loop = call->door->options.loop,
+        .job = {.run = job_run,
+                .done = job_done,
+                .loop = call->door->options.loop,
                 .size_bytes = size},
         .door = call->door,
         .session = call->session,

@@ -84,8 +84,8 @@ static bool take_choice(struct resp_call *call, struct letter_choice *choice)
 static void reply_list(struct resp_call *call, const struct letter_choice *choice)
 {
     struct error err = {0};
-    enum status status = stream_list_letters(call->stream, resp_call_argument(call, 2), choice,
-                                             call->scratch, &err);
+    enum status status =
+        stream_list_letters(call->stream, resp_call_argument(call, 2), choice, call->scratch, &err);
     if (status == STATUS_OK)
         resp_write_bulk(call->reply, buffer_bytes(call->scratch));
     else

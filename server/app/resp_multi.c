@@ -1,5 +1,5 @@
-/* MULTI, EXEC, DISCARD: client libraries wrap pipelines in them. Reads only: all commands of one EXEC
- * see one state, at one moment. */
+/* MULTI, EXEC, DISCARD: client libraries wrap pipelines in them. Reads only: all commands of one
+ * EXEC see one state, at one moment. */
 #include "app/resp_call.h"
 #include "base/clock.h"
 
@@ -56,8 +56,9 @@ void resp_multi_queue(struct resp_call *call)
         return;
     }
     if (call->command->flags & RESP_ROUND) {
-        multi_refuse(call, "what asks all workers is not offered in a transaction; send it before or "
-                           "behind");
+        multi_refuse(call,
+                     "what asks all workers is not offered in a transaction; send it before or "
+                     "behind");
         return;
     }
     if (multi->is_broken) {
@@ -74,7 +75,8 @@ void resp_multi_queue(struct resp_call *call)
     if (multi_tell(call->session))
         resp_write_simple(call->reply, "QUEUED");
     else
-        multi_refuse(call, "the transactions of all connections take too much memory; send it again later");
+        multi_refuse(
+            call, "the transactions of all connections take too much memory; send it again later");
 }
 
 void resp_multi_multi(struct resp_call *call)

@@ -32,16 +32,17 @@ static size_t xadd_find_id(struct resp_call *call)
     size_t index = 2;
     while (index < call->count && bytes_equal_nocase(resp_call_argument(call, index), "nomkstream"))
         index++;
-    struct bytes id =
-        index < call->count ? resp_call_argument(call, index) : bytes_of_text("");
+    struct bytes id = index < call->count ? resp_call_argument(call, index) : bytes_of_text("");
     if (bytes_equal_nocase(id, "maxlen") || bytes_equal_nocase(id, "minid")) {
-        resp_call_error(call, "ERR XADD takes no MAXLEN or MINID: a source keeps its events as long "
-                              "as its `retention` says");
+        resp_call_error(call,
+                        "ERR XADD takes no MAXLEN or MINID: a source keeps its events as long "
+                        "as its `retention` says");
         return 0;
     }
     if (!bytes_equal_text(id, "*")) {
-        resp_call_error(call, "ERR XADD takes only * as the id: it is made of the event time and the "
-                              "position in the source's log");
+        resp_call_error(call,
+                        "ERR XADD takes only * as the id: it is made of the event time and the "
+                        "position in the source's log");
         return 0;
     }
     return index;
@@ -66,15 +67,14 @@ void resp_push_xadd(struct resp_call *call)
     }
     struct push_event event = {
         .format = EVENT_PAIRS, .pairs = &call->arguments[id + 1], .pairs_count = texts / 2};
-    struct push push = {
-        .source = resp_call_argument(call, 1), .events = &event, .events_count = 1};
+    struct push push = {.source = resp_call_argument(call, 1), .events = &event, .events_count = 1};
     struct push_result result;
     if (!push_take(call, &push, &result))
         return;
     char text[2 * NUMBER_TEXT_SIZE];
-    int size = snprintf(text, sizeof(text), "%lld-%llu",
-                        (long long)floor_to_ms(result.last_time_us),
-                        (unsigned long long)result.last_sequence);
+    int size =
+        snprintf(text, sizeof(text), "%lld-%llu", (long long)floor_to_ms(result.last_time_us),
+                 (unsigned long long)result.last_sequence);
     resp_write_bulk(call->reply, bytes_of(text, (size_t)size));
 }
 
@@ -116,11 +116,10 @@ void resp_push_push(struct resp_call *call)
         resp_call_error(call, "ERR a push has at most %d events", PUSH_EVENTS_MAX);
         return;
     }
-    struct push_event *events =
-        ARENA_NEW_ARRAY(call->arena, push.events_count, struct push_event);
+    struct push_event *events = ARENA_NEW_ARRAY(call->arena, push.events_count, struct push_event);
     for (size_t i = 0; i < push.events_count; i++)
-        events[i] = (struct push_event){
-            .format = EVENT_JSON, .text = resp_call_argument(call, first + i)};
+        events[i] =
+            (struct push_event){.format = EVENT_JSON, .text = resp_call_argument(call, first + i)};
     push.events = events;
     struct push_result result;
     if (push_take(call, &push, &result))

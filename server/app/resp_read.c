@@ -45,15 +45,15 @@ bool resp_read_features(struct resp_call *call, const struct target *target,
                         struct text_answer *answer)
 {
     struct error err = {0};
-    enum status status = query_read_texts(call->query, target, features,
-                                          features_count, moment, call->arena, answer, &err);
+    enum status status = query_read_texts(call->query, target, features, features_count, moment,
+                                          call->arena, answer, &err);
     if (status != STATUS_OK) {
         resp_call_failed(call, status, &err);
         return false;
     }
     if (answer->is_out_of_history) {
-        read_out_of_history(
-            call, answer->short_view == NULL ? target->view : answer->short_view, answer);
+        read_out_of_history(call, answer->short_view == NULL ? target->view : answer->short_view,
+                            answer);
         return false;
     }
     resp_read_count(call->counters, answer);
@@ -71,8 +71,8 @@ static void read_unknown_feature(struct resp_call *call, const struct view_defin
         suggest_consider(&suggest, feature);
         if (list->size - begin > FEATURES_SHOWN_BYTES)
             continue;
-        bool is_last_shown =
-            list->size - begin + feature.size > FEATURES_SHOWN_BYTES && i + 1 < view->features_count;
+        bool is_last_shown = list->size - begin + feature.size > FEATURES_SHOWN_BYTES &&
+                             i + 1 < view->features_count;
         buffer_format(list, "%s%.*s%s", i == 0 ? "" : ", ", BYTES_ARGS(feature),
                       is_last_shown ? ", ..." : "");
     }
@@ -278,8 +278,9 @@ void resp_read_get(struct resp_call *call)
     if (!read_is_found(call, resp_call_argument(call, 1), &is_found))
         return;
     if (is_found)
-        resp_call_error(call, "WRONGTYPE Operation against a key holding the wrong kind of value; a "
-                              "view is a hash, use HGET, HMGET or HGETALL");
+        resp_call_error(call,
+                        "WRONGTYPE Operation against a key holding the wrong kind of value; a "
+                        "view is a hash, use HGET, HMGET or HGETALL");
     else
         resp_write_null(call->reply);
 }
@@ -326,6 +327,6 @@ void resp_read_ttl(struct resp_call *call)
     if (answer.found_until_us == INT64_MAX)
         resp_write_integer(call->reply, TTL_NONE);
     else
-        resp_write_integer(call->reply, is_ms ? left_ms
-                                              : (left_ms + MS_IN_SECOND / 2) / MS_IN_SECOND);
+        resp_write_integer(call->reply,
+                           is_ms ? left_ms : (left_ms + MS_IN_SECOND / 2) / MS_IN_SECOND);
 }

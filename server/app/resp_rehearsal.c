@@ -11,7 +11,7 @@
 
 /* A command on its way to a reader and back, in one piece of memory with its arguments. */
 struct resp_rehearsal {
-    struct reader_job job; /* the first member */
+    struct reader_job job;        /* the first member */
     struct resp_session *session; /* NULL: it was closed meanwhile */
     const struct resp_command *command;
     const struct resp_command *parent;

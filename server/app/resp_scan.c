@@ -23,8 +23,8 @@ static bool scan_take_cursor(struct scan *scan, size_t index)
 {
     struct bytes text = resp_call_argument(scan->call, index);
     int64_t number = 0;
-    bool is_number = operations_is_integer(text) &&
-                     number_parse_int(text, &number) == NUMBER_OK && number >= 0;
+    bool is_number =
+        operations_is_integer(text) && number_parse_int(text, &number) == NUMBER_OK && number >= 0;
     if (!is_number)
         resp_call_error(scan->call, "ERR invalid cursor");
     scan->cursor = (uint64_t)number;
@@ -40,8 +40,7 @@ static bool scan_take_count(struct scan *scan, size_t index)
         resp_call_syntax_error(scan->call);
         return false;
     }
-    scan->examined_max =
-        count > RESP_SCAN_EXAMINED_MAX ? RESP_SCAN_EXAMINED_MAX : (size_t)count;
+    scan->examined_max = count > RESP_SCAN_EXAMINED_MAX ? RESP_SCAN_EXAMINED_MAX : (size_t)count;
     return true;
 }
 
@@ -124,17 +123,17 @@ void resp_scan_scan(struct resp_call *call)
     }
     struct buffer position = {0};
     if (scan.cursor != 0 && !resp_cursors_find(cursors, scan.cursor, &position)) {
-        resp_call_error(call, "ERR unknown cursor; it is too old or not of this server: start again "
-                              "at 0");
+        resp_call_error(call,
+                        "ERR unknown cursor; it is too old or not of this server: start again "
+                        "at 0");
         return;
     }
     struct error err = {0};
-    enum status status = query_scan(call->query, &position, scan.examined_max,
-                                    call->moment, scan_emit, &scan, &err);
+    enum status status =
+        query_scan(call->query, &position, scan.examined_max, call->moment, scan_emit, &scan, &err);
     if (status == STATUS_OK) {
         bool has_more = position.size > 0 && !call->is_rehearsal;
-        scan_write_cursor(call,
-                          has_more ? resp_cursors_add(cursors, buffer_bytes(&position)) : 0);
+        scan_write_cursor(call, has_more ? resp_cursors_add(cursors, buffer_bytes(&position)) : 0);
         resp_write_array(call->reply, scan.keys_count);
         buffer_append(call->reply.out, buffer_bytes(call->scratch));
     } else {
@@ -156,8 +155,7 @@ void resp_scan_hscan(struct resp_call *call)
     enum status status = resp_read_find(call, resp_call_argument(call, 1), &target);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return;
-    if (status == STATUS_OK &&
-        !resp_read_features(call, &target, NULL, 0, call->moment, &answer))
+    if (status == STATUS_OK && !resp_read_features(call, &target, NULL, 0, call->moment, &answer))
         return;
 
     size_t pairs = 0;

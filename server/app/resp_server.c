@@ -118,8 +118,7 @@ static void object_encoding(struct resp_call *call)
     enum status status = resp_read_find(call, resp_call_argument(call, 2), &target);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return;
-    if (status == STATUS_OK &&
-        !resp_read_features(call, &target, &first, 1, call->moment, &answer))
+    if (status == STATUS_OK && !resp_read_features(call, &target, &first, 1, call->moment, &answer))
         return;
     if (answer.is_found)
         resp_write_text(call->reply, "hashtable");
@@ -130,7 +129,9 @@ static void object_encoding(struct resp_call *call)
 /* ---- tables ---- */
 
 #define SERVER(name, arity, run, summary)                                                          \
-    {name, arity, RESP_FAST, run, 0, NULL, "server", summary}
+    {                                                                                              \
+        name, arity, RESP_FAST, run, 0, NULL, "server", summary                                    \
+    }
 
 const struct resp_command resp_config_subcommands[] = {
     SERVER("get", -3, config_get, "The settings whose names match a pattern."),

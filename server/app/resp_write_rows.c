@@ -10,7 +10,8 @@ static void write_refuse(struct resp_call *call, enum status status, const struc
         resp_call_failed(call, status, err);
 }
 
-/* Writes into the open batch. false: replied with the error, or the batch must be committed first. */
+/* Writes into the open batch. false: replied with the error, or the batch must be committed first.
+ */
 static bool write_take(struct resp_call *call, const struct row_write *writes, size_t count,
                        size_t *changed_count)
 {
@@ -24,7 +25,8 @@ static bool write_take(struct resp_call *call, const struct row_write *writes, s
     return status == STATUS_OK;
 }
 
-/* Whether some version of the view has the feature: the next one is written before it is promoted. */
+/* Whether some version of the view has the feature: the next one is written before it is promoted.
+ */
 static bool is_known(struct resp_call *call, struct bytes view_name, struct bytes feature)
 {
     const struct view *view = registry_find_view(stream_registry(call->stream), view_name);

@@ -16,12 +16,12 @@ struct rpc_repeats;
 /* What a method works with, on the thread where it runs. */
 struct rpc_work {
     struct bytes request;
-    struct query *query;   /* of all but RPC_WRITE; has begun */
-    struct stream *stream; /* of RPC_WRITE */
-    struct export *export; /* of RPC_NOW */
+    struct query *query;         /* of all but RPC_WRITE; has begun */
+    struct stream *stream;       /* of RPC_WRITE */
+    struct export *export;       /* of RPC_NOW */
     struct rpc_repeats *repeats; /* of RPC_READ, on the door's thread; or NULL */
-    struct arena *arena;   /* of the call */
-    struct arena *rows;    /* of RPC_READ: a second one, see query_read_columns */
+    struct arena *arena;         /* of the call */
+    struct arena *rows;          /* of RPC_READ: a second one, see query_read_columns */
     struct buffer *scratch;
     struct buffer *reply;            /* the message of the answer; empty at the start */
     int64_t until_mono_us;           /* of RPC_READ: behind it, reads are CANCELLED, */
@@ -87,19 +87,19 @@ struct patience rpc_work_patience(struct rpc_work *work);
 struct rpc_repeats *rpc_repeats_create(void);
 void rpc_repeats_destroy(struct rpc_repeats **repeats);
 
-/* Remembers the request of the work, which has this question and was answered by these columns, if its like may
- * be answered by rpc_repeat_answer. */
+/* Remembers the request of the work, which has this question and was answered by these columns, if
+ * its like may be answered by rpc_repeat_answer. */
 void rpc_repeat_learn(const struct rpc_work *work, const struct columns_question *question,
                       const struct columns *columns);
 
-/* Appends the answer of the request to the reply, where it repeats one that was remembered and finished rows have
- * all of it. false: nothing was done. */
+/* Appends the answer of the request to the reply, where it repeats one that was remembered and
+ * finished rows have all of it. false: nothing was done. */
 MUST_USE bool rpc_repeat_answer(const struct rpc_work *work);
 
-/* Answers calls of the light frame at the front of input that repeat, as long as the output is not above
- * NETWORK_OUTPUT_PAUSE_BYTES; returns the size of their frames, and how many they were. */
-size_t rpc_repeat_answer_frames(struct rpc_repeats *repeats, struct query *query, struct bytes input,
-                                struct buffer *output, size_t *answered);
+/* Answers calls of the light frame at the front of input that repeat, as long as the output is not
+ * above NETWORK_OUTPUT_PAUSE_BYTES; returns the size of their frames, and how many they were. */
+size_t rpc_repeat_answer_frames(struct rpc_repeats *repeats, struct query *query,
+                                struct bytes input, struct buffer *output, size_t *answered);
 
 /* ---- rpc_push.c ---- */
 
@@ -302,8 +302,8 @@ extern const struct rpc_stream rpc_offline_snapshot;
 extern const struct rpc_stream rpc_offline_events;
 extern const struct rpc_stream rpc_offline_backfill;
 
-/* Tells peers how far their exports are, if it is time to, and says when that will be again (INT64_MAX: none
- * runs). */
+/* Tells peers how far their exports are, if it is time to, and says when that will be again
+ * (INT64_MAX: none runs). */
 int64_t rpc_offline_tell(struct rpc_door *door, int64_t now_mono_us);
 
 /* ---- rpc_deadlines.c ---- */

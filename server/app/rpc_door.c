@@ -138,8 +138,9 @@ static size_t light_take_repeated(struct rpc_session *session, struct bytes inpu
     if (door->is_stopping || session->calls_count >= RPC_LIGHT_CALLS_MAX)
         return 0;
     query_refresh(door->options.query);
-    size_t size = rpc_repeat_answer_frames(door->repeats, door->options.query, input,
-                                           network_connection_output(session->connection), &answered);
+    size_t size =
+        rpc_repeat_answer_frames(door->repeats, door->options.query, input,
+                                 network_connection_output(session->connection), &answered);
     door->counters.calls_total += answered;
     return size;
 }
@@ -217,8 +218,8 @@ static bool session_tell(struct rpc_session *session, struct bytes input)
     return true;
 }
 
-/* Whether the loop is to go on with other things: the doors' time of this turn is over, or the deadline of
- * a call has come. */
+/* Whether the loop is to go on with other things: the doors' time of this turn is over, or the
+ * deadline of a call has come. */
 static bool door_is_tired(const struct rpc_door *door, int64_t now_mono_us)
 {
     return now_mono_us >= door->turn_until_mono_us ||

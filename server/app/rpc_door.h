@@ -22,10 +22,10 @@
 #include "query/query.h"
 
 enum {
-    RPC_TURN_US = 2 * 1000, /* of all connections: then others, and time, have their turn */
-    RPC_RUN_US = 3 * 1000,  /* of one read on a worker, */
-    RPC_RUN_LEAST_US = 1000, /* and of one that gives way to a deadline */
-    RPC_READ_US = 10 * 1000 * 1000,  /* of one read on a reader, whatever its deadline */
+    RPC_TURN_US = 2 * 1000,         /* of all connections: then others, and time, have their turn */
+    RPC_RUN_US = 3 * 1000,          /* of one read on a worker, */
+    RPC_RUN_LEAST_US = 1000,        /* and of one that gives way to a deadline */
+    RPC_READ_US = 10 * 1000 * 1000, /* of one read on a reader, whatever its deadline */
     RPC_STALL_US = 30 * 1000 * 1000, /* closed when none of its answers is taken, or none of a
                                       * large request comes, for so long */
     RPC_READING_BYTES_MAX = 256 * 1024 * 1024, /* of requests that wait for a reader, of a worker */

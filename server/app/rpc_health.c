@@ -1,5 +1,5 @@
-/* grpc.health.v1: whether the server takes calls, asked once or watched. A watch is a stream that is
- * told the status at once, and again when the server begins to stop, which ends it. */
+/* grpc.health.v1: whether the server takes calls, asked once or watched. A watch is a stream that
+ * is told the status at once, and again when the server begins to stop, which ends it. */
 #include "app/rpc_call.h"
 #include "protocol/rpc_message.h"
 
@@ -43,7 +43,8 @@ static void *watch_begin(struct rpc_call *call, struct bytes message)
     return call;
 }
 
-/* Of a service that is not there, a watcher is told so and goes on waiting, as the protocol has it. */
+/* Of a service that is not there, a watcher is told so and goes on waiting, as the protocol has it.
+ */
 static void watch_message(void *task, struct bytes message)
 {
     struct rpc_call *call = task;

@@ -87,11 +87,11 @@ enum status rpc_operations_replay(struct rpc_work *work, struct error *err)
 static enum status list_letters(struct rpc_work *work, const struct rpc_letters_request *request,
                                 struct letter_choice choice, struct error *err)
 {
-    choice.count_max = request->count == 0 ? OPERATIONS_LETTERS_PRESET
+    choice.count_max = request->count == 0                       ? OPERATIONS_LETTERS_PRESET
                        : request->count < OPERATIONS_LETTERS_MAX ? (size_t)request->count
                                                                  : OPERATIONS_LETTERS_MAX;
-    return text_append(work, stream_list_letters(work->stream, request->source, &choice,
-                                                 work->scratch, err));
+    return text_append(
+        work, stream_list_letters(work->stream, request->source, &choice, work->scratch, err));
 }
 
 static enum status change_letters(struct rpc_work *work, const struct rpc_letters_request *request,

@@ -19,8 +19,8 @@
 
 enum {
     DESCRIPTORS_BESIDE_CONNECTIONS = 2000,
-    DRAIN_PAUSE_US = 1000,           /* between two turns while calls end */
-    DRAIN_NOTICE_US = 100 * 1000,    /* until peers know that they are to go elsewhere */
+    DRAIN_PAUSE_US = 1000,            /* between two turns while calls end */
+    DRAIN_NOTICE_US = 100 * 1000,     /* until peers know that they are to go elsewhere */
     DRAIN_CALLS_US = 5 * 1000 * 1000, /* for calls to end */
 };
 
@@ -34,7 +34,7 @@ struct server {
     struct readers *readers;
     struct export *export;
     struct resp_cursors *cursors;
-    struct network_budget budget;         /* of all workers' connections */
+    struct network_budget budget; /* of all workers' connections */
     struct monitor *monitor;
     struct worker *workers[WORKERS_MAX]; /* the first has the main thread and listens */
     size_t workers_count;
@@ -167,9 +167,9 @@ static enum status open_rpc(struct server *server, struct error *err)
     if (options->rpc_port == PORT_OFF)
         return STATUS_OK;
     for (size_t i = 0; i < server->workers_count; i++)
-        seats[i] = (struct network_seat){
-            .loop = worker_loop(server->workers[i]),
-            .handler = rpc_door_handler(worker_rpc_door(server->workers[i]))};
+        seats[i] =
+            (struct network_seat){.loop = worker_loop(server->workers[i]),
+                                  .handler = rpc_door_handler(worker_rpc_door(server->workers[i]))};
     const struct network_listen_options listen = {
         .address = options->listen,
         .port = (uint16_t)options->rpc_port,
@@ -200,9 +200,10 @@ static void raise_descriptor_limit(const struct server_options *options)
         return;
     limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
-        log_warn("only %llu files can be open (ulimit -n): that is too few for --connections-max %lld "
-                 "beside the database's",
-                 (unsigned long long)limit.rlim_cur, (long long)options->connections_max);
+        log_warn(
+            "only %llu files can be open (ulimit -n): that is too few for --connections-max %lld "
+            "beside the database's",
+            (unsigned long long)limit.rlim_cur, (long long)options->connections_max);
 }
 
 static enum status open_export(struct server *server, struct error *err)
@@ -258,8 +259,8 @@ static enum status server_start(struct server *server, struct error *err)
     return STATUS_OK;
 }
 
-/* Turns this thread's loop, and lets the others turn, until all calls of RPC are answered, or no longer
- * than that. */
+/* Turns this thread's loop, and lets the others turn, until all calls of RPC are answered, or no
+ * longer than that. */
 static void wait_for_calls(struct server *server, int64_t least_us, int64_t most_us)
 {
     int64_t began_us = clock_mono_us();
@@ -290,9 +291,10 @@ static void drain_rpc(struct server *server)
     }
 }
 
-/* Exports go first, as the writer may have to wait for what they read; then the writer, as it may wait
- * for workers to leave an epoch; what it gave back is sent. Readers and writer do what came with the last turns of the workers. Then nobody posts any more, and
- * a call that is on its way from loop to loop comes to its end. */
+/* Exports go first, as the writer may have to wait for what they read; then the writer, as it may
+ * wait for workers to leave an epoch; what it gave back is sent. Readers and writer do what came
+ * with the last turns of the workers. Then nobody posts any more, and a call that is on its way
+ * from loop to loop comes to its end. */
 static void stop_threads(struct server *server)
 {
     if (server->export != NULL)
@@ -348,8 +350,7 @@ static void print_ready(const struct server *server)
 
 enum status server_run(const struct server_options *options, struct error *err)
 {
-    struct server server = {.options = options,
-                            .budget = {.bytes_max = NETWORK_HELD_BYTES_MAX}};
+    struct server server = {.options = options, .budget = {.bytes_max = NETWORK_HELD_BYTES_MAX}};
     enum status status = server_start(&server, err);
     if (status == STATUS_OK) {
         print_ready(&server);

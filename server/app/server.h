@@ -5,8 +5,8 @@
 
 #include "app/options.h"
 
-/* Checks that the options go together, and sets what belongs to the process (the log's level). Before
- * the others. INVALID: err is for exit code 2. */
+/* Checks that the options go together, and sets what belongs to the process (the log's level).
+ * Before the others. INVALID: err is for exit code 2. */
 MUST_USE enum status server_configure(const struct server_options *options, struct error *err);
 
 /* Serves until SIGTERM or SIGINT. Prints the ready line on standard output once it serves.
@@ -16,8 +16,8 @@ MUST_USE enum status server_run(const struct server_options *options, struct err
 /* Compacts the stopped database of options->data. */
 MUST_USE enum status server_compact(const struct server_options *options, struct error *err);
 
-/* Brings the stopped database of options->data to this format, step by step, and says so on standard
- * output. */
+/* Brings the stopped database of options->data to this format, step by step, and says so on
+ * standard output. */
 MUST_USE enum status server_migrate(const struct server_options *options, struct error *err);
 
 #endif

@@ -11,8 +11,9 @@ struct worker {
     struct query *query; /* owned, as the next two */
     struct network_loop *loop;
     struct resp_door *door;
-    struct rpc_door *rpc;     /* owned */
-    struct network_call stop; /* posted to the loop by worker_stop, as the next two by worker_drain */
+    struct rpc_door *rpc; /* owned */
+    struct network_call
+        stop; /* posted to the loop by worker_stop, as the next two by worker_drain */
     struct network_call drain;
     struct network_call leave;
     bool is_started;
@@ -127,8 +128,7 @@ static void *worker_main(void *context)
 
 static void stop_on_loop(struct network_call *call)
 {
-    struct worker *worker =
-        (struct worker *)((char *)call - offsetof(struct worker, stop));
+    struct worker *worker = (struct worker *)((char *)call - offsetof(struct worker, stop));
     network_loop_stop(worker->loop);
 }
 

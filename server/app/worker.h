@@ -15,7 +15,7 @@ struct worker;
 struct worker_options {
     struct network_budget *budget; /* of all workers; borrowed */
     struct query_options query;
-    struct export *export; /* borrowed */
+    struct export *export;         /* borrowed */
     struct resp_door_options door; /* without query and loop, which are the worker's */
 };
 
@@ -36,8 +36,8 @@ void worker_run(struct worker *worker);
 void worker_start(struct worker *worker);
 void worker_stop(struct worker *worker);
 
-/* Drains its RPC door, see rpc_door_drain: at once where the worker was not started, else in its next
- * turn; not again before that. */
+/* Drains its RPC door, see rpc_door_drain: at once where the worker was not started, else in its
+ * next turn; not again before that. */
 void worker_drain(struct worker *worker, bool is_last);
 
 /* One more turn behind the last: sends what came back from the writer meanwhile. */

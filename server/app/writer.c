@@ -32,7 +32,7 @@ struct writer {
     _Atomic uint64_t progress;
     struct writer_histograms histograms; /* observed by the writer's thread */
     uint64_t committed_events;           /* of all batches so far */
-    pthread_mutex_t mutex; /* guards all below */
+    pthread_mutex_t mutex;               /* guards all below */
     pthread_cond_t has_jobs;
     struct job_list queue;
     bool is_stopping;

@@ -30,9 +30,10 @@ struct writer_job {
      * (commit says how), so that nothing of it is accepted, or it is not known. Frees the job. */
     void (*done)(struct writer_job *job, enum status commit, const char *failure);
 
-    struct network_loop *loop; /* borrowed. NULL: done is called on the writer's thread, for tests */
-    size_t size_bytes;         /* that it takes while it waits */
-    bool has_pushed;           /* set by run: what it did is true only once the commit was made */
+    struct network_loop
+        *loop;         /* borrowed. NULL: done is called on the writer's thread, for tests */
+    size_t size_bytes; /* that it takes while it waits */
+    bool has_pushed;   /* set by run: what it did is true only once the commit was made */
 
     /* The writer's own. */
     struct network_call call;

@@ -7,8 +7,7 @@
 /* Prints the place to standard error and aborts. */
 _Noreturn void check_failed(const char *file, int line, const char *condition);
 
-#define CHECK(condition)                                                                           \
-    ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition))
+#define CHECK(condition) ((condition) ? (void)0 : check_failed(__FILE__, __LINE__, #condition))
 
 #ifdef ASOF_DEBUG
 #define DCHECK(condition) CHECK(condition)

@@ -1,8 +1,8 @@
 /* Epoch: when memory that readers look at without a lock may be freed.
  *
- *     reader   pointer = atomic load; use it; ...; epoch_quiet (or sleeps: epoch_leave, epoch_enter)
- *     changer  unlink by an atomic store; epoch_retire (freed later) or epoch_wait (returns when
- *              nobody can hold it any more)
+ *     reader   pointer = atomic load; use it; ...; epoch_quiet (or sleeps: epoch_leave,
+ * epoch_enter) changer  unlink by an atomic store; epoch_retire (freed later) or epoch_wait
+ * (returns when nobody can hold it any more)
  *
  * 1. A reader may use what it loaded since it entered or was last quiet; between reads it must be
  *    quiet often, as nothing retired is freed before (an event loop: once a turn).

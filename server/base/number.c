@@ -45,8 +45,9 @@ const uint64_t number_powers_of_ten[] = {
     UINT64_C(10000000000000000000),
 };
 
-/* The same, shifted up to the highest bit, by which numbers are divided without a division: reciprocal is
- * (2^128 - 1) / shifted - 2^64 (Moeller and Granlund, "Improved division by invariant integers"). */
+/* The same, shifted up to the highest bit, by which numbers are divided without a division:
+ * reciprocal is (2^128 - 1) / shifted - 2^64 (Moeller and Granlund, "Improved division by invariant
+ * integers"). */
 static const struct {
     uint64_t shifted;
     uint64_t reciprocal;
@@ -191,8 +192,8 @@ static bool signed_from_magnitude(bool is_negative, uint64_t magnitude, int64_t 
 
 enum { DIGITS_AT_ONCE = sizeof(uint64_t) };
 
-/* Takes digits up to end, where there are at least eight bytes, as long as they come eight at a time, or are the
- * last; returns what is behind them. */
+/* Takes digits up to end, where there are at least eight bytes, as long as they come eight at a
+ * time, or are the last; returns what is behind them. */
 static const char *digits_take(const char *at, const char *end, uint64_t *magnitude)
 {
     const char *last = end - DIGITS_AT_ONCE;
@@ -221,7 +222,8 @@ struct plain {
     unsigned digits;   /* of all */
 };
 
-/* false: the text is another number, or none. In line, as its callers use but parts of the result. */
+/* false: the text is another number, or none. In line, as its callers use but parts of the result.
+ */
 static inline __attribute__((always_inline)) bool plain_scan(struct bytes text, struct plain *plain)
 {
     if (text.size == 0 || text.size > PLAIN_SIZE_MAX)
@@ -252,12 +254,14 @@ static inline __attribute__((always_inline)) bool plain_scan(struct bytes text, 
     return at == end && plain->digits <= INT64_DIGITS_MAX;
 }
 
-/* The quotient, of 64 bits, and what is left: of a dividend whose upper half is below the shifted power. */
+/* The quotient, of 64 bits, and what is left: of a dividend whose upper half is below the shifted
+ * power. */
 static uint64_t divide_by_power(unsigned __int128 dividend, unsigned power, uint64_t *rest)
 {
     uint64_t divisor = dividing_powers[power].shifted;
     unsigned __int128 guess =
-        (unsigned __int128)dividing_powers[power].reciprocal * (uint64_t)(dividend >> 64) + dividend;
+        (unsigned __int128)dividing_powers[power].reciprocal * (uint64_t)(dividend >> 64) +
+        dividend;
     uint64_t quotient = (uint64_t)(guess >> 64) + 1; /* mostly one too many */
     *rest = (uint64_t)dividend - quotient * divisor;
     if (*rest > (uint64_t)guess) {
@@ -271,8 +275,8 @@ static uint64_t divide_by_power(unsigned __int128 dividend, unsigned power, uint
     return quotient;
 }
 
-/* The double nearest to integer / 10^power, halves to even, as strtod has it; integer is not 0, and the
- * quotient is a normal double. In integers, so that it rounds once. */
+/* The double nearest to integer / 10^power, halves to even, as strtod has it; integer is not 0, and
+ * the quotient is a normal double. In integers, so that it rounds once. */
 static double divide_rounded(uint64_t integer, unsigned power)
 {
     int up = __builtin_clzll(integer);
@@ -298,9 +302,8 @@ static double plain_double(const struct plain *plain)
     /* Both operands are doubles, so that the one operation rounds once. */
     double value = plain->digits <= DOUBLE_EXACT_DIGITS
                        ? (double)plain->magnitude / number_exact_powers_of_ten[plain->fraction]
-                   : plain->magnitude == 0
-                       ? 0
-                       : divide_rounded(plain->magnitude, plain->fraction);
+                   : plain->magnitude == 0 ? 0
+                                           : divide_rounded(plain->magnitude, plain->fraction);
     return value == 0 ? 0 : plain->is_negative ? -value : value;
 }
 

@@ -10,16 +10,16 @@ enum { NUMBER_TEXT_SIZE = 40, DECIMAL_DIGITS_MAX = 18 };
 
 enum number_result {
     NUMBER_OK,
-    NUMBER_MALFORMED,    /* not a number in JSON's grammar */
-    NUMBER_NOT_EXACT,    /* has digits that the type can't hold (1.5 for int, 1.234 for decimal(2)) */
+    NUMBER_MALFORMED, /* not a number in JSON's grammar */
+    NUMBER_NOT_EXACT, /* has digits that the type can't hold (1.5 for int, 1.234 for decimal(2)) */
     NUMBER_OUT_OF_RANGE, /* more than 64 bits, 18 digits, or a double's range */
 };
 
 /* By value: "1e3" and "12.0" are ints. */
 enum number_result number_parse_int(struct bytes text, int64_t *out);
 
-/* The value times 10^digits; by value: "1.500" fits 2 digits. At most 18 digits in all. digits 0..18.
- * Exponents of any size are handled without loops that depend on them. */
+/* The value times 10^digits; by value: "1.500" fits 2 digits. At most 18 digits in all. digits
+ * 0..18. Exponents of any size are handled without loops that depend on them. */
 enum number_result number_parse_decimal(struct bytes text, unsigned digits, int64_t *out_scaled);
 
 /* The nearest double; -0 becomes 0; OUT_OF_RANGE where it would be infinite. */

@@ -14,7 +14,8 @@ enum {
     BACKGROUND_NICE = 5,          /* a third of the weight of others */
 };
 
-/* The system's struct sched_attr in its first size, whose header does not go with that of the C library. */
+/* The system's struct sched_attr in its first size, whose header does not go with that of the C
+ * library. */
 struct attributes {
     uint32_t size;
     uint32_t policy;

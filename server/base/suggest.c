@@ -23,8 +23,8 @@ static size_t edit_distance(struct bytes a, struct bytes b)
         for (size_t j = 1; j <= b.size; j++) {
             size_t replaced = last[j - 1] + (a.data[i - 1] != b.data[j - 1]);
             row[j] = min_size(replaced, min_size(last[j], row[j - 1]) + 1);
-            bool is_swap = i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] &&
-                           a.data[i - 2] == b.data[j - 1];
+            bool is_swap =
+                i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] && a.data[i - 2] == b.data[j - 1];
             if (is_swap)
                 row[j] = min_size(row[j], before[j - 2] + 1);
         }

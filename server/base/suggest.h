@@ -8,8 +8,8 @@ enum { SUGGEST_TEXT_SIZE = 160, SUGGEST_NAME_SIZE_MAX = 64 };
 
 /* The best of candidates so far; zero is a valid start. */
 struct suggest {
-    struct bytes name;     /* what was typed; borrowed */
-    struct bytes nearest;  /* borrowed; empty: none is near */
+    struct bytes name;    /* what was typed; borrowed */
+    struct bytes nearest; /* borrowed; empty: none is near */
     size_t distance;
 };
 

@@ -10,11 +10,11 @@ enum { TIME_TEXT_SIZE = 40, DURATION_TEXT_SIZE = 64 };
 #define TIME_MIN_US INT64_C(-62135596800000000)
 #define TIME_MAX_US INT64_C(253402300799999999)
 
-#define US_PER_MS INT64_C(1000)
+#define US_PER_MS     INT64_C(1000)
 #define US_PER_SECOND INT64_C(1000000)
 #define US_PER_MINUTE (60 * US_PER_SECOND)
-#define US_PER_HOUR (60 * US_PER_MINUTE)
-#define US_PER_DAY (24 * US_PER_HOUR)
+#define US_PER_HOUR   (60 * US_PER_MINUTE)
+#define US_PER_DAY    (24 * US_PER_HOUR)
 
 static inline bool time_is_valid(int64_t time_us)
 {
@@ -26,7 +26,8 @@ static inline bool time_is_valid(int64_t time_us)
  * false: not such a text, or outside TIME_MIN_US .. TIME_MAX_US. */
 bool time_parse(struct bytes text, int64_t *out_us);
 
-/* "2026-01-31T12:00:00Z", with as many fraction digits as needed (0, 3 or 6). Returns the length. */
+/* "2026-01-31T12:00:00Z", with as many fraction digits as needed (0, 3 or 6). Returns the length.
+ */
 size_t time_format(int64_t time_us, char text[TIME_TEXT_SIZE]);
 
 /* "250ms", "5s", "5m", "1h", "7d", "2w", sums like "1h30m" from larger to smaller units, each once.

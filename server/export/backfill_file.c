@@ -123,8 +123,9 @@ struct reading {
     uint64_t rows_total;
 };
 
-/* What SQL reads from. Of a CSV file all is said, as DuckDB would take lines for comments or for what stands before the
- * header; of its columns, if they are not known yet, no line is too broken to learn them. */
+/* What SQL reads from. Of a CSV file all is said, as DuckDB would take lines for comments or for
+ * what stands before the header; of its columns, if they are not known yet, no line is too broken
+ * to learn them. */
 static void name_table(struct reading *reading, int descriptor, enum backfill_format format,
                        const struct duck_column *columns, size_t count)
 {
@@ -134,8 +135,9 @@ static void name_table(struct reading *reading, int descriptor, enum backfill_fo
     buffer_append_text(table, format == BACKFILL_CSV ? "read_csv(" : "read_parquet(");
     duck_append_text(table, bytes_of_text(duck_path(descriptor, path)));
     if (format == BACKFILL_CSV)
-        buffer_append_text(table, ", " DUCK_CSV ", delim=',', nullstr='', allow_quoted_nulls=false, "
-                                  "null_padding=false, ");
+        buffer_append_text(table,
+                           ", " DUCK_CSV ", delim=',', nullstr='', allow_quoted_nulls=false, "
+                           "null_padding=false, ");
     if (format == BACKFILL_CSV && columns == NULL)
         buffer_append_text(table, "all_varchar=true, ignore_errors=true");
     for (size_t i = 0; format == BACKFILL_CSV && i < count; i++) {
@@ -199,8 +201,8 @@ static ssize_t find_column(const struct duck_column *columns, size_t count, stru
     return -1;
 }
 
-/* Numbers that are larger than ours, UUIDs and the like, by their texts; what has none that is its value is refused: of
- * bytes, DuckDB's has escapes for all that is not ASCII. */
+/* Numbers that are larger than ours, UUIDs and the like, by their texts; what has none that is its
+ * value is refused: of bytes, DuckDB's has escapes for all that is not ASCII. */
 static void append_text_of(struct bytes name, struct buffer *sql)
 {
     buffer_append_text(sql, "CASE WHEN regexp_matches(typeof(");

@@ -63,7 +63,8 @@ static enum status status_of_text(const char *text)
     return STATUS_INVALID;
 }
 
-/* Takes out the names of files, as nobody gave them those of duck_path: 'in file "/proc/self/fd/21", at byte 1'. */
+/* Takes out the names of files, as nobody gave them those of duck_path: 'in file
+ * "/proc/self/fd/21", at byte 1'. */
 static void hide_paths(char *text)
 {
     static const char *const starts[] = {" \"/proc/self/fd/", " '/proc/self/fd/"};
@@ -81,7 +82,7 @@ static void hide_paths(char *text)
  * that nobody gave, and what points into SQL that nobody wrote. */
 static void shorten(const char *text, char out[ERROR_TEXT_SIZE])
 {
-    static const char *const ends[] = {"Possible ",        "LINE ",    "Candidate ",        "Stack Trace",
+    static const char *const ends[] = {"Possible ",        "LINE ",    "Candidate ", "Stack Trace",
                                        "The search space", "  file =", "Try "};
     static const char kind[] = "Invalid Input Error: ";
     static const char skipped[] = "Original Line:";
@@ -400,9 +401,8 @@ static void bind_source(duckdb_bind_info info)
     const struct duck_filler *filler = library->bind_get_extra_info(info);
     for (size_t i = 0; i < filler->source.columns_count; i++) {
         const struct duck_column *column = &filler->source.columns[i];
-        duckdb_logical_type type = column->is_bytes
-                                       ? library->create_logical_type(DUCKDB_TYPE_BLOB)
-                                       : duck_type_of(library, column->type);
+        duckdb_logical_type type = column->is_bytes ? library->create_logical_type(DUCKDB_TYPE_BLOB)
+                                                    : duck_type_of(library, column->type);
         library->bind_add_result_column(info, column->name, type);
         library->destroy_logical_type(&type);
     }

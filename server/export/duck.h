@@ -33,8 +33,9 @@ enum {
     DUCK_PATH_SIZE = 64,
 };
 
-/* What read_csv is told in any case, as it would guess else. DuckDB's own buffers have 30 MiB, of which it takes several:
- * 100,000 lines of 13 columns needed more than 64 MiB. Those of 4 hold any line that it takes. */
+/* What read_csv is told in any case, as it would guess else. DuckDB's own buffers have 30 MiB, of
+ * which it takes several: 100,000 lines of 13 columns needed more than 64 MiB. Those of 4 hold any
+ * line that it takes. */
 #define DUCK_CSV                                                                                   \
     "header = true, quote = '\"', escape = '\"', comment = '', skip = 0, buffer_size = 4194304"
 

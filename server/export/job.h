@@ -25,7 +25,7 @@ struct export_job {
     /* The run's own. */
     struct definitions *definitions;
     struct place *place;
-    size_t memory_bytes; /* of its database */
+    size_t memory_bytes;   /* of its database */
     int64_t phase_mono_us; /* when the phase began */
 
     /* Guarded by the mutex of export, as all below. */

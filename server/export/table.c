@@ -4,12 +4,16 @@
 
 #include "base/check.h"
 
-/* A row group is kept until it is written. With DuckDB's 122,880 rows a set of 10 features took 18 MB more, and was
- * no smaller; and with 30,720 one of 190 columns did not fit into 256 MiB. */
-enum { GROUP_ROWS_MIN = DUCK_ROWS_MAX, GROUP_ROWS_MAX = 15 * DUCK_ROWS_MAX, GROUP_CELLS = 640 * 1024 };
+/* A row group is kept until it is written. With DuckDB's 122,880 rows a set of 10 features took 18
+ * MB more, and was no smaller; and with 30,720 one of 190 columns did not fit into 256 MiB. */
+enum {
+    GROUP_ROWS_MIN = DUCK_ROWS_MAX,
+    GROUP_ROWS_MAX = 15 * DUCK_ROWS_MAX,
+    GROUP_CELLS = 640 * 1024
+};
 
-/* DuckDB takes a dictionary's largest size for each column of texts at once, 1 MiB if not told: 90 columns of
- * statuses need no more than some bytes each. All share so much. */
+/* DuckDB takes a dictionary's largest size for each column of texts at once, 1 MiB if not told: 90
+ * columns of statuses need no more than some bytes each. All share so much. */
 enum {
     DICTIONARIES_SIZE = 32 * 1024 * 1024,
     DICTIONARY_SIZE_MIN = 16 * 1024,

@@ -44,8 +44,8 @@ MUST_USE enum status table_write(struct table *table, struct export_job *job, st
 void table_append_options(const struct table *table, const struct export_output *output,
                           struct buffer *sql);
 
-/* Appends to the options of Parquet what keeps a result of so many columns within the memory: small row groups, in
- * whole chunks, and small dictionaries. */
+/* Appends to the options of Parquet what keeps a result of so many columns within the memory: small
+ * row groups, in whole chunks, and small dictionaries. */
 void table_append_sizes(size_t columns, struct buffer *sql);
 
 #endif

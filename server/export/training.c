@@ -1,6 +1,6 @@
-/* The life of a training set: labels are read into a table; for each kind of entity they are sorted by entity and
- * moment, and what the features are there becomes a table of its own, packed (cells.h) and sorted back by row; all
- * tables, side by side, are unpacked and written. */
+/* The life of a training set: labels are read into a table; for each kind of entity they are sorted
+ * by entity and moment, and what the features are there becomes a table of its own, packed
+ * (cells.h) and sorted back by row; all tables, side by side, are unpacked and written. */
 #include "export/training.h"
 
 #include "base/check.h"
@@ -41,7 +41,8 @@ struct reading {
     uint64_t index;             /* of the row at hand, from 1 */
 };
 
-/* The columns of a group's table; and what is in front of the keys, in the labels as they are read. */
+/* The columns of a group's table; and what is in front of the keys, in the labels as they are read.
+ */
 enum { ROW_COLUMN, CELLS_COLUMN, GROUP_COLUMNS };
 enum { LABEL_ROW, LABEL_TIME, LABEL_KEYS };
 
@@ -84,7 +85,8 @@ static enum status take_entity(const struct reading *reading, const struct duck_
         entity_append_value(&key, entity);
     }
     if (entity->size > ENTITY_SIZE_MAX)
-        return error_set(err, STATUS_LIMIT, "row %llu of the labels: an entity has at most %d bytes",
+        return error_set(err, STATUS_LIMIT,
+                         "row %llu of the labels: an entity has at most %d bytes",
                          (unsigned long long)reading->index, ENTITY_SIZE_MAX);
     return STATUS_OK;
 }
@@ -96,10 +98,11 @@ static void put_nothing(const struct reading *reading)
         cells_append(&nothing, &reading->training->cells);
 }
 
-/* The request values of an on-demand view, which are to be of their types as exactly as those of a read. */
+/* The request values of an on-demand view, which are to be of their types as exactly as those of a
+ * read. */
 static enum status take_request(const struct reading *reading, const struct training_view *view,
-                                const struct duck_rows *rows, size_t i,
-                                const struct request **out, struct error *err)
+                                const struct duck_rows *rows, size_t i, const struct request **out,
+                                struct error *err)
 {
     enum status status = STATUS_OK;
     struct arena *arena = reading->training->row_arena;
@@ -202,8 +205,8 @@ static enum status sort_labels(struct reading *reading, struct error *err)
     labels_append_time(&training->labels, sql);
     for (size_t i = 0; i < group->keys_count && status == STATUS_OK; i++) {
         buffer_append_text(sql, ", ");
-        status = labels_append_key(&training->labels, group->keys[i], group->key_types[i], sql,
-                                   err);
+        status =
+            labels_append_key(&training->labels, group->keys[i], group->key_types[i], sql, err);
     }
     if (status != STATUS_OK)
         return status;
@@ -242,12 +245,12 @@ static enum status read_group(struct training *training, size_t number, struct e
     static const struct duck_column columns[GROUP_COLUMNS] = {
         [ROW_COLUMN] = {.name = "row", .type = {.kind = VALUE_INT}},
         [CELLS_COLUMN] = {.name = "cells", .type = {.kind = VALUE_STRING}, .is_bytes = true}};
-    const struct duck_source source = {
-        .name = arena_format(training->arena, "read_%zu", number).data,
-        .columns = columns,
-        .columns_count = GROUP_COLUMNS,
-        .fill = fill,
-        .context = &reading};
+    const struct duck_source source = {.name =
+                                           arena_format(training->arena, "read_%zu", number).data,
+                                       .columns = columns,
+                                       .columns_count = GROUP_COLUMNS,
+                                       .fill = fill,
+                                       .context = &reading};
     export_job_tell(training->job, "sorting", 0, training->labels.rows_count);
     enum status status = duck_add_source(training->duck, &source, err);
     if (status == STATUS_OK)
@@ -270,9 +273,9 @@ static enum status read_group(struct training *training, size_t number, struct e
 struct unpacking {
     struct duck_reader *reader; /* owned */
     const struct duck_rows *rows;
-    size_t next;        /* of rows */
-    size_t rows_count;  /* of rows; 0: none were read yet */
-    size_t *columns;    /* of each place, among those of the set */
+    size_t next;       /* of rows */
+    size_t rows_count; /* of rows; 0: none were read yet */
+    size_t *columns;   /* of each place, among those of the set */
 };
 
 struct unpackings {
@@ -344,10 +347,10 @@ static const struct duck_column *set_columns(const struct training *training, si
     *count = plan->columns_count * stride;
     struct duck_column *columns = ARENA_NEW_ARRAY(training->arena, *count, struct duck_column);
     for (size_t i = 0; i < *count; i++)
-        columns[i] = (struct duck_column){
-            .name = arena_format(training->arena, "c%zu", i).data,
-            .type = i % stride == 0 ? plan->columns[i / stride].feature->type
-                                    : (struct type){.kind = VALUE_STRING}};
+        columns[i] =
+            (struct duck_column){.name = arena_format(training->arena, "c%zu", i).data,
+                                 .type = i % stride == 0 ? plan->columns[i / stride].feature->type
+                                                         : (struct type){.kind = VALUE_STRING}};
     return columns;
 }
 
@@ -403,8 +406,7 @@ static void append_metadata(const struct training *training, struct buffer *sql)
     buffer_append_byte(&json, ']');
     buffer_append_text(sql, ", KV_METADATA {asof_features: ");
     duck_append_text(sql, buffer_bytes(&json));
-    buffer_format(sql, ", asof_exclusive: '%s'}",
-                  training->spec->is_exclusive ? "true" : "false");
+    buffer_format(sql, ", asof_exclusive: '%s'}", training->spec->is_exclusive ? "true" : "false");
     buffer_fini(&json);
 }
 
@@ -420,7 +422,8 @@ static void append_options(const struct training *training, struct buffer *sql)
     buffer_append_text(sql, formats[training->spec->output.format]);
     buffer_append_text(sql, ", USE_TMP_FILE false");
     if (training->spec->output.format == EXPORT_PARQUET) {
-        table_append_sizes(training->labels.columns_count + training->plan.columns_count * stride, sql);
+        table_append_sizes(training->labels.columns_count + training->plan.columns_count * stride,
+                           sql);
         append_metadata(training, sql);
     }
     buffer_append_byte(sql, ')');
@@ -460,9 +463,8 @@ static enum status write_set(struct training *training, const struct place *plac
     if (status == STATUS_OK)
         status = run_sql(training, err);
     close_unpackings(&all);
-    return status == STATUS_OK
-               ? export_job_finish(training->job, training->labels.rows_count, err)
-               : status;
+    return status == STATUS_OK ? export_job_finish(training->job, training->labels.rows_count, err)
+                               : status;
 }
 
 /* ---- the whole ---- */
@@ -496,7 +498,8 @@ static enum status load_labels(struct training *training, struct error *err)
                                : status;
 }
 
-/* Once all is read: what was read was all there to the end, and the state of storage is no longer needed. */
+/* Once all is read: what was read was all there to the end, and the state of storage is no longer
+ * needed. */
 static enum status end_reading(struct training *training, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -537,8 +540,8 @@ enum status training_run(struct export_job *job, struct error *err)
                                 .row_arena = arena_create(ROW_ARENA_SIZE)};
     enum status status = export_job_query(job, &training.query, err);
     if (status == STATUS_OK)
-        status = training_plan_make(&training.plan, training.query, training.spec, training.arena,
-                                    err);
+        status =
+            training_plan_make(&training.plan, training.query, training.spec, training.arena, err);
     if (status == STATUS_OK) {
         tell_subject(&training);
         status = make_set(&training, err);

@@ -41,8 +41,7 @@ static struct training_group *find_group(struct maker *maker, const struct view_
         group->keys[i] = key_field(view, i)->name;
         group->key_types[i] = key_field(view, i)->type;
     }
-    group->views =
-        ARENA_NEW_ARRAY(maker->arena, TRAINING_FEATURES_MAX, struct training_view);
+    group->views = ARENA_NEW_ARRAY(maker->arena, TRAINING_FEATURES_MAX, struct training_view);
     return group;
 }
 
@@ -255,7 +254,8 @@ enum status training_plan_name(struct training_plan *plan, const struct training
         if (status == STATUS_OK && spec->has_statuses && is_labels_name(labels, name))
             status = error_set(err, STATUS_INVALID,
                                "the training set would have two columns '%.*s'; rename that of "
-                               "the labels", BYTES_ARGS(name));
+                               "the labels",
+                               BYTES_ARGS(name));
     }
     return status;
 }

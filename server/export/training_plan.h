@@ -1,5 +1,5 @@
-/* Training plan: what a training set asks: which features of which versions, what their columns are called, and
- * which views are read together, as they have the same entity.
+/* Training plan: what a training set asks: which features of which versions, what their columns are
+ * called, and which views are read together, as they have the same entity.
  *
  * Private to export/. Thread: the job's. */
 #ifndef ASOF_EXPORT_TRAINING_PLAN_H
@@ -25,8 +25,8 @@ struct training_view {
     struct target target;
     uint32_t *features; /* indexes into the view's */
     size_t features_count;
-    size_t place;           /* of its first value, among those of its group */
-    size_t request_place;   /* of its first request value, among the columns that the group reads */
+    size_t place;         /* of its first value, among those of its group */
+    size_t request_place; /* of its first request value, among the columns that the group reads */
     struct moments *moments; /* while it is read */
 };
 
@@ -47,8 +47,8 @@ struct training_plan {
     size_t groups_count;
 };
 
-/* Finds what the spec names. All is in the arena and borrows from the query's definitions. Errors as
- * columns_find_features. */
+/* Finds what the spec names. All is in the arena and borrows from the query's definitions. Errors
+ * as columns_find_features. */
 MUST_USE enum status training_plan_make(struct training_plan *plan, struct query *query,
                                         const struct training_spec *spec, struct arena *arena,
                                         struct error *err);

@@ -29,7 +29,7 @@ static bool decode(void *state, const struct aggregate_context *context, struct 
 static struct value finish(const void *state, const struct aggregate_context *context)
 {
     (void)context;
-    return value_int((int64_t)*(const uint64_t *)state);
+    return value_int((int64_t) * (const uint64_t *)state);
 }
 
 static const struct accumulator accumulator = {

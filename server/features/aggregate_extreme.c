@@ -16,8 +16,8 @@ static void merge(void *state, const struct aggregate_context *context, const vo
         keep_if(state, context, &kept->value, sign);
 }
 
-static void add_min(void *state, const struct aggregate_context *context,
-                    const struct value *value, int64_t time_us)
+static void add_min(void *state, const struct aggregate_context *context, const struct value *value,
+                    int64_t time_us)
 {
     (void)time_us;
     keep_if(state, context, value, -1);
@@ -28,8 +28,8 @@ static void merge_min(void *state, const struct aggregate_context *context, cons
     merge(state, context, older, -1);
 }
 
-static void add_max(void *state, const struct aggregate_context *context,
-                    const struct value *value, int64_t time_us)
+static void add_max(void *state, const struct aggregate_context *context, const struct value *value,
+                    int64_t time_us)
 {
     (void)time_us;
     keep_if(state, context, value, 1);

@@ -39,8 +39,7 @@ static struct value finish(const void *state, const struct aggregate_context *co
     (void)context;
     if (list->count == 0)
         return value_null();
-    return (struct value){.kind = VALUE_LIST,
-                          .list = {.items = list->items, .count = list->count}};
+    return (struct value){.kind = VALUE_LIST, .list = {.items = list->items, .count = list->count}};
 }
 
 static const struct accumulator accumulator = {

@@ -51,8 +51,8 @@ static struct value finish_variance(const void *state, const struct aggregate_co
     const struct state *variance = state;
     if (variance->count < 2)
         return value_null();
-    return value_double(exact_moments_variance(&variance->moments, variance->count,
-                                               context->argument_type.digits));
+    return value_double(
+        exact_moments_variance(&variance->moments, variance->count, context->argument_type.digits));
 }
 
 static struct value finish_stddev(const void *state, const struct aggregate_context *context)

@@ -26,10 +26,21 @@ enum { AGGREGATIONS_COUNT = sizeof(aggregations) / sizeof(aggregations[0]) };
 /* Of events in one state: far more than there can be, so that sums of some counts stay numbers. */
 #define COUNT_MAX (UINT64_C(1) << 55)
 
-const char *const aggregation_names[] = {
-    "count",           "sum",              "avg",    "min",      "max",
-    "stddev",          "variance",         "first",  "last",     "count_distinct",
-    "time_since_last", "time_since_first", "last_n", "duration", NULL};
+const char *const aggregation_names[] = {"count",
+                                         "sum",
+                                         "avg",
+                                         "min",
+                                         "max",
+                                         "stddev",
+                                         "variance",
+                                         "first",
+                                         "last",
+                                         "count_distinct",
+                                         "time_since_last",
+                                         "time_since_first",
+                                         "last_n",
+                                         "duration",
+                                         NULL};
 _Static_assert(sizeof(aggregation_names) / sizeof(aggregation_names[0]) == AGGREGATIONS_COUNT + 1,
                "a name for each aggregation");
 
@@ -89,8 +100,8 @@ static enum status check_argument(const struct aggregation *aggregation,
 }
 
 static enum status check_window(const struct aggregation *aggregation,
-                                const struct feature_definition *feature,
-                                enum feature_part *wrong, struct error *err)
+                                const struct feature_definition *feature, enum feature_part *wrong,
+                                struct error *err)
 {
     *wrong = FEATURE_WINDOW;
     if (!aggregation->needs_window || feature->window.kind == aggregation->window_kind)
@@ -113,8 +124,8 @@ enum status aggregation_check(struct feature_definition *feature, enum feature_p
     if (status == STATUS_OK)
         status = check_window(aggregation, feature, wrong, err);
     if (status == STATUS_OK) {
-        feature->type = aggregation->has_fixed_type ? aggregation->fixed_type
-                                                    : feature->argument_type;
+        feature->type =
+            aggregation->has_fixed_type ? aggregation->fixed_type : feature->argument_type;
         feature->type.is_list = aggregation->is_list;
     }
     return status;

@@ -17,11 +17,11 @@
 #include "model/answer.h"
 
 enum argument_rule {
-    TAKES_NOTHING,     /* `duration: true` */
-    TAKES_ANYTHING,    /* '*' or true, or a value of any type that must not be NULL */
-    TAKES_VALUE,       /* a value of any type */
-    TAKES_ORDERED,     /* numbers, timestamps, strings */
-    TAKES_NUMBER,      /* int, double, decimal */
+    TAKES_NOTHING,  /* `duration: true` */
+    TAKES_ANYTHING, /* '*' or true, or a value of any type that must not be NULL */
+    TAKES_VALUE,    /* a value of any type */
+    TAKES_ORDERED,  /* numbers, timestamps, strings */
+    TAKES_NUMBER,   /* int, double, decimal */
 };
 
 enum overflow_rule {
@@ -47,8 +47,8 @@ struct accumulator {
     void (*add)(void *state, const struct aggregate_context *context, const struct value *value,
                 int64_t time_us);
 
-    /* Takes the next newer value, behind all that state has, as if it had come first; where the order
-     * of values is nothing to the state it is add. NULL: states can't be merged. */
+    /* Takes the next newer value, behind all that state has, as if it had come first; where the
+     * order of values is nothing to the state it is add. NULL: states can't be merged. */
     void (*add_newer)(void *state, const struct aggregate_context *context,
                       const struct value *value, int64_t time_us);
 
@@ -68,11 +68,11 @@ struct aggregation {
     const char *name;
     const struct accumulator *accumulator;
     enum argument_rule argument;
-    bool has_fixed_type;     /* the result's type is fixed_type, else the argument's */
-    bool is_list;            /* the result is a list of the argument's type */
+    bool has_fixed_type; /* the result's type is fixed_type, else the argument's */
+    bool is_list;        /* the result is a list of the argument's type */
     struct type fixed_type;
-    bool is_relative;        /* the result changes with T though the events are the same */
-    bool needs_window;       /* only over windows of window_kind */
+    bool is_relative;  /* the result changes with T though the events are the same */
+    bool needs_window; /* only over windows of window_kind */
     enum window_kind window_kind;
 
     /* The result of all that was added, VALUE_NULL over nothing. Texts and lists are in the arena
@@ -118,7 +118,8 @@ struct kept_value {
 /* Keeps a copy of value in place of what was kept. */
 void kept_value_set(struct kept_value *kept, const struct value *value, struct arena *arena);
 
-/* The finish, encode and decode of accumulators whose state is a kept value of the argument's type. */
+/* The finish, encode and decode of accumulators whose state is a kept value of the argument's type.
+ */
 struct value kept_value_finish(const void *state, const struct aggregate_context *context);
 void kept_value_encode(const void *state, struct buffer *out);
 bool kept_value_decode(void *state, const struct aggregate_context *context, struct bytes *left);

@@ -36,8 +36,8 @@ void asking_start(struct asking *asking, const struct view_plan *plan,
         .question = question,
         .arena = arena,
         .t_us = question->t_us - question->is_exclusive,
-        .asked_count = question->features == NULL ? plan->view->features_count
-                                                  : question->features_count,
+        .asked_count =
+            question->features == NULL ? plan->view->features_count : question->features_count,
         .walks = ARENA_NEW_ARRAY(arena, plan->windows_count, struct window_walk),
         .is_wanted = ARENA_NEW_ARRAY(arena, plan->windows_count, bool),
     };

@@ -70,8 +70,8 @@ enum status base_decode(struct base *base, const struct view_plan *plan, const b
     base_init(base, plan, arena);
     bool is_good = head_decode(base, &bytes);
     for (size_t i = 0; i < plan->kept_count && is_good; i++)
-        is_good = window_decode(base, i, is_wanted == NULL || is_wanted[plan->kept[i].window],
-                                &bytes);
+        is_good =
+            window_decode(base, i, is_wanted == NULL || is_wanted[plan->kept[i].window], &bytes);
     if (is_good && bytes.size == 0)
         return STATUS_OK;
     return error_set(err, STATUS_CORRUPT, "view '%.*s': what was folded of an entity can't be read",
@@ -97,8 +97,8 @@ void base_take(const struct base *base, struct asking *asking, bool *is_inside)
     memset(is_inside, 0, plan->windows_count * sizeof(*is_inside));
     for (size_t i = 0; i < plan->kept_count; i++) {
         uint32_t window = plan->kept[i].window;
-        is_inside[window] = take_run(&asking->walks[window], base->newest_us,
-                                     base->windows[i].oldest_us);
+        is_inside[window] =
+            take_run(&asking->walks[window], base->newest_us, base->windows[i].oldest_us);
         asking->is_found |= is_newest && is_inside[window];
     }
     if (!is_newest)

@@ -225,7 +225,7 @@ bool batch_write_encode(const struct view_definition *view, const struct value *
 struct cut {
     const struct view_definition *view;
     struct batch_row row;
-    bool *is_open;         /* one a feature: older writes may tell what it is */
+    bool *is_open; /* one a feature: older writes may tell what it is */
     size_t open_count;
     struct batch_row piece; /* the write or row at hand */
 };
@@ -394,8 +394,8 @@ enum status batch_answer(const struct question *question, const struct batch_sou
     struct cut cut = {.view = question->view};
     enum status status = cut_start(&cut, question, source, arena, err);
     if (status == STATUS_OK && cut.open_count > 0)
-        status = source->back == NULL ? STATUS_NOT_FOUND
-                                      : cut_walk(&cut, question, source, arena, err);
+        status =
+            source->back == NULL ? STATUS_NOT_FOUND : cut_walk(&cut, question, source, arena, err);
     if (status == STATUS_OK)
         status = cut_finish(&cut, question, arena, answer, err);
     return status;
@@ -414,8 +414,8 @@ enum status batch_fold(timeline_back_fn back, void *timeline, struct arena *aren
         struct bytes bytes = arena_copy(arena, event.row);
         const struct batch_stamp stamp = {.time_us = event.time_us,
                                           .identity = arena_copy(arena, event.identity)};
-        is_good = event.is_base ? batch_row_take(&row, bytes)
-                                : batch_row_take_write(&row, &stamp, bytes);
+        is_good =
+            event.is_base ? batch_row_take(&row, bytes) : batch_row_take_write(&row, &stamp, bytes);
         if (event.is_base)
             break;
     }

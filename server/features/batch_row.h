@@ -1,6 +1,7 @@
-/* Batch row: what was written of one entity of a batch view. A write gives some features a value, or
- * empties them; of a feature the newest write counts: the latest time, then the greatest identity
- * (the place in the log). A row keeps the newest write of each feature, each with its time.
+/* Batch row: what was written of one entity of a batch view. A write gives some features a value,
+ * or empties them; of a feature the newest write counts: the latest time, then the greatest
+ * identity (the place in the log). A row keeps the newest write of each feature, each with its
+ * time.
  *
  *     write    varint count; count times, by ascending feature: varint feature, varint size, value
  *     row      i64 big-endian, sign flipped: the time of its newest write
@@ -9,8 +10,8 @@
  *              varint size, value
  *
  * A value is what row_append_value writes; NULL: emptied. Taking writes and rows into a row is
- * commutative, associative and idempotent, so that neither order nor repetition counts. They are disk
- * formats.
+ * commutative, associative and idempotent, so that neither order nor repetition counts. They are
+ * disk formats.
  *
  * Pure. Thread: a row belongs to one. */
 #ifndef ASOF_FEATURES_BATCH_ROW_H

@@ -15,8 +15,8 @@ struct step {
 
 /* ---- borders ---- */
 
-/* Remembers the chunks that the border cuts. All that were cut before and have their events done are
- * made: so of each level one is open at most, and that is cut again. */
+/* Remembers the chunks that the border cuts. All that were cut before and have their events done
+ * are made: so of each level one is open at most, and that is cut again. */
 static void cut_at(struct condense *condense, int64_t border_us)
 {
     for (unsigned level = 0; level < CHUNK_LEVELS; level++) {
@@ -155,7 +155,8 @@ static size_t piece_count(const struct piece *piece)
     return piece->times.size / sizeof(int64_t);
 }
 
-/* Reads times down to oldest_us, until there are count_max of them. NOT_FOUND: there are no more. */
+/* Reads times down to oldest_us, until there are count_max of them. NOT_FOUND: there are no more.
+ */
 static enum status read_times(struct piece *piece, size_t count_max, int64_t oldest_us,
                               struct error *err)
 {
@@ -187,7 +188,8 @@ static size_t count_from(const struct piece *piece, int64_t time_us)
     return low;
 }
 
-/* Ends the piece where a large chunk begins that holds few of its events, so that few are read again. */
+/* Ends the piece where a large chunk begins that holds few of its events, so that few are read
+ * again. */
 static void cut_piece(struct piece *piece)
 {
     size_t count = piece_count(piece);
@@ -205,8 +207,8 @@ static enum status find_piece(struct piece *piece, struct error *err)
     const struct condense *condense = piece->step->condense;
     const struct timeline_reader *timeline = piece->step->timeline;
     piece->low_us = condense->from_us;
-    enum status status = timeline->fetch(timeline->timeline, piece->low_us, CONDENSE_EVENTS_MAX,
-                                         err);
+    enum status status =
+        timeline->fetch(timeline->timeline, piece->low_us, CONDENSE_EVENTS_MAX, err);
     if (status == STATUS_OK || status == STATUS_LIMIT)
         status = read_times(piece, CONDENSE_EVENTS_MAX, piece->low_us, err);
     if (status != STATUS_OK)
@@ -243,8 +245,8 @@ static enum status take_events(struct piece *piece, int64_t oldest_us, struct pa
 static enum status take_chunks(struct piece *piece, unsigned level, size_t from, size_t to,
                                struct partial *into, struct error *err);
 
-/* Takes the events [from, to), which lie in one chunk of the level, into the partial, if there is one;
- * on the way makes the partials of that chunk and of those in it. */
+/* Takes the events [from, to), which lie in one chunk of the level, into the partial, if there is
+ * one; on the way makes the partials of that chunk and of those in it. */
 static enum status take_chunk(struct piece *piece, unsigned level, size_t from, size_t to,
                               struct partial *into, struct error *err)
 {
@@ -259,9 +261,9 @@ static enum status take_chunk(struct piece *piece, unsigned level, size_t from, 
         return take_chunks(piece, level - 1, from, to, NULL, err);
     }
     partial_init(&partial, piece->step->plan, piece->step->arena);
-    enum status status =
-        level > 0 ? take_chunks(piece, level - 1, from, to, &partial, err)
-                  : take_events(piece, piece_time_us(piece, to - 1), &partial, err);
+    enum status status = level > 0
+                             ? take_chunks(piece, level - 1, from, to, &partial, err)
+                             : take_events(piece, piece_time_us(piece, to - 1), &partial, err);
     if (status != STATUS_OK)
         return status;
     if (partial.run.count >= CHUNK_EVENTS_MIN)
@@ -301,8 +303,8 @@ static enum status take_piece(const struct step *step, struct error *err)
     if (status == STATUS_OK || status == STATUS_LIMIT) {
         event_reader_init(&piece.reader, step->plan, timeline->back, timeline->timeline,
                           step->arena);
-        status = take_chunks(&piece, CHUNK_LEVELS - 1, 0, count_from(&piece, piece.low_us), NULL,
-                             err);
+        status =
+            take_chunks(&piece, CHUNK_LEVELS - 1, 0, count_from(&piece, piece.low_us), NULL, err);
         event_reader_fini(&piece.reader);
     }
     if (status == STATUS_OK)

@@ -1,4 +1,5 @@
-/* The one function, plainly: a walk back from T over the events of one entity, a state a feature. */
+/* The one function, plainly: a walk back from T over the events of one entity, a state a feature.
+ */
 #include "features/base.h"
 #include "features/features.h"
 #include "features/sql_text.h"
@@ -59,8 +60,8 @@ static enum status evaluation_take_base(struct evaluation *evaluation, struct by
 {
     struct asking *asking = &evaluation->asking;
     struct base base;
-    enum status status = base_decode(&base, asking->plan, asking->is_wanted, bytes, asking->arena,
-                                     err);
+    enum status status =
+        base_decode(&base, asking->plan, asking->is_wanted, bytes, asking->arena, err);
     if (status != STATUS_OK)
         return status;
     base_take(&base, asking, evaluation->is_inside);

@@ -81,8 +81,8 @@ static enum status read_ahead(struct event_reader *reader, struct error *err)
 {
     if (reader->has_next)
         return STATUS_OK;
-    enum status status = reader->is_at_end ? STATUS_NOT_FOUND
-                                           : read_event(reader, reader->next, err);
+    enum status status =
+        reader->is_at_end ? STATUS_NOT_FOUND : read_event(reader, reader->next, err);
     reader->has_next = status == STATUS_OK;
     reader->is_at_end = status == STATUS_NOT_FOUND;
     return status;

@@ -1,4 +1,5 @@
-/* Event: a stored event decoded, as evaluations and partials take it: each event once, newest first.
+/* Event: a stored event decoded, as evaluations and partials take it: each event once, newest
+ * first.
  *
  * Events of equal time and identity are one: the greatest of them by the view's fields.
  * Private to features/. Thread: a reader belongs to one. */
@@ -25,8 +26,8 @@ struct event_reader {
     struct event events[2]; /* owned */
     struct event *next;     /* one of them: what was read ahead */
     bool has_next;
-    bool is_at_end;         /* the timeline has no more */
-    struct bytes base;      /* behind the last event; borrowed from the timeline; empty: none */
+    bool is_at_end;    /* the timeline has no more */
+    struct bytes base; /* behind the last event; borrowed from the timeline; empty: none */
 };
 
 /* Memory is from the arena, and owned by the reader. */

@@ -1,7 +1,7 @@
 /* Expressions: SQL over the fields of an event, evaluated by SQLite; the only file that knows it.
  *
- * 1. All expressions of a set are one prepared statement, run once an event; where all of them are plain
- *    conditions (plain_condition.h), it is not run.
+ * 1. All expressions of a set are one prepared statement, run once an event; where all of them are
+ * plain conditions (plain_condition.h), it is not run.
  * 2. Fields are bound with the affinity of their type: bool, int, timestamp INTEGER; double and
  *    decimal (as the nearest double) REAL; string TEXT.
  * 3. A result is converted as CAST to its type would; what the type can't hold is VALUE_OVERFLOW.
@@ -23,7 +23,8 @@ struct expression {
 
 struct expression_set;
 
-/* Prepares them over the fields; their texts are borrowed for the life of the set. Owned by the caller. INVALID: err. */
+/* Prepares them over the fields; their texts are borrowed for the life of the set. Owned by the
+ * caller. INVALID: err. */
 MUST_USE enum status expression_set_create(const struct expression *expressions, size_t count,
                                            const struct field_definition *fields,
                                            size_t fields_count, struct expression_set **out,

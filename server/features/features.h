@@ -1,4 +1,5 @@
-/* Features: the one function. value = feature(definition version, accepted events of the entity, T).
+/* Features: the one function. value = feature(definition version, accepted events of the entity,
+ * T).
  *
  *     reduce    an event's fields -> a row: the columns that the view's features need, and a bit
  *               for each `where`                                                (at ingest)
@@ -27,8 +28,8 @@ void view_plan_destroy(struct view_plan **plan);
 /* Whether the value of the feature changes with T though the events are the same (time_since_*). */
 bool view_plan_is_relative(const struct view_plan *plan, uint32_t feature);
 
-/* How far before T the view's bounded windows reach at most: an event at or before T minus this is in
- * none of them. Sessions, last(n) and forever have no such bound. 0 where no window has one. */
+/* How far before T the view's bounded windows reach at most: an event at or before T minus this is
+ * in none of them. Sessions, last(n) and forever have no such bound. 0 where no window has one. */
 int64_t view_plan_reach_us(const struct view_plan *plan);
 
 /* What tells events of equal time apart: the identity without the digest behind an event id. */
@@ -68,18 +69,18 @@ MUST_USE bool reducer_reduce(struct reducer *reducer, const struct value *fields
 struct on_demand;
 
 /* Compiles the expressions of an on-demand view, as a snapshot completed it, into one prepared
- * statement. The view is borrowed for the life of it. Owned by the caller; it belongs to one thread.
- * INVALID: an expression that features_checks() would refuse. */
+ * statement. The view is borrowed for the life of it. Owned by the caller; it belongs to one
+ * thread. INVALID: an expression that features_checks() would refuse. */
 MUST_USE enum status on_demand_create(const struct view_definition *view, struct on_demand **out,
                                       struct error *err);
 void on_demand_destroy(struct on_demand **on_demand);
 
 /* Computes all features of the view. fields are the values of its inputs, where defaults stand in,
- * and behind them those of its request, VALUE_NULL where absent; input_statuses those of the inputs.
- * values and statuses get one a feature; texts are borrowed from fields, from the view, and until
- * the next call. A value that can't be computed has a status, as any other (answer.h): of what it
- * uses, out_of_history and overflow pass on; not_found where all of it is; expired where the result
- * is NULL and one of them is. */
+ * and behind them those of its request, VALUE_NULL where absent; input_statuses those of the
+ * inputs. values and statuses get one a feature; texts are borrowed from fields, from the view, and
+ * until the next call. A value that can't be computed has a status, as any other (answer.h): of
+ * what it uses, out_of_history and overflow pass on; not_found where all of it is; expired where
+ * the result is NULL and one of them is. */
 void on_demand_evaluate(struct on_demand *on_demand, const struct value *fields,
                         const enum feature_status *input_statuses, struct value *values,
                         enum feature_status *statuses);
@@ -103,19 +104,19 @@ struct timeline_chunk {
     struct bytes partial; /* as partial_encode writes; borrowed until the next call */
 };
 
-/* What a walk reads of an entity: events, and partials of some of the chunks that they lie in. All of
- * one moment. Functions return NOT_FOUND where there is no more. */
+/* What a walk reads of an entity: events, and partials of some of the chunks that they lie in. All
+ * of one moment. Functions return NOT_FOUND where there is no more. */
 struct timeline_reader {
     void *timeline;
     timeline_back_fn back;
     /* From here on, back gives the events before before_us. */
     void (*seek)(void *timeline, int64_t before_us);
-    /* Reads the next events back to from_us at once, which costs less a piece: back gives them, the base
-     * if that lies at or behind from_us, and then NOT_FOUND until the next seek or fetch. LIMIT: there are more than events_max; back goes on as
-     * before. */
+    /* Reads the next events back to from_us at once, which costs less a piece: back gives them, the
+     * base if that lies at or behind from_us, and then NOT_FOUND until the next seek or fetch.
+     * LIMIT: there are more than events_max; back goes on as before. */
     enum status (*fetch)(void *timeline, int64_t from_us, size_t events_max, struct error *err);
-    /* The chunk with the latest end at or before end_us, of several the largest; of those that end at
-     * end_us itself only levels up to level_max. Leaves the place of back as it is. */
+    /* The chunk with the latest end at or before end_us, of several the largest; of those that end
+     * at end_us itself only levels up to level_max. Leaves the place of back as it is. */
     enum status (*chunk_seek)(void *timeline, int64_t end_us, unsigned level_max,
                               struct timeline_chunk *chunk, struct error *err);
     /* The next chunk in that order: the next smaller one with the same end, or an earlier end. */
@@ -144,8 +145,8 @@ MUST_USE enum status features_fold(const struct view_plan *plan, timeline_back_f
                                    void *timeline, struct arena *arena, struct buffer *base,
                                    struct error *err);
 
-/* The same answer as features_evaluate, to the bit, but features share states, and where all windows
- * lie around a chunk, or beside it, its partial is taken in place of its events. */
+/* The same answer as features_evaluate, to the bit, but features share states, and where all
+ * windows lie around a chunk, or beside it, its partial is taken in place of its events. */
 MUST_USE enum status features_walk(const struct view_plan *plan, const struct question *question,
                                    const struct timeline_reader *timeline, struct arena *arena,
                                    struct answer *answer, struct walk_report *report,
@@ -157,8 +158,9 @@ MUST_USE enum status features_walk(const struct view_plan *plan, const struct qu
  * time and identity are one: the greatest of them by the view's fields.
  * CORRUPT: a row is not one of this view. LIMIT: the answer needs too much memory. Failures of back
  * are passed on. */
-MUST_USE enum status features_evaluate(const struct view_plan *plan, const struct question *question,
-                                       timeline_back_fn back, void *timeline, struct arena *arena,
-                                       struct answer *answer, struct error *err);
+MUST_USE enum status features_evaluate(const struct view_plan *plan,
+                                       const struct question *question, timeline_back_fn back,
+                                       void *timeline, struct arena *arena, struct answer *answer,
+                                       struct error *err);
 
 #endif

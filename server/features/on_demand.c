@@ -10,8 +10,8 @@ struct on_demand {
     const struct view_definition *view; /* borrowed */
     size_t fields_count;                /* inputs and request values */
     struct expression_set *set;         /* owned */
-    bool *used;         /* owned: features_count times fields_count: what each names */
-    ssize_t *bare;      /* owned: the field that a feature is as it is, or -1 */
+    bool *used;    /* owned: features_count times fields_count: what each names */
+    ssize_t *bare; /* owned: the field that a feature is as it is, or -1 */
 };
 
 static enum status find_used(struct on_demand *on_demand, size_t feature, struct error *err)
@@ -20,10 +20,9 @@ static enum status find_used(struct on_demand *on_demand, size_t feature, struct
     const struct feature_definition *definition = &view->features[feature];
     struct buffer unused = {0};
     size_t offset;
-    enum status status = sql_text_translate(definition->argument, view->fields,
-                                            on_demand->fields_count,
-                                            &on_demand->used[feature * on_demand->fields_count],
-                                            &unused, &offset, err);
+    enum status status = sql_text_translate(
+        definition->argument, view->fields, on_demand->fields_count,
+        &on_demand->used[feature * on_demand->fields_count], &unused, &offset, err);
     buffer_fini(&unused);
     ssize_t field = field_find(view->fields, on_demand->fields_count, definition->argument);
     bool is_bare = field >= 0 && type_equal(view->fields[field].type, definition->type);
@@ -42,8 +41,8 @@ static enum status compile(struct on_demand *on_demand, struct error *err)
     struct expression *expressions = calloc(view->features_count, sizeof(*expressions));
     CHECK(expressions != NULL);
     for (size_t i = 0; i < view->features_count; i++)
-        expressions[i] = (struct expression){.text = view->features[i].argument,
-                                             .type = view->features[i].type};
+        expressions[i] =
+            (struct expression){.text = view->features[i].argument, .type = view->features[i].type};
     status = expression_set_create(expressions, view->features_count, view->fields,
                                    on_demand->fields_count, &on_demand->set, err);
     free(expressions);

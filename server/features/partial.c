@@ -21,16 +21,15 @@ void partial_init(struct partial *partial, const struct view_plan *plan, struct 
 
 static uint64_t event_digest(const struct event *event)
 {
-    uint64_t digest = XXH3_64bits_withSeed(event->identity.data, event->identity.size,
-                                           (uint64_t)event->time_us);
+    uint64_t digest =
+        XXH3_64bits_withSeed(event->identity.data, event->identity.size, (uint64_t)event->time_us);
     return XXH3_64bits_withSeed(event->row.data, event->row.size, digest);
 }
 
 void partial_add(struct partial *partial, const struct event *event)
 {
-    run_merge(&partial->run, &(struct run){.count = 1,
-                                           .newest_us = event->time_us,
-                                           .oldest_us = event->time_us});
+    run_merge(&partial->run,
+              &(struct run){.count = 1, .newest_us = event->time_us, .oldest_us = event->time_us});
     partial->checksum += event_digest(event);
     for (size_t i = 0; i < partial->plan->slots_count; i++)
         if (slot_is_mergeable(&partial->plan->slots[i]))

@@ -13,8 +13,8 @@
 struct partial {
     const struct view_plan *plan; /* borrowed */
     struct run run;
-    uint64_t checksum;            /* the sum of the digests of time, identity and row of each event */
-    struct slot *slots;           /* in the arena; one a slot of the plan */
+    uint64_t checksum;  /* the sum of the digests of time, identity and row of each event */
+    struct slot *slots; /* in the arena; one a slot of the plan */
 };
 
 /* Over nothing yet. The plan is borrowed, states are in the arena. */

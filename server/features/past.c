@@ -114,8 +114,8 @@ void past_append(struct past *past, const struct event *event)
     past->end++;
 }
 
-/* Forgets the texts of events below the number, but perhaps some of the last one: strings lie in the
- * order of their events. */
+/* Forgets the texts of events below the number, but perhaps some of the last one: strings lie in
+ * the order of their events. */
 static void forget_texts(struct past *past, uint64_t number)
 {
     size_t count = past->columns_count;
@@ -155,10 +155,10 @@ struct view_of_slot {
     const uint64_t *cells; /* of the slot's column, stride apart; NULL: it has no argument */
     const uint8_t *kinds;
     size_t stride;
-    const bool *wheres;    /* of its where, wheres_stride apart; NULL: it has none */
+    const bool *wheres; /* of its where, wheres_stride apart; NULL: it has none */
     size_t wheres_stride;
     const int64_t *times_us;
-    const char *texts;     /* of the place 0 */
+    const char *texts; /* of the place 0 */
     uint8_t digits;
 };
 

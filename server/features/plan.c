@@ -219,7 +219,8 @@ struct view_plan *view_plan_create(const struct view_definition *view)
 {
     struct arena *arena = arena_create(PLAN_CHUNK_SIZE);
     struct view_plan *plan = ARENA_NEW(arena, struct view_plan);
-    struct feature_plan *features = ARENA_NEW_ARRAY(arena, view->features_count, struct feature_plan);
+    struct feature_plan *features =
+        ARENA_NEW_ARRAY(arena, view->features_count, struct feature_plan);
     size_t columns_max = view->fields_count + view->features_count;
     struct builder builder = {
         .plan = plan,

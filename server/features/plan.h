@@ -13,8 +13,8 @@
 /* What a row keeps of an event: a field as it is, or the result of an expression. */
 struct column {
     bool is_field;
-    size_t field;          /* index into view->fields, where is_field */
-    size_t expression;     /* index into expressions, where not */
+    size_t field;      /* index into view->fields, where is_field */
+    size_t expression; /* index into expressions, where not */
     struct type type;
 };
 
@@ -33,7 +33,8 @@ struct feature_plan {
     uint32_t slot;   /* index into slots */
 };
 
-/* A window without a bound in time, forever or a session: what is folded into a base is kept for it. */
+/* A window without a bound in time, forever or a session: what is folded into a base is kept for
+ * it. */
 struct kept_window {
     uint32_t window;       /* index into windows */
     const uint32_t *slots; /* of its features, slots_count of them: each once, ascending */
@@ -52,17 +53,18 @@ struct view_plan {
     const struct expression *expressions;
     size_t expressions_count;
     bool has_where;
-    size_t wheres_count; /* bits of a row: distinct wheres of features */
+    size_t wheres_count;                 /* bits of a row: distinct wheres of features */
     const struct window *const *windows; /* distinct ones */
     size_t windows_count;
     const struct feature_plan *features; /* as many as view->features */
     const struct slot_plan *slots;
     size_t slots_count;
-    uint64_t slots_digest; /* of what the slots are, so that what is stored of them is known again */
+    uint64_t
+        slots_digest; /* of what the slots are, so that what is stored of them is known again */
     const struct kept_window *kept;
     size_t kept_count;
     uint32_t kept_digest; /* of what they are, as slots_digest */
-    struct arena *arena; /* owned: all of the above */
+    struct arena *arena;  /* owned: all of the above */
 };
 
 /* The index into plan->expressions of bit `where` of a row. */

@@ -32,9 +32,9 @@ enum status reducer_create(const struct view_plan *plan, struct reducer **out, s
     reducer->values = allocate(plan->columns_count, sizeof(struct value));
     reducer->wheres = allocate(plan->wheres_count, sizeof(bool));
     if (plan->expressions_count > 0)
-        status = expression_set_create(plan->expressions, plan->expressions_count,
-                                       plan->view->fields, plan->view->fields_count,
-                                       &reducer->expressions, err);
+        status =
+            expression_set_create(plan->expressions, plan->expressions_count, plan->view->fields,
+                                  plan->view->fields_count, &reducer->expressions, err);
     if (status == STATUS_OK) {
         *out = reducer;
         reducer = NULL; /* moved to the caller */
@@ -68,8 +68,8 @@ bool reducer_reduce(struct reducer *reducer, const struct value *fields, struct 
         reducer->wheres[i] = reducer->results[plan_where_expression(plan, i)].integer != 0;
     for (size_t i = 0; i < plan->columns_count; i++) {
         const struct column *column = &plan->columns[i];
-        reducer->values[i] = column->is_field ? fields[column->field]
-                                              : reducer->results[column->expression];
+        reducer->values[i] =
+            column->is_field ? fields[column->field] : reducer->results[column->expression];
     }
     size_t start = row->size;
     row_encode(plan, reducer->values, reducer->wheres, row);

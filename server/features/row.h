@@ -25,7 +25,8 @@ MUST_USE enum status row_decode(const struct view_plan *plan, struct bytes row,
 /* Appends a value by itself, NULL and overflow too: u8 its state as above, the value as above. */
 void row_append_value(const struct value *value, struct buffer *out);
 
-/* Takes such a value of the type from the front of *left; its text is borrowed. false: there is none. */
+/* Takes such a value of the type from the front of *left; its text is borrowed. false: there is
+ * none. */
 bool row_take_value(struct type type, struct bytes *left, struct value *value);
 
 #endif

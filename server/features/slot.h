@@ -28,8 +28,8 @@ void slot_add(struct slot *slot, const struct event *event);
 /* Takes the next newer event; the slot is mergeable. */
 void slot_add_newer(struct slot *slot, const struct event *event);
 
-/* Takes a value that its argument and where select (NULL: it has no argument): the next older one, or,
- * where the slot is mergeable, the next newer one. */
+/* Takes a value that its argument and where select (NULL: it has no argument): the next older one,
+ * or, where the slot is mergeable, the next newer one. */
 void slot_add_value(struct slot *slot, const struct value *value, int64_t time_us);
 void slot_add_newer_value(struct slot *slot, const struct value *value, int64_t time_us);
 
@@ -39,11 +39,13 @@ void slot_merge(struct slot *slot, const struct slot *older);
 /* What becomes of a feature. */
 struct result {
     struct value value;
-    int64_t base_us; /* what the seconds of a relative feature are counted from, else ANSWER_NO_BASE */
+    int64_t
+        base_us; /* what the seconds of a relative feature are counted from, else ANSWER_NO_BASE */
 };
 
 /* The result of a feature over the slot; texts and lists as aggregation->finish says. */
-struct result slot_result(const struct slot *slot, const struct feature_plan *feature, int64_t t_us);
+struct result slot_result(const struct slot *slot, const struct feature_plan *feature,
+                          int64_t t_us);
 
 /* Appends it with its size in front, so that it can be passed over:
  *
@@ -51,8 +53,8 @@ struct result slot_result(const struct slot *slot, const struct feature_plan *fe
  *     bytes    the state */
 void slot_encode(const struct slot *slot, struct buffer *out);
 
-/* Takes one from the front of *left, in place of what it holds; slot NULL: passes over one. Texts are
- * borrowed from left. false: the bytes are not what encode writes. */
+/* Takes one from the front of *left, in place of what it holds; slot NULL: passes over one. Texts
+ * are borrowed from left. false: the bytes are not what encode writes. */
 bool slot_decode(struct slot *slot, struct bytes *left);
 
 #endif

@@ -7,17 +7,16 @@
 
 /* Deterministic scalar functions. min and max are SQLite's scalar ones (two arguments or more). */
 static const char *const functions[] = {
-    "abs",   "acos",  "asin",  "atan",   "atan2",   "ceil",   "ceiling", "char",   "coalesce",
-    "cos",   "degrees", "exp", "floor",  "hex",     "ifnull", "iif",     "instr",  "length",
-    "ln",    "log",   "log10", "log2",   "lower",   "ltrim",  "max",     "min",    "mod",
-    "nullif", "pi",   "pow",   "power",  "radians", "replace", "round",  "rtrim",  "sign",
-    "sin",   "sqrt",  "substr", "substring", "tan", "trim",   "trunc",   "typeof", "unicode",
-    "upper", NULL};
+    "abs",      "acos",   "asin",    "atan",   "atan2",   "ceil",  "ceiling", "char",
+    "coalesce", "cos",    "degrees", "exp",    "floor",   "hex",   "ifnull",  "iif",
+    "instr",    "length", "ln",      "log",    "log10",   "log2",  "lower",   "ltrim",
+    "max",      "min",    "mod",     "nullif", "pi",      "pow",   "power",   "radians",
+    "replace",  "round",  "rtrim",   "sign",   "sin",     "sqrt",  "substr",  "substring",
+    "tan",      "trim",   "trunc",   "typeof", "unicode", "upper", NULL};
 
-static const char *const keywords[] = {"and",  "as",      "between", "case",   "else",  "end",
-                                       "escape", "false", "glob",    "in",     "is",    "isnull",
-                                       "like", "not",     "notnull", "null",   "or",    "then",
-                                       "true", "when",    NULL};
+static const char *const keywords[] = {
+    "and",    "as",   "between", "case",    "else", "end", "escape", "false", "glob", "in", "is",
+    "isnull", "like", "not",     "notnull", "null", "or",  "then",   "true",  "when", NULL};
 
 static const char *const cast_types[] = {"int", "integer", "numeric", "real", "text", NULL};
 
@@ -126,7 +125,8 @@ static enum status take_field(struct translation *translation, struct bytes word
     return STATUS_OK;
 }
 
-/* DISTINCT and FROM are words of SQL only in IS [NOT] DISTINCT FROM; elsewhere they may be fields. */
+/* DISTINCT and FROM are words of SQL only in IS [NOT] DISTINCT FROM; elsewhere they may be fields.
+ */
 static bool is_keyword(const struct translation *translation, struct bytes word)
 {
     if (bytes_equal_nocase(translation->word, "as"))
@@ -147,7 +147,8 @@ static size_t word_end(struct bytes text, size_t start)
     return start;
 }
 
-/* Behind "view.feature" or "view@2.feature", whose first word ends at end; end where it is a word. */
+/* Behind "view.feature" or "view@2.feature", whose first word ends at end; end where it is a word.
+ */
 static size_t reference_end(struct bytes text, size_t end)
 {
     size_t point = end < text.size && text.data[end] == '@' ? word_end(text, end + 1) : end;
@@ -187,8 +188,8 @@ static enum status take_quoted(struct translation *translation, size_t *end)
     struct bytes text = translation->text;
     char quote = text.data[translation->at];
     size_t i = translation->at + 1;
-    while (i < text.size && (text.data[i] != quote ||
-                             (i + 1 < text.size && text.data[i + 1] == quote)))
+    while (i < text.size &&
+           (text.data[i] != quote || (i + 1 < text.size && text.data[i + 1] == quote)))
         i += text.data[i] == quote ? 2 : 1;
     if (i >= text.size)
         return error_set(translation->err, STATUS_INVALID, "a quote %c is never closed", quote);
@@ -238,11 +239,11 @@ static enum status take_parenthesis(struct translation *translation)
 static enum status take_operator(struct translation *translation, size_t *end)
 {
     struct bytes left = bytes_after(translation->text, translation->at);
-    bool is_comment = bytes_start_with(left, bytes_of_text("--")) ||
-                      bytes_start_with(left, bytes_of_text("/*"));
+    bool is_comment =
+        bytes_start_with(left, bytes_of_text("--")) || bytes_start_with(left, bytes_of_text("/*"));
     bool is_arrow = bytes_start_with(left, bytes_of_text("->"));
     for (size_t i = 0; operators[i] != NULL && !is_comment && !is_arrow; i++) {
-        struct bytes operator = bytes_of_text(operators[i]);
+        struct bytes operator= bytes_of_text(operators[i]);
         if (!bytes_start_with(left, operator))
             continue;
         *end = translation->at + operator.size;
@@ -251,11 +252,11 @@ static enum status take_operator(struct translation *translation, size_t *end)
         return STATUS_OK;
     }
     char shown[4];
-    return error_set(translation->err, STATUS_INVALID,
-                     "'%s' can't stand in an expression; it is SQL over fields: operators, CASE, "
-                     "CAST and functions",
-                     bytes_to_text(bytes_of(left.data, is_comment || is_arrow ? 2 : 1), shown,
-                                   sizeof(shown)));
+    return error_set(
+        translation->err, STATUS_INVALID,
+        "'%s' can't stand in an expression; it is SQL over fields: operators, CASE, "
+        "CAST and functions",
+        bytes_to_text(bytes_of(left.data, is_comment || is_arrow ? 2 : 1), shown, sizeof(shown)));
 }
 
 static enum status take_token(struct translation *translation, size_t *end)

@@ -31,7 +31,8 @@ static struct arena *arena_renew(struct arena **arena)
     return *arena;
 }
 
-/* Builds the level over [from, to); last: the state from `to` on. Levels behind it are of no use then. */
+/* Builds the level over [from, to); last: the state from `to` on. Levels behind it are of no use
+ * then. */
 static void level_build(struct stack *stack, size_t number, const struct past *past, uint64_t from,
                         uint64_t to, const struct slot *last)
 {
@@ -57,8 +58,8 @@ static void level_build(struct stack *stack, size_t number, const struct past *p
     }
 }
 
-/* The state from the first place at or behind from on that has one, and that place. NULL: it is over
- * nothing. */
+/* The state from the first place at or behind from on that has one, and that place. NULL: it is
+ * over nothing. */
 static const struct slot *front_find(struct stack *stack, const struct past *past, uint64_t from,
                                      uint64_t *place)
 {

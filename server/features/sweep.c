@@ -1,7 +1,8 @@
-/* The one function, swept forward. Windows are of two kinds: those with a bound in time or count begin at
- * an event that moves forward, and what lies behind it is kept (past.h); over forever and sessions states
- * only grow, and events need not be kept for them. Of what is kept, few events are added up anew for each
- * answer, the shorter windows of a slot on the way to the longer ones; for many there is a stack. */
+/* The one function, swept forward. Windows are of two kinds: those with a bound in time or count
+ * begin at an event that moves forward, and what lies behind it is kept (past.h); over forever and
+ * sessions states only grow, and events need not be kept for them. Of what is kept, few events are
+ * added up anew for each answer, the shorter windows of a slot on the way to the longer ones; for
+ * many there is a stack. */
 #include "features/sweep.h"
 
 #include <stdlib.h>
@@ -12,8 +13,8 @@
 
 enum {
     ARENA_CHUNK_SIZE = 32 * 1024,
-    DIRECT_EVENTS_MAX = 64, /* are added up as fast as a stack is read; */
-    DIRECT_PER_NEW_MAX = 4, /* or so many for each that is new since the last answer */
+    DIRECT_EVENTS_MAX = 64,      /* are added up as fast as a stack is read; */
+    DIRECT_PER_NEW_MAX = 4,      /* or so many for each that is new since the last answer */
     EVENTS_BETWEEN_CHECKS = 256, /* of what is kept */
 };
 
@@ -55,9 +56,9 @@ struct sweep {
     int64_t base_us; /* the newest event in the base */
     bool has_newest; /* an event was read */
     int64_t newest_us;
-    int64_t t_us;            /* of the last answer */
-    uint64_t events_count;   /* that were read since then */
-    struct result *results;  /* owned: features_count of each */
+    int64_t t_us;           /* of the last answer */
+    uint64_t events_count;  /* that were read since then */
+    struct result *results; /* owned: features_count of each */
     struct value *values;
     enum feature_status *statuses;
 };
@@ -417,10 +418,9 @@ static void finish_answer(struct sweep *sweep, struct sweep_answer *answer)
     for (size_t i = 0; i < sweep->features_count; i++) {
         const struct value *value = &sweep->results[i].value;
         sweep->statuses[i] = asking_status(value, found);
-        sweep->values[i] =
-            value->kind == VALUE_NULL
-                ? sweep->plan->features[sweep->features[i]].definition->default_value
-                : *value;
+        sweep->values[i] = value->kind == VALUE_NULL
+                               ? sweep->plan->features[sweep->features[i]].definition->default_value
+                               : *value;
     }
     *answer = (struct sweep_answer){.is_found = found,
                                     .event_time_us =

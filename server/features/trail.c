@@ -48,8 +48,8 @@ const struct walk_report *trail_report(struct trail *trail)
     return &trail->report;
 }
 
-/* Moves the events on: reads them at once, back to where they are needed or to the next chunk, or one by
- * one from here. */
+/* Moves the events on: reads them at once, back to where they are needed or to the next chunk, or
+ * one by one from here. */
 static enum status fetch_events(struct trail *trail, struct error *err)
 {
     const struct timeline_reader *timeline = trail->timeline;
@@ -68,8 +68,8 @@ static enum status fetch_events(struct trail *trail, struct error *err)
     return status == STATUS_LIMIT ? STATUS_OK : status;
 }
 
-/* Offers chunks that end from end_min_us to end_us, and then those that end where the ones that were taken
- * begin. */
+/* Offers chunks that end from end_min_us to end_us, and then those that end where the ones that
+ * were taken begin. */
 static enum status offer_chunks(struct trail *trail, int64_t end_min_us, int64_t end_us,
                                 bool *is_last, struct error *err)
 {
@@ -77,9 +77,8 @@ static enum status offer_chunks(struct trail *trail, int64_t end_min_us, int64_t
     const struct trail_walker *walker = &trail->walker;
     struct timeline_chunk chunk;
     bool has_moved = false;
-    enum status status = timeline->chunk_seek(timeline->timeline, end_us,
-                                              walker->level_max(walker->context, end_us), &chunk,
-                                              err);
+    enum status status = timeline->chunk_seek(
+        timeline->timeline, end_us, walker->level_max(walker->context, end_us), &chunk, err);
     while (status == STATUS_OK && chunk.end_us >= end_min_us && !*is_last) {
         enum chunk_verdict verdict = walker->take(walker->context, &chunk);
         if (verdict == CHUNK_REFUSED) {

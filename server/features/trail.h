@@ -13,7 +13,7 @@
 enum chunk_verdict {
     CHUNK_REFUSED, /* a smaller one may do */
     CHUNK_TAKEN,
-    CHUNK_LAST,    /* it was taken, and no more is wanted */
+    CHUNK_LAST, /* it was taken, and no more is wanted */
 };
 
 /* Who walks. */
@@ -27,7 +27,7 @@ struct trail_walker {
 };
 
 struct trail {
-    struct event_reader reader; /* owned */
+    struct event_reader reader;             /* owned */
     const struct timeline_reader *timeline; /* borrowed */
     struct trail_walker walker;
     int64_t taken_from_us;   /* what lies behind this in time was given, or lies in chunks taken */
@@ -40,15 +40,15 @@ struct trail {
 
 #define TRAIL_NOT_FETCHED INT64_MIN
 
-/* Begins at the events before before_us, which is where the timeline stands. Memory is from the arena,
- * and owned by the trail. */
+/* Begins at the events before before_us, which is where the timeline stands. Memory is from the
+ * arena, and owned by the trail. */
 void trail_init(struct trail *trail, const struct view_plan *plan,
                 const struct timeline_reader *timeline, const struct trail_walker *walker,
                 int64_t before_us, struct arena *arena);
 void trail_fini(struct trail *trail);
 
-/* The next event that is in no chunk that was taken; borrowed until the next call. NOT_FOUND: no more,
- * or no more is wanted. Else as event_reader_take. */
+/* The next event that is in no chunk that was taken; borrowed until the next call. NOT_FOUND: no
+ * more, or no more is wanted. Else as event_reader_take. */
 MUST_USE enum status trail_next(struct trail *trail, const struct event **event, struct error *err);
 
 /* What it cost so far. */

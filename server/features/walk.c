@@ -1,7 +1,7 @@
 /* The one function, fast: one walk back from T for all features that are asked. Windows are runs of
  * events that all end at T, so the states of a shorter one are on the way to those of a longer one:
- * each slot has one state, and when a window ends, its features are finished from the states as they
- * are then. */
+ * each slot has one state, and when a window ends, its features are finished from the states as
+ * they are then. */
 #include "features/base.h"
 #include "features/chunk.h"
 #include "features/partial.h"
@@ -14,7 +14,7 @@ struct walk {
     uint32_t *users;        /* the same: features over it whose windows are open */
     uint32_t *active;       /* active_count slots that have users */
     size_t active_count;
-    uint32_t *open;         /* open_count windows that are asked for and open */
+    uint32_t *open; /* open_count windows that are asked for and open */
     size_t open_count;
     struct partial incoming; /* of the chunk at hand; begun with the first */
     bool *is_active;         /* one a slot of the plan; begun with incoming */
@@ -92,9 +92,8 @@ static void see_newest(struct asking *asking, int64_t time_us)
     asking->has_newest = true;
     asking->newest_us = time_us;
     for (size_t i = 0; i < asking->plan->windows_count; i++) {
-        bool is_inside = asking->is_wanted[i]
-                             ? time_us >= asking->walks[i].oldest_us
-                             : window_walk_take(&asking->walks[i], time_us);
+        bool is_inside = asking->is_wanted[i] ? time_us >= asking->walks[i].oldest_us
+                                              : window_walk_take(&asking->walks[i], time_us);
         asking->is_found |= is_inside;
     }
 }
@@ -211,7 +210,8 @@ static enum chunk_verdict take_chunk(void *context, const struct timeline_chunk 
 {
     struct walk *walk = context;
     struct bytes left = chunk->partial;
-    if (!walk->asking.has_newest) /* whether the entity is found hangs on the newest event by itself */
+    if (!walk->asking
+             .has_newest) /* whether the entity is found hangs on the newest event by itself */
         return CHUNK_REFUSED;
     if (walk->is_active == NULL)
         start_incoming(walk);
@@ -228,8 +228,8 @@ static enum chunk_verdict take_chunk(void *context, const struct timeline_chunk 
 
 /* ---- the base ---- */
 
-/* Finishes the features over a window that the base counts in: the states go no further, but those of
- * another window may need less of them. */
+/* Finishes the features over a window that the base counts in: the states go no further, but those
+ * of another window may need less of them. */
 static void finish_with_base(struct walk *walk, uint32_t window, const struct base *base)
 {
     const struct asking *asking = &walk->asking;
@@ -251,8 +251,8 @@ static enum status take_base(struct walk *walk, struct bytes bytes, struct error
     struct asking *asking = &walk->asking;
     bool *is_inside = ARENA_NEW_ARRAY(asking->arena, asking->plan->windows_count, bool);
     struct base base;
-    enum status status = base_decode(&base, asking->plan, asking->is_wanted, bytes, asking->arena,
-                                     err);
+    enum status status =
+        base_decode(&base, asking->plan, asking->is_wanted, bytes, asking->arena, err);
     if (status != STATUS_OK)
         return status;
     base_take(&base, asking, is_inside);
@@ -291,10 +291,8 @@ enum status features_walk(const struct view_plan *plan, const struct question *q
 {
     struct walk walk;
     struct trail trail;
-    const struct trail_walker walker = {.context = &walk,
-                                        .level_max = level_max,
-                                        .take = take_chunk,
-                                        .oldest_us = oldest_us};
+    const struct trail_walker walker = {
+        .context = &walk, .level_max = level_max, .take = take_chunk, .oldest_us = oldest_us};
     walk_start(&walk, plan, question, arena);
     trail_init(&trail, plan, timeline, &walker, walk.asking.t_us + 1, arena);
     enum status status = walk_back(&walk, &trail, err);

@@ -139,8 +139,8 @@ int64_t window_walk_valid_until_us(const struct window_walk *walk)
     if (walk->events_count == 0)
         return INT64_MAX;
     /* A session ends as a whole; of other windows the oldest event leaves first. */
-    int64_t first_us = walk->window->kind == WINDOW_SESSION ? walk->newest_inside_us
-                                                            : walk->oldest_inside_us;
+    int64_t first_us =
+        walk->window->kind == WINDOW_SESSION ? walk->newest_inside_us : walk->oldest_inside_us;
     return window_event_until_us(walk->window, first_us, walk->t_us);
 }
 

@@ -39,11 +39,11 @@ int64_t window_oldest_us(const struct window *window, int64_t t_us);
 struct window_walk {
     const struct window *window; /* borrowed */
     int64_t t_us;
-    int64_t oldest_us;           /* an event before this is outside; moves back in a session */
-    int64_t newest_inside_us;    /* of the events that count, once there is one */
-    int64_t oldest_inside_us;    /* the same; so far */
-    uint64_t events_count;       /* that were inside so far */
-    bool is_open;                /* older events may be inside */
+    int64_t oldest_us;        /* an event before this is outside; moves back in a session */
+    int64_t newest_inside_us; /* of the events that count, once there is one */
+    int64_t oldest_inside_us; /* the same; so far */
+    uint64_t events_count;    /* that were inside so far */
+    bool is_open;             /* older events may be inside */
 };
 
 /* At T, before the first event. */

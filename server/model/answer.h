@@ -28,7 +28,7 @@ struct question {
     struct bytes entity;      /* encoded, see entity.h */
     const uint32_t *features; /* indexes into view->features, repeats allowed; NULL: all */
     size_t features_count;
-    int64_t t_us;      /* T, resolved */
+    int64_t t_us; /* T, resolved */
     bool is_exclusive;
 };
 
@@ -36,11 +36,11 @@ struct question {
 #define ANSWER_NO_BASE INT64_MIN
 
 struct answer {
-    int64_t t_us;          /* the T that was asked, also with exclusive */
-    bool has_event_time;   /* false where not_found */
-    int64_t event_time_us; /* of the entity's newest event in this view by T */
+    int64_t t_us;           /* the T that was asked, also with exclusive */
+    bool has_event_time;    /* false where not_found */
+    int64_t event_time_us;  /* of the entity's newest event in this view by T */
     bool is_out_of_history; /* then every status says so, and nothing else is known */
-    bool is_found;         /* the entity is not `not_found` */
+    bool is_found;          /* the entity is not `not_found` */
     /* As long as the entity has the same events, the answer is the same for every T that counts up
      * to here (without it); relative features (features.h) aside. */
     int64_t valid_until_us;

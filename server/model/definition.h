@@ -1,8 +1,8 @@
 /* Definition: what an engineer registers, parsed and resolved. Plain data, immutable once made; all
  * memory belongs to the arena of whoever made it (a registry snapshot).
  *
- * A view_definition is resolved and stands alone: it repeats what it needs of its source and entity,
- * so that a version goes on computing the same when these change. Thread: any. */
+ * A view_definition is resolved and stands alone: it repeats what it needs of its source and
+ * entity, so that a version goes on computing the same when these change. Thread: any. */
 #ifndef ASOF_MODEL_DEFINITION_H
 #define ASOF_MODEL_DEFINITION_H
 
@@ -24,7 +24,13 @@ enum {
 };
 
 /* How an event writes a timestamp; the value itself is always in microseconds. */
-enum time_unit { TIME_RFC3339, TIME_SECONDS, TIME_MILLISECONDS, TIME_MICROSECONDS, TIME_NANOSECONDS };
+enum time_unit {
+    TIME_RFC3339,
+    TIME_SECONDS,
+    TIME_MILLISECONDS,
+    TIME_MICROSECONDS,
+    TIME_NANOSECONDS
+};
 
 struct field_definition {
     struct bytes name;
@@ -62,14 +68,15 @@ struct kafka_definition {
     enum kafka_start start;
     int64_t start_us; /* of KAFKA_AT */
     enum kafka_gap on_gap;
-    struct bytes group;             /* whose offsets are set to ours for tools; empty: none */
-    const struct bytes *properties; /* properties_count pairs of librdkafka: name, value, name ... */
+    struct bytes group; /* whose offsets are set to ours for tools; empty: none */
+    const struct bytes
+        *properties; /* properties_count pairs of librdkafka: name, value, name ... */
     size_t properties_count;
 };
 
 /* What each write of a batch view brings along, besides its keys and features: its time, and, where
  * true, that all features it does not name are emptied. */
-#define WRITES_TIME_FIELD "event_timestamp"
+#define WRITES_TIME_FIELD    "event_timestamp"
 #define WRITES_DELETED_FIELD "event_deleted"
 
 struct source_definition {
@@ -82,11 +89,12 @@ struct source_definition {
     ssize_t event_id_field;  /* index into fields, or -1 */
     enum source_clock clock;
     enum durability durability;
-    int64_t retention_us; /* of raw events, or DURATION_NONE: forever */
-    int64_t ahead_max_us; /* or DURATION_NONE */
-    int64_t freshness_slo_us; /* an event is to be readable so soon after it was appended, or DURATION_NONE */
+    int64_t retention_us;     /* of raw events, or DURATION_NONE: forever */
+    int64_t ahead_max_us;     /* or DURATION_NONE */
+    int64_t freshness_slo_us; /* an event is to be readable so soon after it was appended, or
+                                 DURATION_NONE */
     const struct kafka_definition *kafka; /* NULL: events are pushed, into the embedded log */
-    struct bytes letters_topic;   /* dead letters are produced to it, too; empty: to none */
+    struct bytes letters_topic;           /* dead letters are produced to it, too; empty: to none */
     int64_t letters_retention_us; /* of dead letters, or DURATION_NONE: as long as there is room */
 };
 
@@ -98,8 +106,8 @@ struct entity_definition {
 };
 
 /* How a view's values come about: from windows over events; written as they are; computed when they
- * are read, from features of other views and from what the read brings along. A service is a list of
- * features of other views, and read like a view. */
+ * are read, from features of other views and from what the read brings along. A service is a list
+ * of features of other views, and read like a view. */
 enum view_kind { VIEW_STREAM, VIEW_BATCH, VIEW_ON_DEMAND, VIEW_SERVICE };
 
 /* Whether its values are those of other views, or are computed of them: it keeps nothing itself. */
@@ -115,7 +123,14 @@ struct feature_reference {
     struct bytes feature;
 };
 
-enum window_kind { WINDOW_SLIDING, WINDOW_HOPPING, WINDOW_TUMBLING, WINDOW_SESSION, WINDOW_LAST, WINDOW_FOREVER };
+enum window_kind {
+    WINDOW_SLIDING,
+    WINDOW_HOPPING,
+    WINDOW_TUMBLING,
+    WINDOW_SESSION,
+    WINDOW_LAST,
+    WINDOW_FOREVER
+};
 
 struct window {
     enum window_kind kind;
@@ -136,12 +151,12 @@ struct feature_definition {
     struct annotations annotations;
     struct bytes aggregation; /* "count", "sum", ... */
     enum argument_kind argument_kind;
-    struct bytes argument;      /* the field's name or the expression */
-    struct type argument_type;  /* of the field, or of the expression's result */
-    struct bytes where;         /* empty: none */
+    struct bytes argument;     /* the field's name or the expression */
+    struct type argument_type; /* of the field, or of the expression's result */
+    struct bytes where;        /* empty: none */
     struct window window;
-    struct type type;           /* of the result */
-    const uint32_t *inputs;     /* of an on-demand view: inputs_count indexes into its inputs */
+    struct type type;       /* of the result */
+    const uint32_t *inputs; /* of an on-demand view: inputs_count indexes into its inputs */
     size_t inputs_count;
     struct value default_value; /* of that type; VALUE_NULL: none */
 };
@@ -157,18 +172,18 @@ struct view_definition {
      * expressions and arguments name), in the source's order. */
     const struct field_definition *fields;
     size_t fields_count;
-    size_t event_time_field; /* index into fields */
-    ssize_t event_id_field;  /* index into fields, or -1 */
+    size_t event_time_field;  /* index into fields */
+    ssize_t event_id_field;   /* index into fields, or -1 */
     const size_t *key_fields; /* keys_count indexes into fields: string or int ones */
     size_t keys_count;
     struct bytes where; /* empty: none */
     int64_t history_us; /* or DURATION_NONE: everything */
-    int64_t ttl_us; /* of a batch view: how long a written value holds, or DURATION_NONE */
+    int64_t ttl_us;     /* of a batch view: how long a written value holds, or DURATION_NONE */
     const struct field_definition *request; /* of an on-demand view: what a read brings along */
     size_t request_count;
-    /* Of a derived view, what it reads of others: of an on-demand view each once, of a service one a
-     * feature. Its fields are these (as they are written), then "request.NAME" of each of request,
-     * then its keys; a snapshot of the registry fills them. */
+    /* Of a derived view, what it reads of others: of an on-demand view each once, of a service one
+     * a feature. Its fields are these (as they are written), then "request.NAME" of each of
+     * request, then its keys; a snapshot of the registry fills them. */
     const struct feature_reference *inputs;
     size_t inputs_count;
     const struct feature_definition *features; /* in the order of the file */
@@ -177,8 +192,8 @@ struct view_definition {
 
 enum feature_part { FEATURE_AGGREGATION, FEATURE_ARGUMENT, FEATURE_WINDOW, FEATURE_TYPE };
 
-/* Takes a name that an expression has, in lower case, and the byte where it stands; borrowed for the
- * call. */
+/* Takes a name that an expression has, in lower case, and the byte where it stands; borrowed for
+ * the call. */
 typedef enum status (*expression_name_fn)(void *context, struct bytes name, size_t offset,
                                           struct error *err);
 
@@ -187,8 +202,9 @@ typedef enum status (*expression_name_fn)(void *context, struct bytes name, size
 struct definition_checks {
     const char *const *aggregation_names; /* ended by NULL */
 
-    /* Checks an SQL expression over fields and sets used[i] for each field that it names (leaves the
-     * others). INVALID: err has a sentence, *error_offset the byte of the expression it is about. */
+    /* Checks an SQL expression over fields and sets used[i] for each field that it names (leaves
+     * the others). INVALID: err has a sentence, *error_offset the byte of the expression it is
+     * about. */
     enum status (*check_expression)(struct bytes expression, const struct field_definition *fields,
                                     size_t fields_count, bool *used, size_t *error_offset,
                                     struct error *err);
@@ -229,7 +245,8 @@ bool name_is_valid(struct bytes name);
 /* The part that a field of that name holds; *header is the name of a header. */
 enum record_part record_part_of(struct bytes field, struct bytes *header);
 
-/* A name as above, or one of a part of a record: that of a header has letters, digits, '_', '-', '.'. */
+/* A name as above, or one of a part of a record: that of a header has letters, digits, '_', '-',
+ * '.'. */
 bool field_name_is_valid(struct bytes name);
 
 /* The name of a field's type as it is typed: "decimal(2)", "timestamp_ms". */

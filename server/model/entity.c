@@ -5,8 +5,8 @@
 #include "base/number.h"
 
 enum {
-    STRING_END = 0x01,     /* behind 00: the string ends */
-    STRING_ZERO = 0xff,    /* behind 00: the string goes on with a 00 */
+    STRING_END = 0x01,  /* behind 00: the string ends */
+    STRING_ZERO = 0xff, /* behind 00: the string goes on with a 00 */
     ENTITY_INT_SIZE = 8,
 };
 
@@ -71,8 +71,7 @@ static enum status entity_append_part(const struct field_definition *key, struct
 }
 
 static enum status entity_parse_into(const struct view_definition *view, struct bytes text,
-                                     struct buffer *part, struct buffer *encoded,
-                                     struct error *err)
+                                     struct buffer *part, struct buffer *encoded, struct error *err)
 {
     struct bytes left = text;
     for (size_t i = 0; i < view->keys_count; i++) {

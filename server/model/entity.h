@@ -23,8 +23,8 @@ void entity_append_value(const struct value *value, struct buffer *out);
 /* Appends bytes in the form of a string key. */
 void entity_append_string(struct bytes text, struct buffer *out);
 
-/* Puts that form of a text that is not empty, UTF-8 and without NUL: text.size + ENTITY_END_SIZE bytes.
- * false: it is another. */
+/* Puts that form of a text that is not empty, UTF-8 and without NUL: text.size + ENTITY_END_SIZE
+ * bytes. false: it is another. */
 MUST_USE bool entity_put_plain(struct bytes text, char *out);
 
 /* The encoding of what stands behind "view:" in a key, copied into the arena. INVALID: wrong number
@@ -32,7 +32,8 @@ MUST_USE bool entity_put_plain(struct bytes text, char *out);
 MUST_USE enum status entity_parse(const struct view_definition *view, struct bytes text,
                                   struct arena *arena, struct bytes *out, struct error *err);
 
-/* The texts of its keys, view->keys_count of them, of a text that entity_parse takes; in the arena. */
+/* The texts of its keys, view->keys_count of them, of a text that entity_parse takes; in the arena.
+ */
 void entity_split(const struct view_definition *view, struct bytes text, struct arena *arena,
                   struct bytes *keys);
 
@@ -40,12 +41,13 @@ void entity_split(const struct view_definition *view, struct bytes text, struct 
 MUST_USE enum status entity_append_text(const struct view_definition *view, struct bytes encoded,
                                         struct buffer *out);
 
-/* The encodings of the keys, one by one, borrowed from it: view->keys_count of them. false: it is none
- * of this view. */
+/* The encodings of the keys, one by one, borrowed from it: view->keys_count of them. false: it is
+ * none of this view. */
 MUST_USE bool entity_parts(const struct view_definition *view, struct bytes encoded,
                            struct bytes parts[ENTITY_KEYS_MAX]);
 
-/* The values of its keys, view->keys_count of them, texts in the arena. false: it is none of this view. */
+/* The values of its keys, view->keys_count of them, texts in the arena. false: it is none of this
+ * view. */
 MUST_USE bool entity_values(const struct view_definition *view, struct bytes encoded,
                             struct arena *arena, struct value *values);
 

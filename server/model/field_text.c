@@ -9,8 +9,8 @@ static enum status refuse(const struct field_definition *field, const struct raw
                           struct error *err)
 {
     static const char *const kinds[] = {
-        [RAW_NULL] = "null",     [RAW_TRUE] = "true",       [RAW_FALSE] = "false",
-        [RAW_NUMBER] = "number", [RAW_STRING] = "string",   [RAW_NESTED] = "an object or a list",
+        [RAW_NULL] = "null",     [RAW_TRUE] = "true",     [RAW_FALSE] = "false",
+        [RAW_NUMBER] = "number", [RAW_STRING] = "string", [RAW_NESTED] = "an object or a list",
         [RAW_TEXT] = "text",
     };
     char type[TYPE_TEXT_SIZE];
@@ -39,10 +39,12 @@ static enum status parse_bool(const struct field_definition *field, const struct
                               struct value *out, struct error *err)
 {
     bool is_text = raw->kind == RAW_TEXT;
-    bool is_true = raw->kind == RAW_TRUE || (is_text && (bytes_equal_text(raw->text, "true") ||
-                                                         bytes_equal_text(raw->text, "1")));
-    bool is_false = raw->kind == RAW_FALSE || (is_text && (bytes_equal_text(raw->text, "false") ||
-                                                           bytes_equal_text(raw->text, "0")));
+    bool is_true =
+        raw->kind == RAW_TRUE ||
+        (is_text && (bytes_equal_text(raw->text, "true") || bytes_equal_text(raw->text, "1")));
+    bool is_false =
+        raw->kind == RAW_FALSE ||
+        (is_text && (bytes_equal_text(raw->text, "false") || bytes_equal_text(raw->text, "0")));
     if (!is_true && !is_false)
         return refuse(field, raw, err);
     *out = (struct value){.kind = VALUE_BOOL, .integer = is_true};
@@ -54,8 +56,8 @@ static enum status parse_number(const struct field_definition *field, const stru
                                 struct value *out, struct error *err)
 {
     bool is_decimal = field->type.kind == VALUE_DECIMAL;
-    bool is_number = raw->kind == RAW_NUMBER || raw->kind == RAW_TEXT ||
-                     (is_decimal && raw->kind == RAW_STRING);
+    bool is_number =
+        raw->kind == RAW_NUMBER || raw->kind == RAW_TEXT || (is_decimal && raw->kind == RAW_STRING);
     if (!is_number)
         return refuse(field, raw, err);
     *out = (struct value){.kind = field->type.kind, .digits = field->type.digits};
@@ -85,8 +87,10 @@ static enum status parse_string(const struct field_definition *field, const stru
 
 static bool parse_unix_time(enum time_unit unit, struct bytes text, int64_t *out)
 {
-    static const int shifts[] = {[TIME_SECONDS] = 6, [TIME_MILLISECONDS] = 3,
-                                 [TIME_MICROSECONDS] = 0, [TIME_NANOSECONDS] = -3};
+    static const int shifts[] = {[TIME_SECONDS] = 6,
+                                 [TIME_MILLISECONDS] = 3,
+                                 [TIME_MICROSECONDS] = 0,
+                                 [TIME_NANOSECONDS] = -3};
     return number_parse_floor(text, shifts[unit], out) == NUMBER_OK && time_is_valid(*out);
 }
 

@@ -15,9 +15,12 @@ struct source_time {
     _Atomic int64_t newest_us;
     _Atomic int64_t floor_us; /* `now` was here once already, by a clock that was set back since */
     _Atomic uint64_t events_total; /* ever accepted */
-    _Atomic int64_t accepted_us;   /* wall time of the last commit with events; 0: none since the start */
-    _Atomic int64_t waiting_us;    /* wall time since which something may wait to be read; 0: nothing does */
-    _Atomic uint64_t missed_total; /* events since the start that came to be readable behind freshness_slo */
+    _Atomic int64_t
+        accepted_us; /* wall time of the last commit with events; 0: none since the start */
+    _Atomic int64_t
+        waiting_us; /* wall time since which something may wait to be read; 0: nothing does */
+    _Atomic uint64_t
+        missed_total; /* events since the start that came to be readable behind freshness_slo */
 };
 
 static inline void source_time_move(struct source_time *time, int64_t newest_us)
@@ -25,8 +28,8 @@ static inline void source_time_move(struct source_time *time, int64_t newest_us)
     atomic_store_explicit(&time->newest_us, newest_us, memory_order_release);
 }
 
-/* Keeps `now` from going back behind a time that it had; what is done next on the strength of that is
- * seen only by who sees this, too. */
+/* Keeps `now` from going back behind a time that it had; what is done next on the strength of that
+ * is seen only by who sees this, too. */
 static inline void source_time_raise_floor(struct source_time *time, int64_t floor_us)
 {
     if (floor_us > atomic_load_explicit(&time->floor_us, memory_order_relaxed))

@@ -8,8 +8,8 @@
 #include "model/value_text.h"
 
 static const char *const kind_names[] = {
-    [VALUE_NULL] = "null",     [VALUE_OVERFLOW] = "overflow", [VALUE_BOOL] = "bool",
-    [VALUE_INT] = "int",       [VALUE_DOUBLE] = "double",     [VALUE_DECIMAL] = "decimal",
+    [VALUE_NULL] = "null",     [VALUE_OVERFLOW] = "overflow",   [VALUE_BOOL] = "bool",
+    [VALUE_INT] = "int",       [VALUE_DOUBLE] = "double",       [VALUE_DECIMAL] = "decimal",
     [VALUE_STRING] = "string", [VALUE_TIMESTAMP] = "timestamp", [VALUE_LIST] = "list",
 };
 
@@ -70,8 +70,7 @@ bool type_parse(struct bytes text, struct type *out)
         return false;
     int64_t digits;
     struct bytes number = bytes_of(text.data + begin.size, text.size - begin.size - 1);
-    if (number_parse_int(number, &digits) != NUMBER_OK || digits < 0 ||
-        digits > DECIMAL_DIGITS_MAX)
+    if (number_parse_int(number, &digits) != NUMBER_OK || digits < 0 || digits > DECIMAL_DIGITS_MAX)
         return false;
     *out = (struct type){.kind = VALUE_DECIMAL, .digits = (uint8_t)digits};
     return true;

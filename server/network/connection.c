@@ -340,8 +340,8 @@ void connection_tick(struct network_connection *connection)
         return;
     }
     unsigned idle_max_s = connection->handler->idle_max_s;
-    if (idle_max_s > 0 && network_connection_is_ready(connection) &&
-        connection->output.size == 0 && loop->ticks - connection->asked_tick > idle_max_s) {
+    if (idle_max_s > 0 && network_connection_is_ready(connection) && connection->output.size == 0 &&
+        loop->ticks - connection->asked_tick > idle_max_s) {
         loop->counters.connections_idle_total++;
         connection_free(connection);
     }

@@ -13,9 +13,8 @@ void address_format(const struct sockaddr_storage *address, socklen_t size,
 {
     char host[NETWORK_ADDRESS_TEXT_SIZE - 16];
     char port[8];
-    if (size == 0 ||
-        getnameinfo((const struct sockaddr *)address, size, host, sizeof(host), port, sizeof(port),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    if (size == 0 || getnameinfo((const struct sockaddr *)address, size, host, sizeof(host), port,
+                                 sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
         snprintf(text, NETWORK_ADDRESS_TEXT_SIZE, "?:0");
         return;
     }
@@ -132,17 +131,19 @@ static enum status listen_failed(const struct network_listen_options *options, s
 static enum status listener_resolve(const struct network_listen_options *options,
                                     struct addrinfo **out, struct error *err)
 {
-    const struct addrinfo hints = {
-        .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+                                   .ai_family = AF_UNSPEC,
+                                   .ai_socktype = SOCK_STREAM};
     bool is_any = bytes_equal_text(bytes_of_text(options->address), "*");
     char port[8];
     snprintf(port, sizeof(port), "%u", options->port);
     int code = getaddrinfo(is_any ? "0.0.0.0" : options->address, port, &hints, out);
     if (code == 0)
         return STATUS_OK;
-    return error_set(err, STATUS_INVALID,
-                     "listen on %s: %s; give an address of this machine, such as 127.0.0.1, ::1 or *",
-                     options->address, gai_strerror(code));
+    return error_set(
+        err, STATUS_INVALID,
+        "listen on %s: %s; give an address of this machine, such as 127.0.0.1, ::1 or *",
+        options->address, gai_strerror(code));
 }
 
 static int socket_listen(const struct addrinfo *address)

@@ -25,7 +25,7 @@ static void loop_on_tick(evutil_socket_t descriptor, short what, void *context)
 
     struct network_listener *listener;
     LIST_FOREACH(listener, &loop->listeners, link)
-        listener_tick(listener);
+    listener_tick(listener);
 
     struct network_connection *connection = TAILQ_FIRST(&loop->connections);
     while (connection != NULL) {

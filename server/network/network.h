@@ -2,8 +2,8 @@
  *
  * 1. One read() a readiness; the handler sees all bytes that it has not consumed yet, in one piece.
  * 2. Replies are appended to the connection's output and written after the handler ran.
- * 3. A connection whose output is above NETWORK_OUTPUT_PAUSE_BYTES is neither read nor handled until
- *    it drained; a handler asks network_connection_is_ready between its requests.
+ * 3. A connection whose output is above NETWORK_OUTPUT_PAUSE_BYTES is neither read nor handled
+ * until it drained; a handler asks network_connection_is_ready between its requests.
  * 4. A connection is freed only when no code of its handler runs, so a handler may close its own.
  * 5. A listener deals its connections out to several loops in turn; each then belongs to its loop.
  * 6. A peer that ends its stream still gets the replies to all that it sent.
@@ -18,9 +18,10 @@
 #include "base/status.h"
 
 enum {
-    NETWORK_READ_SIZE = 64 * 1024,             /* of one read */
-    NETWORK_OUTPUT_PAUSE_BYTES = 1024 * 1024,  /* unsent, of one connection */
-    NETWORK_HELD_BYTES_MAX = 1024 * 1024 * 1024, /* in the buffers of all connections of all loops */
+    NETWORK_READ_SIZE = 64 * 1024,            /* of one read */
+    NETWORK_OUTPUT_PAUSE_BYTES = 1024 * 1024, /* unsent, of one connection */
+    NETWORK_HELD_BYTES_MAX =
+        1024 * 1024 * 1024,                  /* in the buffers of all connections of all loops */
     NETWORK_OUTPUT_SCARCE_BYTES = 64 * 1024, /* unsent, that is too much where all hold too much */
     NETWORK_DRAIN_DEADLINE_S = 30,   /* closed when no byte of its output goes out for so long */
     NETWORK_PARTIAL_DEADLINE_S = 60, /* closed when a begun request is not whole by then */
@@ -63,16 +64,17 @@ struct network_handler {
      * though there may be no input. NULL: there never is. */
     bool (*has_more)(void *session);
 
-    /* Whether replies will come without further input; the connection is kept open for them when the
-     * peer has ended, and the handler resumes it with the last. NULL: they never do. */
+    /* Whether replies will come without further input; the connection is kept open for them when
+     * the peer has ended, and the handler resumes it with the last. NULL: they never do. */
     bool (*owes)(void *session);
 
     /* The connection is gone; the last call for this session. */
     void (*closed)(void *session);
 
-    struct bytes full_reply; /* what a connection beyond connections_max reads before it is closed */
-    size_t input_max_bytes;  /* a connection whose request is not whole by then is closed */
-    unsigned idle_max_s;     /* the same for one that sends no whole request for so long; 0: never */
+    struct bytes
+        full_reply;         /* what a connection beyond connections_max reads before it is closed */
+    size_t input_max_bytes; /* a connection whose request is not whole by then is closed */
+    unsigned idle_max_s;    /* the same for one that sends no whole request for so long; 0: never */
 };
 
 /* A loop that takes connections, and what handles them there. */
@@ -126,8 +128,8 @@ struct network_timer *network_timer_create(struct network_loop *loop, network_ti
                                            void *context);
 void network_timer_set(struct network_timer *timer, int64_t delay_us);
 
-/* Listens on this loop, which outlives the loops of the seats. INVALID: no such address. UNAVAILABLE: the port is
- * taken or not allowed; err says what to choose instead. */
+/* Listens on this loop, which outlives the loops of the seats. INVALID: no such address.
+ * UNAVAILABLE: the port is taken or not allowed; err says what to choose instead. */
 MUST_USE enum status network_listen(struct network_loop *loop,
                                     const struct network_listen_options *options,
                                     struct network_listener **out, struct error *err);
@@ -144,7 +146,8 @@ void network_listener_address(const struct network_listener *listener,
 /* What will be sent; the handler appends to it. Borrowed for the life of the connection. */
 struct buffer *network_connection_output(struct network_connection *connection);
 
-/* Whether the handler should go on with the next request: not closing, not paused, output drained. */
+/* Whether the handler should go on with the next request: not closing, not paused, output drained.
+ */
 bool network_connection_is_ready(const struct network_connection *connection);
 
 /* The handler is not called again before network_connection_resume. */
@@ -154,13 +157,14 @@ void network_connection_pause(struct network_connection *connection);
  * then does not wait. Harmless for a connection that was not paused. */
 void network_connection_resume(struct network_connection *connection);
 
-/* Takes no more bytes, and closes once the output was sent. What the peer is still sending is thrown
- * away for NETWORK_LINGER_DEADLINE_S, as a close over unread bytes would take the last reply along. */
+/* Takes no more bytes, and closes once the output was sent. What the peer is still sending is
+ * thrown away for NETWORK_LINGER_DEADLINE_S, as a close over unread bytes would take the last reply
+ * along. */
 void network_connection_close(struct network_connection *connection);
 
-/* Counts bytes that the handler keeps for the connection beside its buffers as held by it, in place of those
- * of the last call. false: all connections together hold more than half of what they may, so that no
- * more should be kept. */
+/* Counts bytes that the handler keeps for the connection beside its buffers as held by it, in place
+ * of those of the last call. false: all connections together hold more than half of what they may,
+ * so that no more should be kept. */
 bool network_connection_keep(struct network_connection *connection, size_t bytes);
 
 /* From 1, in the order of accepting by its listener, never used again. */

@@ -144,8 +144,8 @@ void grpc_call_finish(struct grpc_call *call, enum grpc_code code, struct bytes 
 /* "100m" and the like to microseconds, rounded up. false: it is no grpc-timeout. */
 bool grpc_timeout_parse(struct bytes text, int64_t *timeout_us);
 
-/* "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01". false: it is no traceparent, and trace is as
- * it was. */
+/* "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01". false: it is no traceparent, and trace
+ * is as it was. */
 bool grpc_trace_parse(struct bytes text, struct grpc_trace *trace);
 
 /* Appends text as grpc-message wants it: all but printable ASCII, and '%', as %XX. */

@@ -32,16 +32,16 @@ union resp_argument {
 
 /* Zero is a parser at the start of a request. */
 struct resp_parser {
-    size_t offset;       /* bytes of the request at the front of the input that are understood */
-    size_t scanned;      /* bytes behind offset that hold no end of line */
-    size_t expected;     /* arguments that a multibulk still lacks; 0: it has not begun */
-    size_t bulk_size;    /* of the argument whose length was read */
+    size_t offset;    /* bytes of the request at the front of the input that are understood */
+    size_t scanned;   /* bytes behind offset that hold no end of line */
+    size_t expected;  /* arguments that a multibulk still lacks; 0: it has not begun */
+    size_t bulk_size; /* of the argument whose length was read */
     bool has_bulk_size;
-    bool is_done;        /* a request was handed out: the next call begins anew */
+    bool is_done;                   /* a request was handed out: the next call begins anew */
     union resp_argument *arguments; /* owned */
     size_t arguments_count;
     size_t arguments_capacity;
-    struct buffer unquoted;           /* arguments of an inline request */
+    struct buffer unquoted;          /* arguments of an inline request */
     char problem[RESP_PROBLEM_SIZE]; /* what RESP_BROKEN means: "Protocol error: ..." */
 };
 
@@ -59,9 +59,9 @@ struct resp_request {
 void resp_parser_fini(struct resp_parser *parser);
 
 /* Takes the request at the front of input. input begins where the last request ended, or, after
- * RESP_INCOMPLETE, with the same bytes as before behind those consumed, and more. consumed: how many
- * bytes are done with (of an incomplete request only empty lines before it). Whoever does not consume
- * a whole or a broken request gets it again. */
+ * RESP_INCOMPLETE, with the same bytes as before behind those consumed, and more. consumed: how
+ * many bytes are done with (of an incomplete request only empty lines before it). Whoever does not
+ * consume a whole or a broken request gets it again. */
 enum resp_result resp_parse(struct resp_parser *parser, struct bytes input,
                             struct resp_request *request, size_t *consumed);
 

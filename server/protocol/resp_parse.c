@@ -135,8 +135,7 @@ static enum resp_result parser_take_line(struct resp_parser *parser, struct byte
 static enum resp_result parser_take_count(struct resp_parser *parser, struct bytes input)
 {
     struct bytes line;
-    enum resp_result result =
-        parser_take_line(parser, input, "too big mbulk count string", &line);
+    enum resp_result result = parser_take_line(parser, input, "too big mbulk count string", &line);
     if (result != RESP_COMPLETE)
         return result;
     int64_t count;

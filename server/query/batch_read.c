@@ -35,11 +35,10 @@ static enum status read_writes(struct batch_reading *batch, struct arena *arena,
         timeline_open_within(batch->storage, &batch->reading, batch->target->version->table_id,
                              batch->target->entity, &bounds);
     enum status status = read_row(batch, err);
-    const struct batch_source source = {
-        .row = buffer_bytes(&batch->row),
-                                       .is_row_known = true,
-                                       .back = timeline_back,
-                                       .timeline = timeline};
+    const struct batch_source source = {.row = buffer_bytes(&batch->row),
+                                        .is_row_known = true,
+                                        .back = timeline_back,
+                                        .timeline = timeline};
     if (status == STATUS_OK)
         status = batch_answer(question, &source, arena, answer, err);
     if (status == STATUS_OK && next_us != NULL)

@@ -1,5 +1,5 @@
-/* Batch read: the answer of a batch view, from the row of all writes of its entity, or, where some of
- * them lie behind T, from the writes.
+/* Batch read: the answer of a batch view, from the row of all writes of its entity, or, where some
+ * of them lie behind T, from the writes.
  *
  * Private to query/. Thread: any. */
 #ifndef ASOF_QUERY_BATCH_READ_H

@@ -9,7 +9,7 @@
 enum { CATALOG_CHUNK_SIZE = 4096 };
 
 struct catalog_board {
-    struct epoch *epoch; /* borrowed */
+    struct epoch *epoch;             /* borrowed */
     struct catalog *_Atomic current; /* owned */
     uint64_t last_number;
 };

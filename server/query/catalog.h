@@ -22,12 +22,12 @@ struct readable {
     const struct view_version *version; /* the same */
     struct view_plan *plan;             /* owned by the catalog; NULL of a derived view */
     enum source_clock clock;
-    const struct source_time *time;     /* borrowed from the stream; NULL of a derived view */
-    const struct composite *composite;  /* of a derived view that lacks nothing, else NULL */
+    const struct source_time *time;    /* borrowed from the stream; NULL of a derived view */
+    const struct composite *composite; /* of a derived view that lacks nothing, else NULL */
 };
 
 struct catalog {
-    uint64_t number; /* no other catalog of the board has it */
+    uint64_t number;                 /* no other catalog of the board has it */
     const struct registry *registry; /* borrowed */
     struct readable *readables;      /* owned; one a version of each view, by view and number */
     size_t readables_count;

@@ -14,8 +14,8 @@
 
 enum {
     ROWS_AT_A_TIME = 16, /* whose memory is fetched ahead */
-    /* Values that are read by those who may not wait: more take longer than a turn of a loop, though
-     * all are in memory, and what was read till then would be read again. */
+    /* Values that are read by those who may not wait: more take longer than a turn of a loop,
+     * though all are in memory, and what was read till then would be read again. */
     CELLS_AT_ONCE = 100 * 1000,
 };
 

@@ -20,14 +20,15 @@ MUST_USE enum status columns_find_features(struct query *query, struct bytes nam
 MUST_USE enum status query_check_columns(const struct columns_question *question, size_t rows_max,
                                          struct error *err);
 
-/* The names of the question that was read last, good until the next one is; empty: there are none. */
+/* The names of the question that was read last, good until the next one is; empty: there are none.
+ */
 struct columns_names query_latest_names(const struct query *query);
 
 /* Reads between query_begin and query_end. `now` is the same for all rows of a view. The answer
  * lies in the arena, and its names in the definitions; scratch is reset, again and again.
  * NOT_FOUND, INVALID, LIMIT, UNAVAILABLE: err says what is wrong with the question. AGAIN: it would
- * have to wait for the disk, or is so long that others would wait for it. CANCELLED: the patience of
- * the query ended, between rows or within one. IO, CORRUPT: err. */
+ * have to wait for the disk, or is so long that others would wait for it. CANCELLED: the patience
+ * of the query ended, between rows or within one. IO, CORRUPT: err. */
 MUST_USE enum status query_read_columns(struct query *query,
                                         const struct columns_question *question,
                                         struct arena *arena, struct arena *scratch,

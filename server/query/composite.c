@@ -89,8 +89,8 @@ static uint32_t add_step(struct builder *builder, const struct readable *readabl
             return (uint32_t)i;
     uint32_t *cells = ARENA_NEW_ARRAY(builder->catalog->arena, view->inputs_count, uint32_t);
     for (size_t i = 0; i < view->inputs_count; i++)
-        cells[i] = add_cell(builder, find_input(builder, &view->inputs[i]),
-                            view->inputs[i].feature);
+        cells[i] =
+            add_cell(builder, find_input(builder, &view->inputs[i]), view->inputs[i].feature);
     builder->steps[builder->steps_count] =
         (struct composite_step){.readable = readable, .cells = cells};
     return (uint32_t)builder->steps_count++;

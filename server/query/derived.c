@@ -1,8 +1,10 @@
-/* The life of a read of an on-demand view or a service: what it needs of each view is read there, as
- * ever, finished rows and all; on-demand views compute with it; the features are picked out of both.
+/* The life of a read of an on-demand view or a service: what it needs of each view is read there,
+ * as ever, finished rows and all; on-demand views compute with it; the features are picked out of
+ * both.
  *
- * All views are read as of one moment, and in one state: a write in between makes it start over, with
- * a snapshot. A value that comes from a finished row is its text, which reads back to the same bits. */
+ * All views are read as of one moment, and in one state: a write in between makes it start over,
+ * with a snapshot. A value that comes from a finished row is its text, which reads back to the same
+ * bits. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -89,7 +91,8 @@ struct derived {
     bool is_typed;
     struct arena *arena;
     struct base_read *bases;
-    uint32_t *places; /* of each cell that is needed: where it is among its base's features, from 1 */
+    uint32_t
+        *places; /* of each cell that is needed: where it is among its base's features, from 1 */
     struct step_read *steps;
     size_t count; /* of features that are asked */
 };
@@ -199,11 +202,10 @@ static enum status read_bases_once(struct derived *derived, struct error *err)
                                         .features_count = base->features_count,
                                         .moment = derived->reading->moment,
                                         .now_us = base->now_us};
-        status = derived->is_typed
-                     ? query_read_base(derived->query, &base->target, &reading, derived->arena,
-                                       &base->answer, err)
-                     : query_read_base_texts(derived->query, &base->target, &reading,
-                                             derived->arena, &base->texts, err);
+        status = derived->is_typed ? query_read_base(derived->query, &base->target, &reading,
+                                                     derived->arena, &base->answer, err)
+                                   : query_read_base_texts(derived->query, &base->target, &reading,
+                                                           derived->arena, &base->texts, err);
     }
     return status;
 }

@@ -12,10 +12,8 @@ void view_diff_start(struct view_diff *diff, const struct view_definition *left,
     for (size_t i = 0; i < left->features_count; i++) {
         ssize_t index = feature_find(right, left->features[i].name);
         if (index >= 0)
-            diff->features[diff->features_count++] =
-                (struct feature_diff){.name = left->features[i].name,
-                                      .left = (uint32_t)i,
-                                      .right = (uint32_t)index};
+            diff->features[diff->features_count++] = (struct feature_diff){
+                .name = left->features[i].name, .left = (uint32_t)i, .right = (uint32_t)index};
     }
 }
 
@@ -77,9 +75,8 @@ static void compare(struct feature_diff *feature, const struct value *left,
 
 /* ---- an entity ---- */
 
-static enum status read_side(struct query *query, const struct target *target,
-                             struct moment moment, struct arena *arena, struct answer *answer,
-                             struct error *err)
+static enum status read_side(struct query *query, const struct target *target, struct moment moment,
+                             struct arena *arena, struct answer *answer, struct error *err)
 {
     enum status status = query_read(query, target, NULL, 0, moment, arena, answer, err);
     if (status == STATUS_OK && answer->is_out_of_history)

@@ -52,9 +52,8 @@ enum status query_list_entities(struct query *query, struct bytes version, struc
         status = find_table(&target, &table_id, err);
     if (status != STATUS_OK)
         return status;
-    struct entity_scan *entities =
-        entity_scan_open(query->storage, &query->reading, table_id, target.entity,
-                         encoded_size, target.view);
+    struct entity_scan *entities = entity_scan_open(query->storage, &query->reading, table_id,
+                                                    target.entity, encoded_size, target.view);
     for (size_t i = 0; i < entities_max && status == STATUS_OK; i++) {
         status = entity_scan_next(entities, &entity, err);
         text.start = text.size = 0;

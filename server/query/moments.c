@@ -51,8 +51,8 @@ struct moments *moments_open(struct query *query, const struct moments_question 
     if (question->target->view->kind != VIEW_STREAM)
         return moments;
     moments->sweep = sweep_create(question->target->plan, question->features, count);
-    moments->forward = forward_open(query->storage, &query->reading,
-                                    question->target->version->table_id);
+    moments->forward =
+        forward_open(query->storage, &query->reading, question->target->version->table_id);
     return moments;
 }
 
@@ -100,9 +100,9 @@ static enum status read_alone(struct moments *moments, struct bytes entity, int6
     target.entity = entity;
     target.request = request;
     arena_reset(moments->arena);
-    enum status status = query_read(moments->query, &target, moments->question.features,
-                                    moments->question.features_count, moment, moments->arena,
-                                    &whole, err);
+    enum status status =
+        query_read(moments->query, &target, moments->question.features,
+                   moments->question.features_count, moment, moments->arena, &whole, err);
     if (status == STATUS_OK)
         *answer = (struct moments_answer){.values = whole.values, .statuses = whole.statuses};
     return status;
@@ -113,7 +113,8 @@ static enum status read_swept(struct moments *moments, struct bytes entity, int6
 {
     struct sweep_answer swept;
     int64_t counted_us = t_us - moments->question.is_exclusive;
-    bool is_same = moments->pace != PACE_NONE && bytes_equal(entity, buffer_bytes(&moments->entity));
+    bool is_same =
+        moments->pace != PACE_NONE && bytes_equal(entity, buffer_bytes(&moments->entity));
     enum status status = is_same ? STATUS_OK : begin_entity(moments, entity, counted_us, err);
     if (status != STATUS_OK)
         return status;
@@ -133,8 +134,7 @@ enum status moments_read(struct moments *moments, struct bytes entity, int64_t t
                          struct error *err)
 {
     if (t_us - moments->question.is_exclusive < moments->history_from_us) {
-        *answer =
-            (struct moments_answer){.values = moments->nothing, .statuses = moments->lost};
+        *answer = (struct moments_answer){.values = moments->nothing, .statuses = moments->lost};
         return STATUS_OK;
     }
     return moments->sweep == NULL ? read_alone(moments, entity, t_us, request, answer, err)

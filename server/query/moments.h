@@ -1,6 +1,6 @@
-/* Moments: features of one version of a view, at many moments of many entities. Asked entity by entity, and in
- * each for moments that go forward, a stream view's timeline is read once (features/sweep.h); it answers as
- * query_read does, to the bit.
+/* Moments: features of one version of a view, at many moments of many entities. Asked entity by
+ * entity, and in each for moments that go forward, a stream view's timeline is read once
+ * (features/sweep.h); it answers as query_read does, to the bit.
  *
  * Thread: the query's. */
 #ifndef ASOF_QUERY_MOMENTS_H
@@ -28,8 +28,8 @@ struct moments_answer {
     const enum feature_status *statuses;
 };
 
-/* The features of the entity (encoded) as of t_us, which is not before that of the last read, if that was of the
- * same entity. request: for on-demand views, or NULL. Errors as query_read. */
+/* The features of the entity (encoded) as of t_us, which is not before that of the last read, if
+ * that was of the same entity. request: for on-demand views, or NULL. Errors as query_read. */
 MUST_USE enum status moments_read(struct moments *moments, struct bytes entity, int64_t t_us,
                                   const struct request *request, struct moments_answer *answer,
                                   struct error *err);

@@ -159,8 +159,8 @@ void query_forget_now(struct query *query)
     query->kept_now = NULL;
 }
 
-/* Times come before the snapshot, so that it holds all that they count; and again behind it, as what it lacks
- * was taken out by then. */
+/* Times come before the snapshot, so that it holds all that they count; and again behind it, as
+ * what it lacks was taken out by then. */
 void query_pin(struct query *query, bool with_snapshot)
 {
     CHECK(query->pinned_now == NULL);
@@ -347,7 +347,8 @@ static void answer_out_of_history(const struct question *question, struct arena 
                               .count = count};
 }
 
-/* Asks for partials where a walk was slow for the want of them; also where it was given up for that. */
+/* Asks for partials where a walk was slow for the want of them; also where it was given up for
+ * that. */
 static void want_partials(struct query *query, const struct target *target,
                           const struct walk_report *report)
 {
@@ -361,14 +362,15 @@ int64_t query_kept_from_us(const struct query *query, const struct target *targe
     int64_t history_us = target->view->history_us;
     if (history_us == DURATION_NONE)
         return INT64_MIN;
-    int64_t now_us = query->snapshot_now == NULL
-                         ? readable_now_us(target->readable)
-                         : query->snapshot_now->times_us[target->readable - query->catalog->readables];
+    int64_t now_us =
+        query->snapshot_now == NULL
+            ? readable_now_us(target->readable)
+            : query->snapshot_now->times_us[target->readable - query->catalog->readables];
     return now_us - history_us;
 }
 
-/* Whether what T needs may have been taken out since the question was asked, or before the state that is
- * read. */
+/* Whether what T needs may have been taken out since the question was asked, or before the state
+ * that is read. */
 static bool is_out_of_history(const struct query *query, const struct target *target,
                               const struct question *question)
 {
@@ -624,8 +626,8 @@ const struct hot_row *query_peek_row(struct query *query, const struct target *t
 {
     if (query->snapshot != NULL)
         return NULL;
-    const struct hot_row *row = hot_find_at(storage_hot(query->storage), place,
-                                            target->version->table_id, target->entity);
+    const struct hot_row *row =
+        hot_find_at(storage_hot(query->storage), place, target->version->table_id, target->entity);
     return row != NULL && hot_row_holds(row, counted_us) ? row : NULL;
 }
 
@@ -713,9 +715,8 @@ enum status query_read_base_texts(struct query *query, const struct target *targ
 }
 
 enum status query_read_texts(struct query *query, const struct target *target,
-                             const uint32_t *features, size_t features_count,
-                             struct moment moment, struct arena *arena,
-                             struct text_answer *answer, struct error *err)
+                             const uint32_t *features, size_t features_count, struct moment moment,
+                             struct arena *arena, struct text_answer *answer, struct error *err)
 {
     const struct reading reading = {features, features_count, moment, query_now_us(query, target)};
     return target->readable->composite == NULL
@@ -776,9 +777,9 @@ static enum status scan_view(struct scan *scan, const struct readable *readable,
                              struct error *err)
 {
     struct target target = query_target_of(readable);
-    struct entity_scan *entities = entity_scan_open(scan->query->storage, &scan->query->reading,
-                                                    readable->version->table_id, after,
-                                                    encoded_size, target.view);
+    struct entity_scan *entities =
+        entity_scan_open(scan->query->storage, &scan->query->reading, readable->version->table_id,
+                         after, encoded_size, target.view);
     enum status status = STATUS_OK;
     while (status == STATUS_OK) {
         scan->is_enough = scan->left == 0;

@@ -1,8 +1,8 @@
 /* Query: from a question to an answer: names, versions, moments, statuses. The life of a read is
  * told in query.c.
  *
- * Each thread that reads has a query of its own; they share the catalog, the storage and its finished
- * rows.
+ * Each thread that reads has a query of its own; they share the catalog, the storage and its
+ * finished rows.
  *
  * Thread: the one that owns it. Reads storage, changes nothing. */
 #ifndef ASOF_QUERY_QUERY_H
@@ -17,7 +17,7 @@ struct query;
 struct view_plan;
 
 struct query_options {
-    struct storage *storage;      /* borrowed, as all of these */
+    struct storage *storage; /* borrowed, as all of these */
     struct catalog_board *board;
     struct epoch *epoch;
 };
@@ -37,8 +37,8 @@ void query_refresh(struct query *query);
 /* Whether reads wait for the disk (as at first), or say AGAIN where they would have to. */
 void query_set_waiting(struct query *query, bool may_wait);
 
-/* Reads ask the patience (borrowed; NULL: as at first, endless) on their way, and say CANCELLED where
- * it has ended. */
+/* Reads ask the patience (borrowed; NULL: as at first, endless) on their way, and say CANCELLED
+ * where it has ended. */
 void query_set_patience(struct query *query, const struct patience *patience);
 bool query_may_go_on(const struct query *query);
 
@@ -53,8 +53,8 @@ struct query_now;
 struct query_now *query_now_take(const struct query *query);
 void query_now_destroy(struct query_now **now);
 
-/* Pins go by that now (borrowed) until it is forgotten. UNAVAILABLE: the definitions in force are others
- * than when it was taken; err says so. */
+/* Pins go by that now (borrowed) until it is forgotten. UNAVAILABLE: the definitions in force are
+ * others than when it was taken; err says so. */
 MUST_USE enum status query_keep_now(struct query *query, const struct query_now *now,
                                     struct error *err);
 void query_forget_now(struct query *query);
@@ -79,7 +79,7 @@ struct request {
 struct target {
     const struct view_definition *view;
     const struct view_version *version;
-    struct bytes entity; /* encoded, in the arena of the call that found it */
+    struct bytes entity;          /* encoded, in the arena of the call that found it */
     const struct view_plan *plan; /* NULL of a derived view, which has no timeline of its own */
     const struct readable *readable;
     const struct request *request; /* NULL: none was given, all are NULL */
@@ -89,12 +89,13 @@ struct target {
 MUST_USE bool query_split_version(struct bytes text, struct bytes *view, uint32_t *number);
 
 /* Finds what key names. NOT_FOUND: outside all views (err says so). UNAVAILABLE: the view is being
- * filled and not shown yet, or a derived view lacks something. INVALID: not an entity of this view (wrong number of keys, no int). */
+ * filled and not shown yet, or a derived view lacks something. INVALID: not an entity of this view
+ * (wrong number of keys, no int). */
 MUST_USE enum status query_find(struct query *query, struct bytes key, struct arena *arena,
                                 struct target *target, struct error *err);
 
-/* The same of a view alone, by its name and the number of a version (0: the active one): all but the
- * target's entity. */
+/* The same of a view alone, by its name and the number of a version (0: the active one): all but
+ * the target's entity. */
 MUST_USE enum status query_find_view(struct query *query, struct bytes name, uint32_t number,
                                      struct target *target, struct error *err);
 
@@ -133,14 +134,15 @@ struct answer_part {
 
 /* An answer as doors write it. */
 struct text_answer {
-    int64_t t_us; /* as in struct answer, down to the statuses; of a derived view the latest of parts */
-    bool is_out_of_history; /* of a derived view: one of parts is */
+    int64_t
+        t_us; /* as in struct answer, down to the statuses; of a derived view the latest of parts */
+    bool is_out_of_history;                   /* of a derived view: one of parts is */
     const struct view_definition *short_view; /* which; NULL: the view that was asked */
     bool is_found;
-    int64_t event_time_us;              /* where found */
-    const struct bytes *texts;          /* as value_append_text; data NULL: NULL or an overflow */
+    int64_t event_time_us;     /* where found */
+    const struct bytes *texts; /* as value_append_text; data NULL: NULL or an overflow */
     const enum feature_status *statuses;
-    size_t count;                       /* of both: as many as were asked */
+    size_t count; /* of both: as many as were asked */
     size_t overflows_count;
     const struct answer_part *parts; /* of a derived view: one a view that it reads; else none */
     size_t parts_count;
@@ -154,8 +156,8 @@ MUST_USE enum status query_read_texts(struct query *query, const struct target *
                                       struct moment moment, struct arena *arena,
                                       struct text_answer *answer, struct error *err);
 
-/* The same as of now_us, which query_now_us said behind the arrival of the request, where a finished
- * row answers, without the storage. false: query_read_texts may. */
+/* The same as of now_us, which query_now_us said behind the arrival of the request, where a
+ * finished row answers, without the storage. false: query_read_texts may. */
 MUST_USE bool query_peek_texts(struct query *query, const struct target *target,
                                const uint32_t *features, size_t features_count, int64_t now_us,
                                struct arena *arena, struct text_answer *answer);
@@ -166,8 +168,8 @@ void query_prefetch_row(struct query *query, uint64_t place);
 
 struct hot_row;
 
-/* The finished row of the entity at that place, if it holds at counted_us, or NULL; borrowed as hot_find
- * says. NULL as well where an older state is read. */
+/* The finished row of the entity at that place, if it holds at counted_us, or NULL; borrowed as
+ * hot_find says. NULL as well where an older state is read. */
 const struct hot_row *query_peek_row(struct query *query, const struct target *target,
                                      uint64_t place, int64_t counted_us);
 
@@ -178,17 +180,18 @@ void query_count_rows(struct query *query, size_t count);
 typedef void (*scan_emit_fn)(void *context, struct bytes key);
 
 /* Goes on through the entities of all active views, in the order of their names and keys, behind
- * position (empty: from the start), examining at most examined_max of them; calls emit for those not
- * `not_found`. Leaves in position where to go on, empty at the end. INVALID: the moment is out of
- * the history of a view on the way. AGAIN: it would have to wait for the disk; what was emitted and
- * position are to be thrown away. */
+ * position (empty: from the start), examining at most examined_max of them; calls emit for those
+ * not `not_found`. Leaves in position where to go on, empty at the end. INVALID: the moment is out
+ * of the history of a view on the way. AGAIN: it would have to wait for the disk; what was emitted
+ * and position are to be thrown away. */
 MUST_USE enum status query_scan(struct query *query, struct buffer *position, size_t examined_max,
                                 struct moment moment, scan_emit_fn emit, void *context,
                                 struct error *err);
 
-/* Goes through the entities that have something stored in one version, "view" or "view@2", behind the
- * entity `after` (as it is typed; empty: from the first), at most entities_max of them, in the order of
- * their keys; calls emit with each as it is typed. Errors as query_find says, and as query_scan. */
+/* Goes through the entities that have something stored in one version, "view" or "view@2", behind
+ * the entity `after` (as it is typed; empty: from the first), at most entities_max of them, in the
+ * order of their keys; calls emit with each as it is typed. Errors as query_find says, and as
+ * query_scan. */
 MUST_USE enum status query_list_entities(struct query *query, struct bytes version,
                                          struct bytes after, size_t entities_max,
                                          struct arena *arena, scan_emit_fn emit, void *context,

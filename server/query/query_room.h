@@ -8,21 +8,22 @@ struct columns_plans;
 struct derived_cache;
 
 struct query {
-    struct storage *storage;          /* borrowed */
-    struct catalog_board *board;      /* borrowed */
-    struct epoch_reader *reader;      /* owned */
+    struct storage *storage;     /* borrowed */
+    struct catalog_board *board; /* borrowed */
+    struct epoch_reader *reader; /* owned */
     bool is_begun;
-    const struct catalog *catalog;    /* the board's; good while is_begun */
+    const struct catalog *catalog; /* the board's; good while is_begun */
     struct storage_reading reading;
-    struct storage_snapshot *snapshot; /* owned, while pinned with one */
+    struct storage_snapshot *snapshot;  /* owned, while pinned with one */
     const struct query_now *kept_now;   /* borrowed: what pins go by; NULL: the clocks */
     struct query_now *taken_now;        /* owned: of pins, where none is kept; used again */
     const struct query_now *pinned_now; /* one of these two, while pinned */
-    struct query_now *snapshot_now;     /* owned: the clocks behind the taking of the snapshot, while there is one */
-    struct arena *scan_arena;         /* owned: until the next entity of a scan */
-    struct derived_cache *derived;    /* owned: compiled on-demand views */
-    struct buffer key;                /* owned: an entity that is being encoded */
-    struct columns_plans *plans;      /* owned: what names of columns stand for */
+    struct query_now
+        *snapshot_now; /* owned: the clocks behind the taking of the snapshot, while there is one */
+    struct arena *scan_arena;      /* owned: until the next entity of a scan */
+    struct derived_cache *derived; /* owned: compiled on-demand views */
+    struct buffer key;             /* owned: an entity that is being encoded */
+    struct columns_plans *plans;   /* owned: what names of columns stand for */
 };
 
 /* What is asked of a target of a view that is not derived: the moment, with now as now_us. */
@@ -51,7 +52,8 @@ enum status query_refuse_size(struct error *err);
 MUST_USE enum status query_check_size(const struct answer *answer, struct error *err);
 
 /* The answer with its values as texts, which are in the arena or borrowed from it. */
-void query_text_answer_of(const struct answer *answer, struct arena *arena, struct text_answer *out);
+void query_text_answer_of(const struct answer *answer, struct arena *arena,
+                          struct text_answer *out);
 
 /* The value as doors write it, borrowed from it or in the arena. */
 struct bytes query_value_text(const struct value *value, struct buffer *scratch,

@@ -54,10 +54,10 @@ static enum status feature_resolve(const struct parse *parse, const struct featu
     if (status != STATUS_OK)
         return status;
     if (index < 0)
-        return mistake(parse, draft->name_node, "feature %s is no field of source %s%s",
-                       quoted(parse->arena, draft->name), quoted(parse->arena, source->name),
-                       hint_fields(parse->arena, draft->name, source->fields,
-                                   source->fields_count));
+        return mistake(
+            parse, draft->name_node, "feature %s is no field of source %s%s",
+            quoted(parse->arena, draft->name), quoted(parse->arena, source->name),
+            hint_fields(parse->arena, draft->name, source->fields, source->fields_count));
     if (!type_equal(field.type, source->fields[index].type))
         return mistake(parse, draft->type, "feature %s is a field of type %s in source %s",
                        quoted(parse->arena, draft->name),
@@ -93,9 +93,8 @@ enum status batch_features_resolve(const struct parse *parse, const struct view_
         status = feature_resolve(parse, &draft->features[i], source, used, &features[i]);
     out->features = features;
     out->features_count = draft->features_count;
-    return status != STATUS_OK
-               ? status
-               : duration_read(parse, draft->ttl, "ttl", "none", &out->ttl_us);
+    return status != STATUS_OK ? status
+                               : duration_read(parse, draft->ttl, "ttl", "none", &out->ttl_us);
 }
 
 /* --- the source of the view's name --------------------------------------------------------- */
@@ -129,8 +128,7 @@ enum status writes_source_make(const struct parse *parse, const struct view_draf
     if (count > SOURCE_FIELDS_MAX)
         return mistake_limit(parse, draft->name_node,
                              "found %zu features; a batch view with this entity has at most %zu",
-                             draft->features_count,
-                             SOURCE_FIELDS_MAX - 2 - entity->keys_count);
+                             draft->features_count, SOURCE_FIELDS_MAX - 2 - entity->keys_count);
     struct field_definition *fields = ARENA_NEW_ARRAY(parse->arena, count, struct field_definition);
     *out = (struct source_definition){.name = draft->name,
                                       .is_writes = true,
@@ -144,8 +142,8 @@ enum status writes_source_make(const struct parse *parse, const struct view_draf
                                       .letters_retention_us = DURATION_NONE,
                                       .ahead_max_us = US_PER_HOUR};
     for (size_t i = 0; i < entity->keys_count; i++)
-        fields[out->fields_count++] = (struct field_definition){
-            .name = entity->keys[i], .type = {.kind = VALUE_STRING}};
+        fields[out->fields_count++] =
+            (struct field_definition){.name = entity->keys[i], .type = {.kind = VALUE_STRING}};
     const struct field_definition own[] = {
         {.name = bytes_of_text(WRITES_TIME_FIELD), .type = {.kind = VALUE_TIMESTAMP}},
         {.name = bytes_of_text(WRITES_DELETED_FIELD), .type = {.kind = VALUE_BOOL}}};

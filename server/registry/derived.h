@@ -18,8 +18,8 @@ enum {
     SERVICE_INPUTS_MAX = 4 * 1024, /* those of all on-demand views together that a service reads */
 };
 
-/* VIEW_ON_DEMAND, and in a stored row VIEW_SERVICE, where the body says so; else VIEW_STREAM, which is
- * for others to look into. */
+/* VIEW_ON_DEMAND, and in a stored row VIEW_SERVICE, where the body says so; else VIEW_STREAM, which
+ * is for others to look into. */
 enum view_kind derived_kind_of(const struct parse *parse, const struct node *body);
 
 /* Parses what stands behind a name under views: or services:. */

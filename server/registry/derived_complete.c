@@ -54,7 +54,8 @@ static void take_key(struct completion *completion, const struct field_definitio
     if (index >= 0)
         return;
     if (out->keys_count == ENTITY_KEYS_MAX)
-        lack(completion, "the views that it reads have more than %d keys together", ENTITY_KEYS_MAX);
+        lack(completion, "the views that it reads have more than %d keys together",
+             ENTITY_KEYS_MAX);
     else
         completion->keys[out->keys_count++] = *key;
 }
@@ -103,7 +104,8 @@ static void fill_fields(struct completion *completion, struct field_definition *
     size_t count = out->inputs_count;
     for (size_t i = 0; i < out->request_count; i++) {
         fields[count] = out->request[i];
-        fields[count++].name = arena_format(arena, "request.%.*s", BYTES_ARGS(out->request[i].name));
+        fields[count++].name =
+            arena_format(arena, "request.%.*s", BYTES_ARGS(out->request[i].name));
     }
     for (size_t i = 0; i < out->keys_count; i++) {
         key_fields[i] = count;
@@ -158,9 +160,8 @@ void derived_complete(const struct registry *registry, struct view_version *vers
         .version = version,
         .out = out,
         .keys = ARENA_NEW_ARRAY(arena, ENTITY_KEYS_MAX, struct field_definition)};
-    struct field_definition *fields =
-        ARENA_NEW_ARRAY(arena, out->inputs_count + out->request_count + ENTITY_KEYS_MAX,
-                        struct field_definition);
+    struct field_definition *fields = ARENA_NEW_ARRAY(
+        arena, out->inputs_count + out->request_count + ENTITY_KEYS_MAX, struct field_definition);
     struct feature_definition *features =
         ARENA_NEW_ARRAY(arena, out->features_count, struct feature_definition);
     memcpy(features, out->features, out->features_count * sizeof(*features));

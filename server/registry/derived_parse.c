@@ -59,10 +59,11 @@ static enum status expression_draft_parse(const struct parse *parse, const struc
     if (body->kind == NODE_MAPPING)
         return expression_map_parse(parse, body, out);
     if (body->kind != NODE_TEXT)
-        return mistake(parse, body,
-                       "found %s; a feature of an on-demand view is an expression, like "
-                       "request.amount / card_payments.amount_avg_7d, or {expression: SQL, type: int}",
-                       node_kind_name(body));
+        return mistake(
+            parse, body,
+            "found %s; a feature of an on-demand view is an expression, like "
+            "request.amount / card_payments.amount_avg_7d, or {expression: SQL, type: int}",
+            node_kind_name(body));
     out->argument = body;
     return STATUS_OK;
 }
@@ -79,8 +80,8 @@ static enum status expressions_parse(const struct parse *parse, const struct nod
     size_t count = node->items_count / 2;
     struct feature_draft *features = drafts_allocate(parse, node, count, &status);
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
-        status = expression_draft_parse(parse, node->items[2 * i], node->items[2 * i + 1],
-                                        &features[i]);
+        status =
+            expression_draft_parse(parse, node->items[2 * i], node->items[2 * i + 1], &features[i]);
     out->features = features;
     out->features_count = count;
     return status;
@@ -95,9 +96,9 @@ static enum status on_demand_parse(const struct parse *parse, const struct node 
     const struct node *features = NULL;
     const struct node *kind = NULL;
     const struct key_slot slots[] = {
-        ANNOTATION_SLOTS(&annotations), {"kind", &kind, NULL},
-        {"entity", &out->entity, NULL}, {"request", &out->request, NULL},
-        {"features", &features, NULL},  {"source", NULL, nothing_stored},
+        ANNOTATION_SLOTS(&annotations),  {"kind", &kind, NULL},
+        {"entity", &out->entity, NULL},  {"request", &out->request, NULL},
+        {"features", &features, NULL},   {"source", NULL, nothing_stored},
         {"where", NULL, nothing_stored}, {"history", NULL, nothing_stored},
         {"ttl", NULL, nothing_stored},
     };
@@ -121,10 +122,11 @@ static enum status references_parse(const struct parse *parse, const struct node
 {
     enum status status;
     if (node->kind != NODE_LIST || node->items_count == 0)
-        return mistake(parse, node,
-                       "found %s; features of a service are a list like [card_payments.payments_5m, "
-                       "card_profile.segment]",
-                       node->kind == NODE_LIST ? "no feature" : node_kind_name(node));
+        return mistake(
+            parse, node,
+            "found %s; features of a service are a list like [card_payments.payments_5m, "
+            "card_profile.segment]",
+            node->kind == NODE_LIST ? "no feature" : node_kind_name(node));
     size_t count = node->items_count;
     struct feature_draft *features = drafts_allocate(parse, node, count, &status);
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {

@@ -30,8 +30,7 @@ static enum status no_such_view(const struct resolver *resolver,
     struct arena *arena = resolver->parse->arena;
     const struct derived_lookup *lookup = resolver->lookup;
     size_t count = 0;
-    if (reference->version > 0 &&
-        lookup->find_view(lookup->context, reference->view, 0) != NULL)
+    if (reference->version > 0 && lookup->find_view(lookup->context, reference->view, 0) != NULL)
         return error_set(err, STATUS_INVALID, "view %s has no version %u",
                          quoted(arena, reference->view), reference->version);
     const struct bytes *names = lookup->list_views(lookup->context, arena, &count);
@@ -95,8 +94,7 @@ static enum status check_input(const struct resolver *resolver,
                          quoted(arena, view->name), quoted(arena, view->entity),
                          quoted(arena, resolver->out->entity));
     if (feature->type.is_list)
-        return error_set(err, STATUS_INVALID,
-                         "%s is a %s; an expression takes single values",
+        return error_set(err, STATUS_INVALID, "%s is a %s; an expression takes single values",
                          quoted(arena, feature->name), type_name(feature->type, text));
     *type = feature->type;
     return STATUS_OK;
@@ -181,8 +179,8 @@ static enum status expression_check(struct resolver *resolver, const struct feat
     if (status == STATUS_OK && resolver->lookup != NULL) {
         size_t count = out->request_count + out->inputs_count;
         bool *used = ARENA_NEW_ARRAY(parse->arena, count, bool);
-        status = parse->checks->check_expression(text, resolver->fields, count, used, &offset,
-                                                 &reason);
+        status =
+            parse->checks->check_expression(text, resolver->fields, count, used, &offset, &reason);
     }
     if (status == STATUS_OK)
         return STATUS_OK;
@@ -194,8 +192,7 @@ static enum status expression_check(struct resolver *resolver, const struct feat
 static bool bare_type(const struct resolver *resolver, struct bytes text, struct type *out)
 {
     const struct view_definition *view = resolver->out;
-    ssize_t index =
-        field_find(resolver->fields, view->request_count + view->inputs_count, text);
+    ssize_t index = field_find(resolver->fields, view->request_count + view->inputs_count, text);
     if (index < 0)
         return false;
     *out = resolver->fields[index].type;
@@ -237,7 +234,8 @@ static enum status expression_resolve(struct resolver *resolver, const struct fe
         return status;
     out->argument = trimmed(text, &skipped);
     if (out->argument.size > EXPRESSION_SIZE_MAX)
-        return mistake_limit(parse, draft->argument, "feature %s: an expression has at most %d bytes",
+        return mistake_limit(parse, draft->argument,
+                             "feature %s: an expression has at most %d bytes",
                              quoted(parse->arena, draft->name), EXPRESSION_SIZE_MAX);
     resolver->used_count = 0;
     status = expression_check(resolver, draft, skipped, out->argument);
@@ -277,10 +275,11 @@ static enum status request_resolve(struct resolver *resolver)
     if (count > SOURCE_FIELDS_MAX)
         return mistake_limit(parse, node, "found %zu request values; a view has at most %d", count,
                              SOURCE_FIELDS_MAX);
-    struct field_definition *request = ARENA_NEW_ARRAY(parse->arena, count, struct field_definition);
+    struct field_definition *request =
+        ARENA_NEW_ARRAY(parse->arena, count, struct field_definition);
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
-        status = field_definition_parse(parse, node->items[2 * i], node->items[2 * i + 1],
-                                        &request[i]);
+        status =
+            field_definition_parse(parse, node->items[2 * i], node->items[2 * i + 1], &request[i]);
     for (size_t i = 0; i < count && status == STATUS_OK; i++)
         if (!name_is_valid(request[i].name))
             status = mistake(parse, node->items[2 * i], "%s cannot name a request value",
@@ -298,8 +297,8 @@ static void request_to_fields(struct resolver *resolver)
     const struct view_definition *out = resolver->out;
     for (size_t i = 0; i < out->request_count; i++) {
         resolver->fields[i] = out->request[i];
-        resolver->fields[i].name = arena_format(resolver->parse->arena, "request.%.*s",
-                                                BYTES_ARGS(out->request[i].name));
+        resolver->fields[i].name =
+            arena_format(resolver->parse->arena, "request.%.*s", BYTES_ARGS(out->request[i].name));
     }
 }
 
@@ -406,7 +405,8 @@ static bool is_listed_before(const struct resolver *resolver, size_t index)
     return false;
 }
 
-/* The keys of all views that a service reads are its own; what it reads by way of them is bounded. */
+/* The keys of all views that a service reads are its own; what it reads by way of them is bounded.
+ */
 static enum status service_check_views(const struct resolver *resolver)
 {
     const struct derived_lookup *lookup = resolver->lookup;
@@ -422,10 +422,11 @@ static enum status service_check_views(const struct resolver *resolver)
         inputs_count += is_listed_before(resolver, i) ? 0 : view->inputs_count;
     }
     if (status == STATUS_OK && inputs_count > SERVICE_INPUTS_MAX)
-        return mistake_limit(resolver->parse, resolver->draft->name_node,
-                             "the on-demand views of this service read %zu features; at most %d are "
-                             "taken",
-                             inputs_count, SERVICE_INPUTS_MAX);
+        return mistake_limit(
+            resolver->parse, resolver->draft->name_node,
+            "the on-demand views of this service read %zu features; at most %d are "
+            "taken",
+            inputs_count, SERVICE_INPUTS_MAX);
     return status;
 }
 

@@ -280,8 +280,7 @@ static void describe_batch(struct buffer *out, const struct view_definition *vie
 static void describe_view(struct buffer *out, const struct view *view,
                           const struct view_definition *definition)
 {
-    buffer_format(out, "{\"noun\": \"%s\"",
-                  definition->kind == VIEW_SERVICE ? "service" : "view");
+    buffer_format(out, "{\"noun\": \"%s\"", definition->kind == VIEW_SERVICE ? "service" : "view");
     json_member_text(out, "name", view->name);
     member_number(out, "version", definition->version);
     member_number(out, "active", view->active);

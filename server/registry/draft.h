@@ -27,7 +27,7 @@ struct view_draft {
     enum view_kind kind;
     const struct node *source; /* or NULL: of a batch view, its own writes */
     const struct node *entity;
-    const struct node *where;   /* or NULL, as below */
+    const struct node *where; /* or NULL, as below */
     const struct node *history;
     const struct node *ttl;
     const struct node *request;
@@ -98,8 +98,9 @@ MUST_USE enum status writes_source_make(const struct parse *parse, const struct 
 MUST_USE enum status field_type_parse(const struct parse *parse, const struct node *node,
                                       struct field_definition *out);
 
-/* Resolves; version is left 0. draft->source (or the view itself) and draft->entity name the given ones. Where
- * parse->is_stored, expressions are not checked again and every field of the source counts as used.
+/* Resolves; version is left 0. draft->source (or the view itself) and draft->entity name the given
+ * ones. Where parse->is_stored, expressions are not checked again and every field of the source
+ * counts as used.
  */
 MUST_USE enum status view_resolve(const struct parse *parse, const struct view_draft *draft,
                                   const struct source_definition *source,

@@ -135,11 +135,11 @@ static enum status clash_check(const struct collector *collector, enum view_kind
     const struct node **first = map_get(collector->seen[other], name->text);
     if (first == NULL)
         return STATUS_OK;
-    return mistake(parse, name,
-                   "there is a view and a service of the name %s, the other in %s line %u; they are "
-                   "read by the same keys, so give one another name",
-                   quoted(parse->arena, name->text), quoted(parse->arena, (*first)->file),
-                   (*first)->line);
+    return mistake(
+        parse, name,
+        "there is a view and a service of the name %s, the other in %s line %u; they are "
+        "read by the same keys, so give one another name",
+        quoted(parse->arena, name->text), quoted(parse->arena, (*first)->file), (*first)->line);
 }
 
 /* kind is VIEW_STREAM for all that view_draft_parse looks into. */

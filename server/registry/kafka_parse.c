@@ -33,8 +33,10 @@ enum status topic_read(const struct parse *parse, const struct node *node, struc
 {
     enum status status = text_read(parse, node, "topic", out);
     if (status == STATUS_OK && !topic_is_valid(*out))
-        return mistake(parse, node, "%s is no name of a topic: letters, digits, '.', '_' and '-', "
-                       "at most %d", quoted(parse->arena, *out), KAFKA_TOPIC_SIZE_MAX);
+        return mistake(parse, node,
+                       "%s is no name of a topic: letters, digits, '.', '_' and '-', "
+                       "at most %d",
+                       quoted(parse->arena, *out), KAFKA_TOPIC_SIZE_MAX);
     return status;
 }
 
@@ -99,13 +101,14 @@ static enum status properties_parse(const struct parse *parse, const struct node
     if (node == NULL)
         return STATUS_OK;
     if (node->kind != NODE_MAPPING)
-        return mistake(parse, node, "found %s; properties are a mapping like "
-                       "{security.protocol: ssl}", node_kind_name(node));
+        return mistake(parse, node,
+                       "found %s; properties are a mapping like "
+                       "{security.protocol: ssl}",
+                       node_kind_name(node));
     if (node->items_count / 2 > KAFKA_PROPERTIES_MAX)
         return mistake_limit(parse, node, "found %zu properties; at most %d are taken",
                              node->items_count / 2, KAFKA_PROPERTIES_MAX);
-    struct bytes *properties =
-        ARENA_NEW_ARRAY(parse->arena, node->items_count + 1, struct bytes);
+    struct bytes *properties = ARENA_NEW_ARRAY(parse->arena, node->items_count + 1, struct bytes);
     for (size_t i = 0; i < node->items_count; i += 2) {
         enum status status =
             property_parse(parse, node->items[i], node->items[i + 1], &properties[i]);
@@ -130,8 +133,10 @@ static enum status start_parse(const struct parse *parse, const struct node *nod
         return status;
     out->start = bytes_equal_text(text, "latest") ? KAFKA_LATEST : KAFKA_AT;
     if (out->start == KAFKA_AT && !time_parse(text, &out->start_us))
-        return mistake(parse, node, "start is earliest, latest or a time like "
-                       "2026-01-31T12:00:00Z, found %s", quoted(parse->arena, text));
+        return mistake(parse, node,
+                       "start is earliest, latest or a time like "
+                       "2026-01-31T12:00:00Z, found %s",
+                       quoted(parse->arena, text));
     return STATUS_OK;
 }
 
@@ -169,12 +174,12 @@ enum status kafka_parse(const struct parse *parse, const struct kafka_nodes *nod
         {"on_gap", &on_gap, NULL},
         {"group", &group, NULL},
         {"properties", &properties, NULL},
-        {"dead_letter_topic", NULL,
-         "it stands beside kafka:, as dead_letters: {topic: NAME}"},
+        {"dead_letter_topic", NULL, "it stands beside kafka:, as dead_letters: {topic: NAME}"},
     };
     enum status status = mapping_read(parse, nodes->body, "kafka", slots, COUNT_OF(slots));
     if (status == STATUS_OK && (brokers == NULL || topic == NULL))
-        status = mistake(parse, nodes->body, "kafka needs brokers and a topic, like {brokers: "
+        status = mistake(parse, nodes->body,
+                         "kafka needs brokers and a topic, like {brokers: "
                          "\"localhost:9092\", topic: payments}");
     if (status == STATUS_OK)
         status = bounded_text_read(parse, brokers, "brokers", BROKERS_SIZE_MAX, &kafka->brokers);

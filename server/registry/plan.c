@@ -265,8 +265,8 @@ static const char *view_noun(const struct view_definition *view)
     return view->kind == VIEW_SERVICE ? "service" : "view";
 }
 
-/* A derived version is live at once, as there is nothing to fill it with; what it reads may have to be
- * filled before it can become active (registry_plan_waiting). */
+/* A derived version is live at once, as there is nothing to fill it with; what it reads may have to
+ * be filled before it can become active (registry_plan_waiting). */
 static void view_add_live(struct planner *planner, struct view *view)
 {
     if (view->active == 0)
@@ -350,8 +350,7 @@ static enum status view_plan_resolved(struct planner *planner, const struct view
                                       struct view_definition *definition, bool is_in_files)
 {
     const struct view *view = registry_find_view(planner->registry, draft->name);
-    const struct view_version *newest =
-        view == NULL ? NULL : view_newest_version(view);
+    const struct view_version *newest = view == NULL ? NULL : view_newest_version(view);
     if (view != NULL && (newest->definition->kind == VIEW_SERVICE) != (draft->kind == VIEW_SERVICE))
         return mistake(&planner->parse, draft->name_node,
                        "%s is the name of a %s; a view and a service are read by the same keys, so "

@@ -54,11 +54,11 @@ struct version_switch {
 
 struct view {
     struct bytes name;
-    uint32_t active; /* the number of the version that `view` reads; 0: none yet */
-    uint32_t newest_number; /* no version was ever given a larger number, */
-    uint32_t newest_table;  /* and no version of this view a larger table */
+    uint32_t active;               /* the number of the version that `view` reads; 0: none yet */
+    uint32_t newest_number;        /* no version was ever given a larger number, */
+    uint32_t newest_table;         /* and no version of this view a larger table */
     uint32_t promoted_when_filled; /* the version that becomes active by itself; 0: none */
-    const uint32_t *before; /* where rollbacks go to, the last one first to be gone to */
+    const uint32_t *before;        /* where rollbacks go to, the last one first to be gone to */
     size_t before_count;
     const struct version_switch *switches; /* the latest ones, oldest first */
     size_t switches_count;
@@ -102,8 +102,8 @@ struct change {
     uint32_t version;    /* of a view: the one that it then has; else 0 */
     struct bytes detail; /* one line for people: "window of payments_5m: 5m -> 10m"; may be empty */
     struct bytes filled_from; /* of a view that gets a version: the source whose log fills it */
-    bool is_replayed;    /* what fills it is not all that the source has; see registry_plan_replay */
-    bool is_first;       /* the version is the view's first, so it becomes active by itself */
+    bool is_replayed; /* what fills it is not all that the source has; see registry_plan_replay */
+    bool is_first;    /* the version is the view's first, so it becomes active by itself */
 };
 
 struct registry_plan {
@@ -132,38 +132,36 @@ MUST_USE enum status registry_plan(const struct registry *registry,
                                    struct registry_plan *plan, struct error *err);
 
 /* The same; the new versions are promoted by themselves when they are filled. */
-MUST_USE enum status registry_plan_promoting(const struct registry *registry,
-                                             const struct definition_file *files,
-                                             size_t files_count,
-                                             const struct definition_checks *checks,
-                                             struct arena *arena, struct registry_plan *plan,
-                                             struct error *err);
+MUST_USE enum status
+registry_plan_promoting(const struct registry *registry, const struct definition_file *files,
+                        size_t files_count, const struct definition_checks *checks,
+                        struct arena *arena, struct registry_plan *plan, struct error *err);
 
-/* replay.c: each view of a source that reads Kafka gets a next version of the meaning that it has, which becomes
- * active by itself if is_promoting. The i-th one gets the table registry->next_id + i. NOT_FOUND: there is no
- * such source, or no view of it. INVALID: it does not read Kafka. */
+/* replay.c: each view of a source that reads Kafka gets a next version of the meaning that it has,
+ * which becomes active by itself if is_promoting. The i-th one gets the table registry->next_id +
+ * i. NOT_FOUND: there is no such source, or no view of it. INVALID: it does not read Kafka. */
 MUST_USE enum status registry_plan_replay(const struct registry *registry, struct bytes source,
                                           bool is_promoting, struct arena *arena,
                                           struct registry_plan *plan, struct error *err);
 
 /* ---- versions.c: which version is the active one, and which may go ----
  *
- * They make the rows that are to be written, in the arena; none where everything is so already. now_us
- * is the wall clock's. */
+ * They make the rows that are to be written, in the arena; none where everything is so already.
+ * now_us is the wall clock's. */
 
-/* A FILLING version becomes LIVE; and the active one, where its view has none, or where it was to be
- * promoted and nothing that is active would miss anything. */
+/* A FILLING version becomes LIVE; and the active one, where its view has none, or where it was to
+ * be promoted and nothing that is active would miss anything. */
 void registry_plan_live(const struct registry *registry, const struct view *view,
                         const struct view_version *version, int64_t now_us, struct arena *arena,
                         struct registry_plan *plan);
 
-/* The first version that was to be promoted as soon as that does no harm, and now can be: what it reads is
- * there, and what reads it misses nothing. */
+/* The first version that was to be promoted as soon as that does no harm, and now can be: what it
+ * reads is there, and what reads it misses nothing. */
 void registry_plan_waiting(const struct registry *registry, int64_t now_us, struct arena *arena,
                            struct registry_plan *plan);
 
-/* The version becomes the active one. NOT_FOUND: no such view or version. UNAVAILABLE: it is still being
- * filled, and is_forced is not set. */
+/* The version becomes the active one. NOT_FOUND: no such view or version. UNAVAILABLE: it is still
+ * being filled, and is_forced is not set. */
 MUST_USE enum status registry_plan_promote(const struct registry *registry, struct bytes name,
                                            uint32_t number, bool is_forced, int64_t now_us,
                                            struct arena *arena, struct registry_plan *plan,

@@ -1,4 +1,5 @@
-/* Replay: new versions of all views of a source, each with the meaning that it has, to be filled anew. */
+/* Replay: new versions of all views of a source, each with the meaning that it has, to be filled
+ * anew. */
 #include "registry/parse.h"
 #include "registry/registry.h"
 #include "registry/rows.h"
@@ -7,8 +8,7 @@
 static const struct view_definition *shown_definition(const struct view *view)
 {
     const struct view_version *active = view_find_version(view, 0);
-    return active != NULL ? active->definition
-                          : view_newest_version(view)->definition;
+    return active != NULL ? active->definition : view_newest_version(view)->definition;
 }
 
 static bool is_of_source(const struct view *view, struct bytes source)
@@ -27,9 +27,11 @@ static enum status find_source(const struct registry *registry, struct bytes nam
         return error_set(err, STATUS_NOT_FOUND, "there is no source %s%s", quoted(arena, name),
                          hint_names(arena, name, "sources", names, registry->sources_count));
     if (source->definition->kafka == NULL)
-        return error_set(err, STATUS_INVALID,
-                         "source %s does not read Kafka; new versions of its views are filled from its "
-                         "log by themselves", quoted(arena, name));
+        return error_set(
+            err, STATUS_INVALID,
+            "source %s does not read Kafka; new versions of its views are filled from its "
+            "log by themselves",
+            quoted(arena, name));
     return STATUS_OK;
 }
 
@@ -59,8 +61,8 @@ static void add_version(const struct view *before, bool is_promoting, uint32_t t
 }
 
 enum status registry_plan_replay(const struct registry *registry, struct bytes source,
-                                 bool is_promoting, struct arena *arena,
-                                 struct registry_plan *plan, struct error *err)
+                                 bool is_promoting, struct arena *arena, struct registry_plan *plan,
+                                 struct error *err)
 {
     size_t views = registry->views_count;
     struct registry_row *rows = ARENA_NEW_ARRAY(arena, 2 * views + 1, struct registry_row);

@@ -8,9 +8,9 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static const struct bytes state_names[] = {
-    [VERSION_FILLING] = {"filling", 7}, [VERSION_LIVE] = {"live", 4},
-    [VERSION_DROPPING] = {"dropping", 8}};
+static const struct bytes state_names[] = {[VERSION_FILLING] = {"filling", 7},
+                                           [VERSION_LIVE] = {"live", 4},
+                                           [VERSION_DROPPING] = {"dropping", 8}};
 
 static const struct bytes cause_names[] = {[SWITCH_FILLED] = {"filled", 6},
                                            [SWITCH_PROMOTED] = {"promoted", 8},
@@ -281,8 +281,7 @@ static enum status view_read_numbers(const struct parse *parse, const struct vie
     if (status == STATUS_OK)
         status = number_read(parse, root, nodes->newest, "newest", &out->newest_number);
     if (status == STATUS_OK)
-        status =
-            number_read(parse, root, nodes->newest_table, "newest_table", &out->newest_table);
+        status = number_read(parse, root, nodes->newest_table, "newest_table", &out->newest_table);
     if (status == STATUS_OK)
         status = number_read(parse, root, nodes->promoted, "promoted_when_filled",
                              &out->promoted_when_filled);

@@ -54,9 +54,11 @@ static enum status field_name_read(const struct parse *parse, const struct node 
     *out = node->text;
     if (field_name_is_valid(*out))
         return STATUS_OK;
-    return mistake(parse, node, "%s cannot name this field; of a record of Kafka there are _key, "
+    return mistake(parse, node,
+                   "%s cannot name this field; of a record of Kafka there are _key, "
                    "_timestamp and _header.NAME (letters, digits, '_', '-' and '.', at most %d in "
-                   "all)", quoted(parse->arena, *out), NAME_SIZE_MAX);
+                   "all)",
+                   quoted(parse->arena, *out), NAME_SIZE_MAX);
 }
 
 enum status field_definition_parse(const struct parse *parse, const struct node *name,
@@ -238,11 +240,15 @@ static enum status record_fields_check(const struct parse *parse, const struct n
         bool is_milliseconds =
             field->type.kind == VALUE_TIMESTAMP && field->unit == TIME_MILLISECONDS;
         if (part != RECORD_MEMBER && source->kafka == NULL)
-            return mistake(parse, fields->items[2 * i], "%s is a part of a record of Kafka, and this "
-                           "source is pushed to; add kafka:", quoted(parse->arena, field->name));
+            return mistake(parse, fields->items[2 * i],
+                           "%s is a part of a record of Kafka, and this "
+                           "source is pushed to; add kafka:",
+                           quoted(parse->arena, field->name));
         if (part == RECORD_TIMESTAMP && !is_milliseconds)
-            return mistake(parse, fields->items[2 * i + 1], "_timestamp is a timestamp_ms, as brokers "
-                           "have it, found %s", field_type_name(field, type));
+            return mistake(parse, fields->items[2 * i + 1],
+                           "_timestamp is a timestamp_ms, as brokers "
+                           "have it, found %s",
+                           field_type_name(field, type));
     }
     return STATUS_OK;
 }
@@ -256,18 +262,21 @@ static enum status dead_letters_parse(const struct parse *parse, const struct no
     if (node == NULL)
         return STATUS_OK;
     if (out->kafka == NULL)
-        return mistake(parse, node, "dead_letters are for a source that reads Kafka; what is pushed "
+        return mistake(parse, node,
+                       "dead_letters are for a source that reads Kafka; what is pushed "
                        "and can't be taken is refused");
     enum status status = mapping_read(parse, node, "dead_letters", slots, COUNT_OF(slots));
     if (status == STATUS_OK && topic != NULL)
         status = topic_read(parse, topic, &out->letters_topic);
     for (size_t i = 0; i < out->kafka->topics_count && status == STATUS_OK; i++)
         if (bytes_equal(out->kafka->topics[i], out->letters_topic))
-            status = mistake(parse, topic, "the source reads %s itself; dead letters need a topic of "
-                             "their own", quoted(parse->arena, out->letters_topic));
+            status = mistake(parse, topic,
+                             "the source reads %s itself; dead letters need a topic of "
+                             "their own",
+                             quoted(parse->arena, out->letters_topic));
     if (status == STATUS_OK)
-        status = duration_read(parse, retention, "retention", "forever",
-                               &out->letters_retention_us);
+        status =
+            duration_read(parse, retention, "retention", "forever", &out->letters_retention_us);
     return status;
 }
 

@@ -10,8 +10,8 @@
 static void view_note_switch(struct view *view, enum switch_cause cause, int64_t now_us,
                              struct arena *arena)
 {
-    size_t kept = view->switches_count < VIEW_SWITCHES_MAX ? view->switches_count
-                                                           : VIEW_SWITCHES_MAX - 1;
+    size_t kept =
+        view->switches_count < VIEW_SWITCHES_MAX ? view->switches_count : VIEW_SWITCHES_MAX - 1;
     struct version_switch *switches = ARENA_NEW_ARRAY(arena, kept + 1, struct version_switch);
     for (size_t i = 0; i < kept; i++)
         switches[i] = view->switches[view->switches_count - kept + i];
@@ -60,7 +60,8 @@ static bool is_pinned_by(const struct view_definition *definition, struct bytes 
                          uint32_t number)
 {
     for (size_t i = 0; i < definition->inputs_count; i++)
-        if (definition->inputs[i].version == number && bytes_equal(definition->inputs[i].view, view))
+        if (definition->inputs[i].version == number &&
+            bytes_equal(definition->inputs[i].view, view))
             return true;
     return false;
 }
@@ -114,7 +115,8 @@ static bool keys_equal(const struct view_definition *a, const struct view_defini
     return is_equal;
 }
 
-/* An active derived view that goes by what is active, and so has other keys with other keys of it. */
+/* An active derived view that goes by what is active, and so has other keys with other keys of it.
+ */
 static const struct view_definition *find_reader(const struct registry *registry, struct bytes view)
 {
     for (size_t i = 0; i < registry->views_count; i++) {
@@ -136,20 +138,20 @@ static enum status check_readers(const struct registry *registry,
     const struct view_definition *by = has_other_keys ? find_reader(registry, after->name) : NULL;
     struct bytes feature;
     if (by != NULL)
-        return error_set(err, STATUS_INVALID,
-                         "%s %.*s@%u reads %.*s, and the keys of %.*s@%u are others; use --force to "
-                         "have it read by those from now on",
-                         by->kind == VIEW_SERVICE ? "service" : "view", BYTES_ARGS(by->name),
-                         by->version, BYTES_ARGS(after->name), BYTES_ARGS(after->name),
-                         after->version);
+        return error_set(
+            err, STATUS_INVALID,
+            "%s %.*s@%u reads %.*s, and the keys of %.*s@%u are others; use --force to "
+            "have it read by those from now on",
+            by->kind == VIEW_SERVICE ? "service" : "view", BYTES_ARGS(by->name), by->version,
+            BYTES_ARGS(after->name), BYTES_ARGS(after->name), after->version);
     if (!find_missing(registry, after, &by, &feature))
         return STATUS_OK;
-    return error_set(err, STATUS_INVALID,
-                     "%s %.*s@%u reads %.*s.%.*s, which %.*s@%u does not have; promote a version of "
-                     "it that does without before, or use --force",
-                     by->kind == VIEW_SERVICE ? "service" : "view", BYTES_ARGS(by->name),
-                     by->version, BYTES_ARGS(after->name), BYTES_ARGS(feature),
-                     BYTES_ARGS(after->name), after->version);
+    return error_set(
+        err, STATUS_INVALID,
+        "%s %.*s@%u reads %.*s.%.*s, which %.*s@%u does not have; promote a version of "
+        "it that does without before, or use --force",
+        by->kind == VIEW_SERVICE ? "service" : "view", BYTES_ARGS(by->name), by->version,
+        BYTES_ARGS(after->name), BYTES_ARGS(feature), BYTES_ARGS(after->name), after->version);
 }
 
 /* A derived version that can't be read now is not one to go by. */
@@ -164,8 +166,7 @@ static enum status check_promote(const struct registry *registry,
 
 /* ---- plans ---- */
 
-static void plan_start(struct registry_plan *plan, struct arena *arena,
-                       struct registry_row **rows)
+static void plan_start(struct registry_plan *plan, struct arena *arena, struct registry_row **rows)
 {
     enum { ROWS_MAX = 2 };
     *rows = ARENA_NEW_ARRAY(arena, ROWS_MAX, struct registry_row);
@@ -190,7 +191,8 @@ static enum status find_version(const struct view *view, uint32_t number,
 {
     *out = number == 0 ? NULL : view_find_version(view, number);
     if (*out == NULL)
-        return error_set(err, STATUS_NOT_FOUND, "view '%.*s' has no version %u; `asof describe "
+        return error_set(err, STATUS_NOT_FOUND,
+                         "view '%.*s' has no version %u; `asof describe "
                          "%.*s` shows those that there are",
                          BYTES_ARGS(view->name), number, BYTES_ARGS(view->name));
     return STATUS_OK;
@@ -250,9 +252,11 @@ enum status registry_plan_promote(const struct registry *registry, struct bytes 
     if (status != STATUS_OK)
         return status;
     if (version->state == VERSION_FILLING && !is_forced)
-        return error_set(err, STATUS_UNAVAILABLE,
-                         "version %u of view '%.*s' is still being filled; `asof list` shows how far "
-                         "it is, --force promotes it as it is", number, BYTES_ARGS(view->name));
+        return error_set(
+            err, STATUS_UNAVAILABLE,
+            "version %u of view '%.*s' is still being filled; `asof list` shows how far "
+            "it is, --force promotes it as it is",
+            number, BYTES_ARGS(view->name));
     if (view->active == number)
         return STATUS_OK;
     status = is_forced ? STATUS_OK : check_promote(registry, version, err);
@@ -277,8 +281,8 @@ enum status registry_plan_rollback(const struct registry *registry, struct bytes
     if (view->before_count == 0)
         return error_set(err, STATUS_INVALID,
                          "view '%.*s' has no version that was active before; `asof promote "
-                         "%.*s@N` makes another one active", BYTES_ARGS(view->name),
-                         BYTES_ARGS(view->name));
+                         "%.*s@N` makes another one active",
+                         BYTES_ARGS(view->name), BYTES_ARGS(view->name));
     const struct view_version *version =
         view_find_version(view, view->before[view->before_count - 1]);
     status = version == NULL ? STATUS_OK : check_promote(registry, version, err);
@@ -300,8 +304,10 @@ static enum status check_drop(const struct registry *registry, const struct view
     uint32_t number = version->definition->version;
     struct bytes by;
     if (view->active == number)
-        return error_set(err, STATUS_INVALID, "version %u is the active one of view '%.*s'; promote "
-                         "another one before", number, BYTES_ARGS(view->name));
+        return error_set(err, STATUS_INVALID,
+                         "version %u is the active one of view '%.*s'; promote "
+                         "another one before",
+                         number, BYTES_ARGS(view->name));
     if (registry_find_pin(registry, view->name, number, arena, &by))
         return error_set(err, STATUS_INVALID, "version %u of view '%.*s' is used by %.*s", number,
                          BYTES_ARGS(view->name), BYTES_ARGS(by));
@@ -312,9 +318,8 @@ static enum status check_drop(const struct registry *registry, const struct view
                      BYTES_ARGS(view->name));
 }
 
-enum status registry_plan_drop(const struct registry *registry, struct bytes name,
-                               uint32_t number, struct arena *arena, struct registry_plan *plan,
-                               struct error *err)
+enum status registry_plan_drop(const struct registry *registry, struct bytes name, uint32_t number,
+                               struct arena *arena, struct registry_plan *plan, struct error *err)
 {
     struct registry_row *rows;
     const struct view *view = NULL;

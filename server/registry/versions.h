@@ -5,8 +5,8 @@
 
 #include "registry/registry.h"
 
-/* The version becomes the active one of the view, and a rollback would go to the one that is it now.
- * Lists are in the arena; now_us is the wall clock's. */
+/* The version becomes the active one of the view, and a rollback would go to the one that is it
+ * now. Lists are in the arena; now_us is the wall clock's. */
 void view_promote(struct view *view, uint32_t number, enum switch_cause cause, int64_t now_us,
                   struct arena *arena);
 

@@ -124,9 +124,9 @@ static enum status features_parse(const struct parse *parse, const struct node *
     for (size_t i = 0; i < count; i++) {
         const struct node *name = node->items[2 * i];
         const struct node *body = node->items[2 * i + 1];
-        enum status status =
-            out->kind == VIEW_BATCH ? batch_feature_draft_parse(parse, name, body, &features[i])
-                                    : feature_draft_parse(parse, name, body, &features[i]);
+        enum status status = out->kind == VIEW_BATCH
+                                 ? batch_feature_draft_parse(parse, name, body, &features[i])
+                                 : feature_draft_parse(parse, name, body, &features[i]);
         if (status != STATUS_OK)
             return status;
     }
@@ -141,8 +141,9 @@ static enum status features_parse(const struct parse *parse, const struct node *
 static enum status kind_parse(const struct parse *parse, const struct node *body,
                               enum view_kind *out)
 {
-    static const struct bytes kinds[] = {
-        [VIEW_STREAM] = {"stream", 6}, [VIEW_BATCH] = {"batch", 5}, [VIEW_ON_DEMAND] = {"on_demand", 9}};
+    static const struct bytes kinds[] = {[VIEW_STREAM] = {"stream", 6},
+                                         [VIEW_BATCH] = {"batch", 5},
+                                         [VIEW_ON_DEMAND] = {"on_demand", 9}};
     size_t kind = VIEW_STREAM;
     const struct node *node = node_get(body, "kind");
     enum status status = word_read(parse, node, "kind", kinds, COUNT_OF(kinds), &kind);

@@ -75,8 +75,7 @@ static enum status update_take(struct update *update, size_t put, struct error *
 }
 
 /* Updates the row of one entity, of which the puts are from first up to end. */
-static enum status update_entity(struct update *update, size_t first, size_t end,
-                                 struct error *err)
+static enum status update_entity(struct update *update, size_t first, size_t end, struct error *err)
 {
     struct bytes head = sorted_puts_head(update->puts, first);
     struct bytes entity = bytes_after(head, TABLE_SIZE);

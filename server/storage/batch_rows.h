@@ -19,8 +19,8 @@ struct written_tables {
 void written_tables_fini(struct written_tables *written);
 void written_tables_add(struct written_tables *written, uint32_t table_id);
 
-/* Puts the rows of all entities of these tables that the puts, which are sorted, have writes of. IO,
- * CORRUPT, UNAVAILABLE: a row can't be read. */
+/* Puts the rows of all entities of these tables that the puts, which are sorted, have writes of.
+ * IO, CORRUPT, UNAVAILABLE: a row can't be read. */
 MUST_USE enum status batch_rows_update(struct batch *batch, struct storage *storage,
                                        const struct written_tables *written,
                                        const struct sorted_puts *puts, struct error *err);

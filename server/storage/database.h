@@ -1,5 +1,5 @@
-/* Database: the open database, and all that is kept beside it in memory; what storage.c and sorted_file.c
- * share.
+/* Database: the open database, and all that is kept beside it in memory; what storage.c and
+ * sorted_file.c share.
  *
  * Private to these two. Thread: as storage.h says. */
 #ifndef ASOF_STORAGE_DATABASE_H
@@ -16,8 +16,8 @@ enum { STORAGE_PATH_SIZE_MAX = 4096 };
 
 struct storage {
     char path[STORAGE_PATH_SIZE_MAX]; /* of the database */
-    struct sharing sharing;   /* by who reads; who opens the database again takes it alone */
-    rocksdb_t *database;      /* owned, as all below; NULL while it could not be opened again */
+    struct sharing sharing; /* by who reads; who opens the database again takes it alone */
+    rocksdb_t *database;    /* owned, as all below; NULL while it could not be opened again */
     rocksdb_column_family_handle_t *families[FAMILIES_COUNT];
     rocksdb_options_t *options;
     rocksdb_options_t *family_options[FAMILIES_COUNT];

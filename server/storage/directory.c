@@ -13,10 +13,10 @@
 
 #include "storage/storage.h"
 
-#define FORMAT_FILE "FORMAT"
+#define FORMAT_FILE      "FORMAT"
 #define FORMAT_TEMPORARY "FORMAT.new"
-#define LOCK_FILE "LOCK"
-#define FORMAT_TEXT "asof data format "
+#define LOCK_FILE        "LOCK"
+#define FORMAT_TEXT      "asof data format "
 
 enum { FORMAT_SIZE_MAX = 64, DIRECTORY_MODE = 0700, FILE_MODE = 0600 };
 
@@ -57,15 +57,15 @@ static enum status format_write(int directory_fd, const char *directory, int for
 {
     char text[FORMAT_SIZE_MAX];
     int size = snprintf(text, sizeof(text), FORMAT_TEXT "%d\n", format);
-    int fd = openat(directory_fd, FORMAT_TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                    FILE_MODE);
+    int fd =
+        openat(directory_fd, FORMAT_TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
     bool is_written = fd >= 0 && write(fd, text, (size_t)size) == size && fsync(fd) == 0 &&
                       renameat(directory_fd, FORMAT_TEMPORARY, directory_fd, FORMAT_FILE) == 0 &&
                       fsync(directory_fd) == 0;
     enum status status = STATUS_OK;
     if (!is_written)
-        status = error_set(err, STATUS_IO, "write %s/" FORMAT_FILE ": %s", directory,
-                           error_errno());
+        status =
+            error_set(err, STATUS_IO, "write %s/" FORMAT_FILE ": %s", directory, error_errno());
     if (fd >= 0)
         close(fd);
     return status;
@@ -76,8 +76,9 @@ static enum status format_parse(const char *text, const char *directory, int *fo
 {
     int read_size = 0;
     if (sscanf(text, FORMAT_TEXT "%d\n%n", format, &read_size) != 1 || *format < 1)
-        return error_set(err, STATUS_CORRUPT, "%s/" FORMAT_FILE " can't be read: it should hold \""
-                         FORMAT_TEXT "%d\"", directory, STORAGE_FORMAT);
+        return error_set(err, STATUS_CORRUPT,
+                         "%s/" FORMAT_FILE " can't be read: it should hold \"" FORMAT_TEXT "%d\"",
+                         directory, STORAGE_FORMAT);
     if (*format > STORAGE_FORMAT)
         return error_set(err, STATUS_INVALID,
                          "data directory %s has format %d, newer than the %d that this asofd "
@@ -121,7 +122,8 @@ static enum status lock_take(int directory_fd, const char *directory, int *lock_
         close(fd);
         return error_set(err, STATUS_UNAVAILABLE,
                          "data directory %s is in use by another asofd (process %s); stop it or "
-                         "give another directory with --data", directory, pid);
+                         "give another directory with --data",
+                         directory, pid);
     }
     int size = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
     if (ftruncate(fd, 0) != 0 || write(fd, pid, (size_t)size) != size) {
@@ -149,11 +151,14 @@ static enum status format_check(int directory_fd, const char *directory, int wan
     if (status == STATUS_OK && *is_missing && !directory_is_new(directory_fd))
         return error_set(err, STATUS_INVALID,
                          "%s holds files but is no data directory of asofd; give an empty or a "
-                         "new directory with --data", directory);
+                         "new directory with --data",
+                         directory);
     if (status == STATUS_OK && !*is_missing && format != wanted)
-        return error_set(err, STATUS_INVALID,
-                         "data directory %s has format %d, and this asofd works on format %d; bring "
-                         "it there by: asof migrate --data %s", directory, format, wanted, directory);
+        return error_set(
+            err, STATUS_INVALID,
+            "data directory %s has format %d, and this asofd works on format %d; bring "
+            "it there by: asof migrate --data %s",
+            directory, format, wanted, directory);
     return status;
 }
 

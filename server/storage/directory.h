@@ -11,8 +11,8 @@
 
 #include "base/status.h"
 
-/* Makes the directory if it is missing, checks that its format is the one asked for (written where it is
- * new), and takes its lock. *lock_fd is owned by the caller; closing it gives the lock back.
+/* Makes the directory if it is missing, checks that its format is the one asked for (written where
+ * it is new), and takes its lock. *lock_fd is owned by the caller; closing it gives the lock back.
  * UNAVAILABLE: another server holds it. INVALID: another format, or something else's directory. */
 MUST_USE enum status directory_claim(const char *directory, int format, int *lock_fd,
                                      struct error *err);

@@ -6,7 +6,7 @@
 #include <sys/statvfs.h>
 
 enum {
-    RESERVE_PART = 20, /* a twentieth of the disk is kept free, */
+    RESERVE_PART = 20,                     /* a twentieth of the disk is kept free, */
     RESERVE_MAX_BYTES = 256 * 1024 * 1024, /* at most so much */
 };
 
@@ -41,6 +41,7 @@ enum status disk_check_room(int descriptor, const char *path, uint64_t needed_by
         return STATUS_OK;
     return error_set(err, STATUS_UNAVAILABLE,
                      "the disk of %s is nearly full: %llu MiB are free, %llu are needed; reads go "
-                     "on, make room and push again", path, (unsigned long long)(free_bytes >> 20),
+                     "on, make room and push again",
+                     path, (unsigned long long)(free_bytes >> 20),
                      (unsigned long long)((needed_bytes + reserve_bytes) >> 20));
 }

@@ -11,7 +11,8 @@
 MUST_USE enum status disk_check_room(int descriptor, const char *path, uint64_t needed_bytes,
                                      struct error *err);
 
-/* Bytes of the write-ahead logs in the directory, which opening the database writes to sorted files. */
+/* Bytes of the write-ahead logs in the directory, which opening the database writes to sorted
+ * files. */
 uint64_t disk_log_bytes(const char *path);
 
 #endif

@@ -1,7 +1,7 @@
-/* Drop: empties a table, a bounded piece at a time. Whole files go at once; what lies in memory and at
- * the edges of files that hold other tables too is deleted key by key, and compactions free it.
- * A range tombstone would be one write, but 7.8 has errors there, and all readers of the family would
- * step around it. */
+/* Drop: empties a table, a bounded piece at a time. Whole files go at once; what lies in memory and
+ * at the edges of files that hold other tables too is deleted key by key, and compactions free it.
+ * A range tombstone would be one write, but 7.8 has errors there, and all readers of the family
+ * would step around it. */
 #include "base/endian.h"
 #include "storage/range.h"
 

@@ -186,7 +186,8 @@ static void cursor_seek(void *context, int64_t before_us)
 }
 
 /* Nothing is read here: what is missing is said when it is due. */
-static enum status cursor_fetch(void *context, int64_t from_us, size_t events_max, struct error *err)
+static enum status cursor_fetch(void *context, int64_t from_us, size_t events_max,
+                                struct error *err)
 {
     struct edges_cursor *cursor = context;
     (void)events_max;

@@ -72,7 +72,6 @@ enum status entity_scan_next(struct entity_scan *scan, struct bytes *entity, str
     return STATUS_OK;
 }
 
-
 /* ---- events from the oldest on ---- */
 
 struct event_scan {
@@ -163,8 +162,7 @@ static enum status event_scan_take(struct event_scan *scan, struct scanned_event
     return STATUS_OK;
 }
 
-enum status event_scan_next(struct event_scan *scan, struct scanned_event *event,
-                            struct error *err)
+enum status event_scan_next(struct event_scan *scan, struct scanned_event *event, struct error *err)
 {
     enum status status;
     if (scan->is_placed)

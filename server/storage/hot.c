@@ -1,6 +1,6 @@
 /* Shards by hash; in each a table of chains that readers walk by acquiring loads, and a mutex for
- * those who change it. What an entry keeps is never changed once it was linked, but for a row that is made
- * stale: a newer one takes its place. */
+ * those who change it. What an entry keeps is never changed once it was linked, but for a row that
+ * is made stale: a newer one takes its place. */
 #include "storage/hot.h"
 
 #include <malloc.h>
@@ -32,7 +32,7 @@ enum kind { KIND_ROW, KIND_EDGES };
 
 struct entry {
     _Atomic(struct entry *) next; /* of its bucket */
-    uint32_t hash;                /* the upper half, which chooses the bucket; its first bit is the kind */
+    uint32_t hash; /* the upper half, which chooses the bucket; its first bit is the kind */
     uint32_t table_id;
     _Alignas(uint64_t) char kept[]; /* a struct hot_row or struct edges */
 };
@@ -124,7 +124,8 @@ void hot_destroy(struct hot **out)
 
 /* ---- finding ---- */
 
-/* The lower half of a hash chooses shard and stripe, the upper half the bucket: one for both kinds. */
+/* The lower half of a hash chooses shard and stripe, the upper half the bucket: one for both kinds.
+ */
 static uint64_t hash_of(const struct hot *hot, uint32_t table_id, struct bytes entity)
 {
     return XXH3_64bits_withSeed(entity.data, entity.size, hot->seed ^ table_id);
@@ -173,7 +174,8 @@ static enum kind kind_of(const struct entry *entry)
 
 static struct bytes entity_of(struct entry *entry)
 {
-    return kind_of(entry) == KIND_ROW ? hot_row_entity(row_of(entry)) : edges_entity(edges_of(entry));
+    return kind_of(entry) == KIND_ROW ? hot_row_entity(row_of(entry))
+                                      : edges_entity(edges_of(entry));
 }
 
 static _Atomic bool *is_used_of(struct entry *entry)

@@ -135,8 +135,8 @@ static inline struct hot_cell hot_row_cell_at(const struct hot_row *row, const c
 }
 
 /* The text of a feature that is present, and not relative; as it is of most. */
-static inline bool hot_row_present_text(const struct hot_row *row, const char *texts, size_t feature,
-                                        struct bytes *text)
+static inline bool hot_row_present_text(const struct hot_row *row, const char *texts,
+                                        size_t feature, struct bytes *text)
 {
     enum { MASK = (1 << HOT_CELL_OFFSET_SHIFT) - 1, PRESENT = FEATURE_PRESENT | HOT_CELL_HAS_TEXT };
     CHECK(feature < row->features_count);

@@ -6,8 +6,8 @@
 /* The i-th put as a timeline gives it; borrowed from the puts. */
 static struct timeline_event put_event(const struct sorted_puts *puts, size_t i)
 {
-    struct bytes tail = bytes_after(sorted_puts_key(puts, i),
-                                    sorted_puts_head(puts, i).size + KIND_SIZE);
+    struct bytes tail =
+        bytes_after(sorted_puts_key(puts, i), sorted_puts_head(puts, i).size + KIND_SIZE);
     return (struct timeline_event){.time_us = be64_read_signed(tail.data),
                                    .identity = bytes_after(tail, TIME_SIZE),
                                    .row = sorted_puts_value(puts, i)};

@@ -7,8 +7,8 @@
 #include "storage/hot.h"
 #include "storage/sorted_puts.h"
 
-/* Tells the puts, which are sorted, between their write and the acknowledgement. is_written: else it is not known
- * whether they are in the store, and their entities are forgotten. */
+/* Tells the puts, which are sorted, between their write and the acknowledgement. is_written: else
+ * it is not known whether they are in the store, and their entities are forgotten. */
 void hot_tell(struct hot *hot, const struct sorted_puts *puts, bool is_written);
 
 #endif

@@ -14,8 +14,8 @@ enum {
     SLOTS_COUNT = 16 * 1024,
     TABLES_MAX = 1024 * 1024, /* tables beyond have no partials */
     WANTS_MAX = 256,
-    FIRST_EVENTS = 4096,   /* of an entity, before it is given partials unasked */
-    GROWTH_EVENTS = 512,   /* of one that has some, before it is given more */
+    FIRST_EVENTS = 4096, /* of an entity, before it is given partials unasked */
+    GROWTH_EVENTS = 512, /* of one that has some, before it is given more */
     SEAL_ROW_SIZE = 10,
     ALL_LEVELS = (1 << CHUNK_LEVELS) - 1,
 };
@@ -36,7 +36,8 @@ struct seal {
 
 /* Of the entities with a hash. */
 struct partials_slot {
-    int64_t sealed_us;   /* the latest end of a chunk of them that was given a partial since the start */
+    int64_t
+        sealed_us; /* the latest end of a chunk of them that was given a partial since the start */
     int64_t lateness_us; /* how far behind that an event came */
     uint32_t events;     /* since partials were wanted last */
 };

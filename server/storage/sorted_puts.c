@@ -28,8 +28,8 @@ struct buffer *sorted_puts_begin(struct sorted_puts *puts)
         puts->puts = reallocarray(puts->puts, puts->capacity, sizeof(*puts->puts));
         CHECK(puts->puts != NULL);
     }
-    puts->puts[puts->count] = (struct sorted_put){.offset = puts->bytes.size,
-                                                  .number = (uint32_t)puts->count};
+    puts->puts[puts->count] =
+        (struct sorted_put){.offset = puts->bytes.size, .number = (uint32_t)puts->count};
     return &puts->bytes;
 }
 

@@ -12,7 +12,7 @@
 #include "base/buffer.h"
 
 struct sorted_put {
-    size_t offset;     /* of its key in bytes; the value stands behind it */
+    size_t offset; /* of its key in bytes; the value stands behind it */
     uint32_t key_size;
     uint32_t value_size;
     uint32_t head_size; /* of the key's first part: table and entity */
@@ -66,8 +66,7 @@ static inline struct bytes sorted_puts_head(const struct sorted_puts *puts, size
 static inline struct bytes sorted_puts_value(const struct sorted_puts *puts, size_t i)
 {
     const struct sorted_put *put = &puts->puts[i];
-    return bytes_of(buffer_bytes(&puts->bytes).data + put->offset + put->key_size,
-                    put->value_size);
+    return bytes_of(buffer_bytes(&puts->bytes).data + put->offset + put->key_size, put->value_size);
 }
 
 #endif

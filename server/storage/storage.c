@@ -1,4 +1,5 @@
-/* Opens, writes and reads the database. Only this file, sorted_file.c and what they share know RocksDB. */
+/* Opens, writes and reads the database. Only this file, sorted_file.c and what they share know
+ * RocksDB. */
 #include "storage/storage.h"
 
 #include <stdio.h>
@@ -24,14 +25,15 @@ enum {
     BACKGROUND_JOBS = 2,
     LOGGED_BUFFERS_MAX = 4, /* write buffers of data in the write-ahead logs, which a start reads */
     ZSTD_WINDOW_BITS = -14, /* RocksDB's default, like the strategy 0 and no dictionary */
-    ZSTD_LEVEL = 1,         /* level 3 costs 2% more of a push, and blocks as small get no smaller */
+    ZSTD_LEVEL = 1, /* level 3 costs 2% more of a push, and blocks as small get no smaller */
     INFO_LOGS_KEPT = 3,
     INFO_LOG_LEVEL = 4, /* fatal: on a full disk Debian's library aborts at the log's next line */
     PERF_LEVEL_OFF = 1,
     DELETIONS_WINDOW = 4096,  /* keys in a row of a file, of which */
     DELETIONS_TRIGGER = 1024, /* so many are deletions, make it compacted */
     REOPEN_INTERVAL_US = 1000 * 1000,
-    STEPS_A_LOOK = 64, /* of an iterator, between two looks at the patience: some 20 us from memory */
+    STEPS_A_LOOK =
+        64, /* of an iterator, between two looks at the patience: some 20 us from memory */
     EVENTS_KEPT_BYTES = 1024 * 1024, /* of an empty batch */
 };
 
@@ -63,8 +65,8 @@ static rocksdb_options_t *family_options_create(struct storage *storage, enum fa
     rocksdb_options_set_compression(out, family_compressions[family]);
     rocksdb_options_set_compression_options(out, ZSTD_WINDOW_BITS, ZSTD_LEVEL, 0, 0);
     /* The log's keys ascend: it is as fast with less, and its files are never merged. */
-    rocksdb_options_set_write_buffer_size(out, family == FAMILY_LOG ? buffer_bytes / 2
-                                                                    : buffer_bytes);
+    rocksdb_options_set_write_buffer_size(out,
+                                          family == FAMILY_LOG ? buffer_bytes / 2 : buffer_bytes);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(out, 1);
     return out;
 }
@@ -121,8 +123,8 @@ static void opening_run(void *context)
     opening->status = database_open(opening->storage, opening->err);
 }
 
-/* RocksDB's threads, which flush and compact, begin with what the thread has that opens the first database:
- * they leave the core to reads, as the writer does. */
+/* RocksDB's threads, which flush and compact, begin with what the thread has that opens the first
+ * database: they leave the core to reads, as the writer does. */
 static enum status database_open_first(struct storage *storage, struct error *err)
 {
     struct opening opening = {.storage = storage, .err = err};
@@ -161,7 +163,8 @@ enum status storage_open(const char *directory, const struct storage_options *op
     if (status != STATUS_OK)
         goto out;
     options_create(storage, options);
-    if (snprintf(storage->path, sizeof(storage->path), "%s/rocksdb", directory) >= STORAGE_PATH_SIZE_MAX) {
+    if (snprintf(storage->path, sizeof(storage->path), "%s/rocksdb", directory) >=
+        STORAGE_PATH_SIZE_MAX) {
         status = error_set(err, STATUS_LIMIT, "the path of the data directory is too long");
         goto out;
     }
@@ -204,9 +207,9 @@ static const struct storage_reading read_newest;
 /* ---- writing ---- */
 
 struct batch {
-    rocksdb_writebatch_t *writes; /* owned: all puts but those of events */
-    struct sorted_puts events;    /* they join the writes when the batch is written */
-    struct buffer key;            /* owned: of the partial at hand */
+    rocksdb_writebatch_t *writes;  /* owned: all puts but those of events */
+    struct sorted_puts events;     /* they join the writes when the batch is written */
+    struct buffer key;             /* owned: of the partial at hand */
     struct written_tables written; /* tables of batch views that it has writes of */
 };
 
@@ -270,8 +273,8 @@ void batch_forget_mark(struct batch *batch)
     CHECK(failure == NULL);
 }
 
-void batch_put(struct batch *batch, struct storage *storage, enum family family,
-                      struct bytes key, struct bytes value)
+void batch_put(struct batch *batch, struct storage *storage, enum family family, struct bytes key,
+               struct bytes value)
 {
     if (storage->database != NULL) /* else the write will be refused */
         rocksdb_writebatch_put_cf(batch->writes, storage->families[family], key.data, key.size,
@@ -279,7 +282,7 @@ void batch_put(struct batch *batch, struct storage *storage, enum family family,
 }
 
 void batch_delete(struct batch *batch, struct storage *storage, enum family family,
-                         struct bytes key)
+                  struct bytes key)
 {
     if (storage->database != NULL)
         rocksdb_writebatch_delete_cf(batch->writes, storage->families[family], key.data, key.size);
@@ -341,8 +344,7 @@ void batch_put_write(struct batch *batch, struct storage *storage, uint32_t tabl
 }
 
 /* Puts the events behind what the batch writes otherwise, and the rows that change with them. */
-static enum status batch_add_events(struct batch *batch, struct storage *storage,
-                                    struct error *err)
+static enum status batch_add_events(struct batch *batch, struct storage *storage, struct error *err)
 {
     sorted_puts_sort(&batch->events);
     enum status status = batch_rows_update(batch, storage, &batch->written, &batch->events, err);
@@ -582,8 +584,8 @@ void range_open(struct range *range, struct storage *storage, const struct stora
     rocksdb_readoptions_set_iterate_lower_bound(range->options, lower.data, lower.size);
     if (upper.size > 0)
         rocksdb_readoptions_set_iterate_upper_bound(range->options, upper.data, upper.size);
-    range->iterator = rocksdb_create_iterator_cf(storage->database, range->options,
-                                                 storage->families[family]);
+    range->iterator =
+        rocksdb_create_iterator_cf(storage->database, range->options, storage->families[family]);
 }
 
 void range_close(struct range *range)
@@ -692,8 +694,8 @@ enum status storage_get_kind(struct storage *storage, const struct storage_readi
     size_t size;
     struct buffer key = {0};
     key_append_prefix(&key, table_id, entity, kind);
-    enum status status = family_get(storage, reading, FAMILY_EVENTS, buffer_bytes(&key), &found,
-                                    &size, err);
+    enum status status =
+        family_get(storage, reading, FAMILY_EVENTS, buffer_bytes(&key), &found, &size, err);
     buffer_fini(&key);
     if (status != STATUS_OK)
         return status;
@@ -709,8 +711,7 @@ enum status storage_get_row(struct storage *storage, struct bytes key, struct ar
 {
     char *found;
     size_t size;
-    enum status status =
-        family_get(storage, &read_newest, FAMILY_ROWS, key, &found, &size, err);
+    enum status status = family_get(storage, &read_newest, FAMILY_ROWS, key, &found, &size, err);
     if (status != STATUS_OK)
         return status;
     *value = arena_copy(arena, bytes_of(found, size));

@@ -1,6 +1,6 @@
 /* Timeline: one entity's events, newest first, and the partials that are kept of them. One iterator
- * goes over both, so that they are of one moment; they lie beside each other. A base is read first, as
- * deleted events before it must not be walked over. */
+ * goes over both, so that they are of one moment; they lie beside each other. A base is read first,
+ * as deleted events before it must not be walked over. */
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -29,20 +29,21 @@ struct timeline {
     struct buffer base;                /* owned */
     enum status base_status;           /* of reading the base */
     struct error *base_err;            /* owned; where that failed */
-    struct buffer key;    /* owned: [table][entity][kind]... of a place to go to */
-    struct buffer target; /* owned: the same, of a chunk */
-    size_t entity_size;   /* of a key: table and entity */
-    int64_t t_us;         /* at first, events at or before this are given */
+    struct buffer key;                 /* owned: [table][entity][kind]... of a place to go to */
+    struct buffer target;              /* owned: the same, of a chunk */
+    size_t entity_size;                /* of a key: table and entity */
+    int64_t t_us;                      /* at first, events at or before this are given */
     enum place place;
-    struct buffer bytes;    /* owned: identities and rows that were fetched */
-    struct buffer fetched;  /* owned: struct fetched, oldest first; fetched_count are still to be given */
+    struct buffer bytes; /* owned: identities and rows that were fetched */
+    struct buffer
+        fetched; /* owned: struct fetched, oldest first; fetched_count are still to be given */
     size_t fetched_count;
     bool is_fetched_to_base; /* the base is given behind them */
-    int64_t first_us;       /* events before this are not in the range */
+    int64_t first_us;        /* events before this are not in the range */
     int64_t fetched_from_us; /* of the last fetch: events before it were left */
     bool is_fetched_from_t;  /* it gave all events from t_us to there */
-    bool knows_next;        /* next_us is known */
-    int64_t next_us;        /* the time of the event behind t_us, INT64_MAX: there is none */
+    bool knows_next;         /* next_us is known */
+    int64_t next_us;         /* the time of the event behind t_us, INT64_MAX: there is none */
 };
 
 /* Sets a key of the timeline to the first possible one of the kind and time. */
@@ -66,12 +67,11 @@ static void set_target(struct timeline *timeline, unsigned kind, int64_t time_us
 }
 
 static void read_base(struct timeline *timeline, struct storage *storage,
-                      const struct storage_reading *reading, uint32_t table_id,
-                      struct bytes entity)
+                      const struct storage_reading *reading, uint32_t table_id, struct bytes entity)
 {
     struct error err;
-    enum status status = storage_get_kind(storage, reading, table_id, entity, KIND_BASE,
-                                          &timeline->base, &err);
+    enum status status =
+        storage_get_kind(storage, reading, table_id, entity, KIND_BASE, &timeline->base, &err);
     if (status == STATUS_OK && timeline->base.size < TIME_SIZE)
         status = error_set(&err, STATUS_CORRUPT, "what was folded of an entity is too short");
     if (status == STATUS_OK || status == STATUS_NOT_FOUND)
@@ -85,9 +85,8 @@ static void read_base(struct timeline *timeline, struct storage *storage,
 /* The time of the newest event in the base, INT64_MIN where there is none. */
 static int64_t folded_us(const struct timeline *timeline)
 {
-    return timeline->base.size < TIME_SIZE
-               ? INT64_MIN
-               : be64_read_signed(buffer_bytes(&timeline->base).data);
+    return timeline->base.size < TIME_SIZE ? INT64_MIN
+                                           : be64_read_signed(buffer_bytes(&timeline->base).data);
 }
 
 /* Where the range begins: at bounds->oldest_us, or behind what was folded. */
@@ -146,8 +145,8 @@ void timeline_close(struct timeline **timeline)
     *timeline = NULL;
 }
 
-/* What the key at hand has behind table and entity. NOT_FOUND: there is none of that kind. CORRUPT: too
- * little. */
+/* What the key at hand has behind table and entity. NOT_FOUND: there is none of that kind. CORRUPT:
+ * too little. */
 static enum status tail_here(const struct timeline *timeline, unsigned kind, struct bytes *tail,
                              struct error *err)
 {
@@ -243,8 +242,8 @@ static void leave_events(struct timeline *timeline)
         return;
     bool is_at_event = range_status(&timeline->range, NULL) == STATUS_OK;
     timeline->key.size = 0;
-    buffer_append(&timeline->key, is_at_event ? range_key(&timeline->range)
-                                              : buffer_bytes(&timeline->range.lower));
+    buffer_append(&timeline->key,
+                  is_at_event ? range_key(&timeline->range) : buffer_bytes(&timeline->range.lower));
     timeline->place = PLACE_AWAY;
 }
 
@@ -276,9 +275,9 @@ static enum status fetch_range(struct timeline *timeline, size_t events_max, str
         fetch_event(timeline, &event);
         range_next(&timeline->range);
     }
-    bool is_at_t = end.size == timeline->entity_size + KIND_SIZE + TIME_SIZE &&
-                   be64_read_signed(end.data + timeline->entity_size + KIND_SIZE) ==
-                       timeline->t_us + 1;
+    bool is_at_t =
+        end.size == timeline->entity_size + KIND_SIZE + TIME_SIZE &&
+        be64_read_signed(end.data + timeline->entity_size + KIND_SIZE) == timeline->t_us + 1;
     if (is_at_t && (status == STATUS_OK || status == STATUS_NOT_FOUND)) {
         timeline->is_fetched_from_t = true;
         timeline->knows_next = true;
@@ -311,8 +310,8 @@ enum status timeline_fetch(void *context, int64_t from_us, size_t events_max, st
     return STATUS_OK;
 }
 
-/* Where the last fetch began at T, and nothing lies behind T, it gave all from its end on. With a base there is
- * more that a walk needs. */
+/* Where the last fetch began at T, and nothing lies behind T, it gave all from its end on. With a
+ * base there is more that a walk needs. */
 bool timeline_edges(const struct timeline *timeline, struct edges_draft *draft)
 {
     int64_t from_us = timeline->fetched_from_us;

@@ -12,7 +12,7 @@
 enum { ARRIVALS_MAX = 64 * 1024 };
 
 struct arrival {
-    struct freshness *view; /* borrowed from the stream */
+    struct freshness *view;              /* borrowed from the stream */
     const struct source_runtime *source; /* NULL: the event was counted for it already */
     int64_t event_us;
     int64_t appended_us;

@@ -6,9 +6,12 @@
 const char *refusal_name(enum refusal reason)
 {
     static const char *const names[] = {
-        [REFUSED_UNDECODABLE] = "undecodable", [REFUSED_WRONG_TYPE] = "wrong_type",
-        [REFUSED_NO_TIME] = "no_event_time",   [REFUSED_NO_ID] = "no_event_id",
-        [REFUSED_AHEAD] = "ahead",             [REFUSED_LATE] = "late",
+        [REFUSED_UNDECODABLE] = "undecodable",
+        [REFUSED_WRONG_TYPE] = "wrong_type",
+        [REFUSED_NO_TIME] = "no_event_time",
+        [REFUSED_NO_ID] = "no_event_id",
+        [REFUSED_AHEAD] = "ahead",
+        [REFUSED_LATE] = "late",
         [REFUSED_TOO_LONG] = "too_long",
     };
     return names[reason];

@@ -1,4 +1,5 @@
-/* Dead letter: a record of Kafka that a source could not take, as it is stored, with why and whence.
+/* Dead letter: a record of Kafka that a source could not take, as it is stored, with why and
+ * whence.
  *
  *     letter/SOURCE/SEQUENCE (20 digits)   one record:
  *         reason     1 byte, enum refusal + 1
@@ -46,8 +47,8 @@ struct dead_letter {
     uint32_t partition;
     int64_t offset;
     int64_t timestamp_ms;
-    struct bytes key;   /* data is NULL where there was none */
-    struct bytes value; /* the same */
+    struct bytes key;    /* data is NULL where there was none */
+    struct bytes value;  /* the same */
     uint64_t value_size; /* as it came */
     const struct kafka_header *headers;
     size_t headers_count;
@@ -56,9 +57,9 @@ struct dead_letter {
 /* What is known of a source's letters without reading them. */
 struct letter_marks {
     uint64_t next_sequence;
-    uint64_t count;   /* that are there */
-    uint64_t bytes;   /* of their rows */
-    uint64_t evicted; /* that made room */
+    uint64_t count;                     /* that are there */
+    uint64_t bytes;                     /* of their rows */
+    uint64_t evicted;                   /* that made room */
     uint64_t by_reason[REFUSALS_COUNT]; /* that ever came */
 };
 

@@ -9,9 +9,9 @@
 #include "stream/positions.h"
 
 enum {
-    LETTERS_COUNT_MAX = 10 * 1000,           /* of one source */
-    LETTERS_BYTES_MAX = 64 * 1024 * 1024,    /* the same */
-    EXPIRED_LETTERS_MAX = 1000,              /* of one call */
+    LETTERS_COUNT_MAX = 10 * 1000,            /* of one source */
+    LETTERS_BYTES_MAX = 64 * 1024 * 1024,     /* the same */
+    EXPIRED_LETTERS_MAX = 1000,               /* of one call */
     LETTERS_REPLY_SIZE_MAX = 8 * 1024 * 1024, /* of a list; the rest is asked for with `after` */
 };
 
@@ -32,16 +32,17 @@ static struct bytes marks_key(struct arena *arena, uint32_t source_id)
 
 /* ---- marks ---- */
 
-enum status dead_letters_load(struct stream *stream, struct source_state *state,
-                              struct error *err)
+enum status dead_letters_load(struct stream *stream, struct source_state *state, struct error *err)
 {
     struct bytes row;
     struct letter_marks marks = {.next_sequence = 1};
     struct bytes key = marks_key(stream->event_arena, state->source_id);
     enum status status = storage_get_row(stream->storage, key, stream->event_arena, &row, err);
     if (status == STATUS_OK && !letter_marks_read(row, &marks))
-        return error_set(err, STATUS_CORRUPT, "the state of the dead letters of source %u can't be "
-                         "read", state->source_id);
+        return error_set(err, STATUS_CORRUPT,
+                         "the state of the dead letters of source %u can't be "
+                         "read",
+                         state->source_id);
     state->letters = state->letters_committed = marks;
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
@@ -99,9 +100,9 @@ static enum status expire_letter(void *context, struct bytes key, struct bytes v
     struct eviction *eviction = context;
     struct dead_letter letter;
     arena_reset(eviction->stream->event_arena);
-    bool is_kept = dead_letter_decode(value, eviction->stream->event_arena, &letter, err) ==
-                       STATUS_OK &&
-                   letter.time_us >= eviction->before_us;
+    bool is_kept =
+        dead_letter_decode(value, eviction->stream->event_arena, &letter, err) == STATUS_OK &&
+        letter.time_us >= eviction->before_us;
     if (is_kept || eviction->left == 0)
         return STATUS_AGAIN; /* enough */
     eviction->left--;
@@ -115,17 +116,16 @@ void dead_letters_expire(struct stream *stream, struct source_runtime *source)
 {
     struct error err = {0};
     struct source_state *state = source->state;
-    struct eviction eviction = {
-        .stream = stream,
-        .source = source,
-        .marks = &state->letters,
-        .left = EXPIRED_LETTERS_MAX,
-        .before_us = clock_now_us() - source->source->definition->letters_retention_us};
+    struct eviction eviction = {.stream = stream,
+                                .source = source,
+                                .marks = &state->letters,
+                                .left = EXPIRED_LETTERS_MAX,
+                                .before_us = clock_now_us() -
+                                             source->source->definition->letters_retention_us};
     if (state->letters.count == 0)
         return;
     struct bytes prefix = letters_prefix(stream->batch_arena, state->source_id);
-    enum status status =
-        storage_scan_rows(stream->storage, prefix, expire_letter, &eviction, &err);
+    enum status status = storage_scan_rows(stream->storage, prefix, expire_letter, &eviction, &err);
     if (status == STATUS_OK || status == STATUS_AGAIN)
         status = stream_commit(stream, &err);
     if (status != STATUS_OK)
@@ -268,8 +268,7 @@ struct visit {
     struct letter_result *result;
 };
 
-static enum status visit_row(void *context, struct bytes key, struct bytes value,
-                             struct error *err)
+static enum status visit_row(void *context, struct bytes key, struct bytes value, struct error *err)
 {
     struct visit *visit = context;
     uint64_t sequence = sequence_of(key);
@@ -308,9 +307,9 @@ static enum status visit_letters(struct visit *visit, struct error *err)
 {
     if (visit->choice->ids_count == 0) {
         struct arena *arena = arena_create(256);
-        enum status status = storage_scan_rows(
-            visit->stream->storage, letters_prefix(arena, visit->source->source->id), visit_row,
-            visit, err);
+        enum status status = storage_scan_rows(visit->stream->storage,
+                                               letters_prefix(arena, visit->source->source->id),
+                                               visit_row, visit, err);
         arena_destroy(&arena);
         return status == STATUS_AGAIN ? STATUS_OK : status;
     }
@@ -353,8 +352,12 @@ enum status stream_list_letters(struct stream *stream, struct bytes source,
                                 struct error *err)
 {
     struct letter_result result = {0};
-    struct visit visit = {.stream = stream, .choice = choice, .take = list_letter, .out = out,
-                          .left = choice->count_max, .result = &result};
+    struct visit visit = {.stream = stream,
+                          .choice = choice,
+                          .take = list_letter,
+                          .out = out,
+                          .left = choice->count_max,
+                          .result = &result};
     enum status status = find_source(stream, source, &visit.source, err);
     if (status != STATUS_OK)
         return status;
@@ -439,8 +442,11 @@ static enum status change_letters(struct stream *stream, struct bytes source,
                                   const struct letter_choice *choice, visit_fn take,
                                   struct letter_result *result, struct error *err)
 {
-    struct visit visit = {.stream = stream, .choice = choice, .take = take,
-                          .left = choice->count_max, .result = result};
+    struct visit visit = {.stream = stream,
+                          .choice = choice,
+                          .take = take,
+                          .left = choice->count_max,
+                          .result = result};
     *result = (struct letter_result){0};
     if (stream_is_dirty(stream))
         return STATUS_AGAIN;

@@ -13,7 +13,7 @@
 #include "stream/flat_json.h"
 
 enum {
-    SLOTS_MAX = 4 * SOURCE_FIELDS_MAX, /* with what older versions of views know otherwise */
+    SLOTS_MAX = 4 * SOURCE_FIELDS_MAX,  /* with what older versions of views know otherwise */
     SEEN_CAPACITY = 4 * EVENT_KEYS_MAX, /* a power of two */
     GUESSES_MAX = 64, /* producers write their keys in one order: most are found at once */
 };
@@ -24,10 +24,11 @@ struct slot {
     size_t index;
     enum record_part part;
     struct bytes header; /* of a header its name */
-    uint64_t stamp; /* of the last event that had the name; see seen_key */
+    uint64_t stamp;      /* of the last event that had the name; see seen_key */
 };
 
-/* A key of the event at hand that is no field's, by its hash; stamp tells it from those of earlier events. */
+/* A key of the event at hand that is no field's, by its hash; stamp tells it from those of earlier
+ * events. */
 struct seen_key {
     uint64_t hash;
     uint64_t stamp;
@@ -36,8 +37,8 @@ struct seen_key {
 struct decoder {
     struct slot slots[SLOTS_MAX];
     size_t slots_count;
-    size_t own_count;  /* the first ones: the source's own fields */
-    struct map *names; /* owned: name -> first slot of that name */
+    size_t own_count;              /* the first ones: the source's own fields */
+    struct map *names;             /* owned: name -> first slot of that name */
     struct slot *parts[SLOTS_MAX]; /* first slots of what is no member: parts_count of them */
     size_t parts_count;
     bool takes_headers;
@@ -97,8 +98,8 @@ void decoder_destroy(struct decoder **decoder)
     *decoder = NULL;
 }
 
-enum status decoder_slot(struct decoder *decoder, const struct field_definition *field,
-                         size_t *out, struct error *err)
+enum status decoder_slot(struct decoder *decoder, const struct field_definition *field, size_t *out,
+                         struct error *err)
 {
     struct slot *first = map_get(decoder->names, field->name);
     struct slot *last = NULL;
@@ -111,7 +112,8 @@ enum status decoder_slot(struct decoder *decoder, const struct field_definition 
     if (decoder->slots_count == SLOTS_MAX)
         return error_set(err, STATUS_LIMIT,
                          "the versions of views know the fields of their source under more than %d "
-                         "names and types; register a source of another name instead", SLOTS_MAX);
+                         "names and types; register a source of another name instead",
+                         SLOTS_MAX);
     struct slot *added = decoder_add(decoder, field);
     if (last != NULL)
         last->next = added;
@@ -192,8 +194,8 @@ static bool take_key(struct decoding *decoding, struct bytes key)
 {
     char shown[NAME_SIZE_MAX];
     if (++decoding->keys_count > EVENT_KEYS_MAX)
-        return fail(decoding, error_set(decoding->err, STATUS_LIMIT,
-                                        "an event has at most %d keys", EVENT_KEYS_MAX));
+        return fail(decoding, error_set(decoding->err, STATUS_LIMIT, "an event has at most %d keys",
+                                        EVENT_KEYS_MAX));
     struct slot *slot = find_slot(decoding->decoder, decoding->keys_count - 1, key);
     if (!note_key(decoding->decoder, slot, key))
         return fail(decoding, error_set(decoding->err, STATUS_INVALID, "key '%s' stands twice",
@@ -260,8 +262,8 @@ static int on_open(struct decoding *decoding, bool is_object)
     if (decoding->depth == 1)
         take_value(decoding, (struct raw_value){.kind = RAW_NESTED});
     if (++decoding->depth > EVENT_DEPTH_MAX)
-        return fail(decoding, error_set(decoding->err, STATUS_LIMIT,
-                                        "nested deeper than %d levels", EVENT_DEPTH_MAX));
+        return fail(decoding, error_set(decoding->err, STATUS_LIMIT, "nested deeper than %d levels",
+                                        EVENT_DEPTH_MAX));
     return true;
 }
 
@@ -359,8 +361,7 @@ static enum status decode_by_yajl(struct decoding *decoding, struct bytes text)
     yajl_status parsed = yajl_parse(handle, (const unsigned char *)text.data, text.size);
     if (parsed == yajl_status_ok)
         parsed = yajl_complete_parse(handle);
-    enum status status = parsed == yajl_status_ok ? STATUS_OK
-                                                  : refuse_json(decoding, handle, text);
+    enum status status = parsed == yajl_status_ok ? STATUS_OK : refuse_json(decoding, handle, text);
     yajl_free(handle);
     return status;
 }
@@ -413,8 +414,7 @@ static enum status decode_pairs(struct decoding *decoding, const struct push_eve
             return error_set(decoding->err, STATUS_INVALID, "a field name is not valid UTF-8");
         if (!take_key(decoding, name))
             return decoding->status;
-        take_value(decoding,
-                   (struct raw_value){.kind = RAW_TEXT, .text = text->pairs[2 * i + 1]});
+        take_value(decoding, (struct raw_value){.kind = RAW_TEXT, .text = text->pairs[2 * i + 1]});
     }
     return STATUS_OK;
 }
@@ -460,8 +460,8 @@ static void take_part(struct decoding *decoding, struct slot *slot,
         return;
     }
     decoding->slot = slot;
-    take_value(decoding, (struct raw_value){.kind = part.data == NULL ? RAW_NULL : RAW_TEXT,
-                                            .text = part});
+    take_value(decoding,
+               (struct raw_value){.kind = part.data == NULL ? RAW_NULL : RAW_TEXT, .text = part});
 }
 
 static void take_record(struct decoding *decoding, const struct event_record *record)

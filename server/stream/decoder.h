@@ -3,13 +3,13 @@
  * A slot is a field name with a type. The source's own fields come first, in their order; behind
  * them come fields as older versions of views know them, where the type has changed since.
  *
- * 1. What is not JSON, not an object, not UTF-8, nested too deep, or has a key twice (at its top level)
- *    is INVALID.
+ * 1. What is not JSON, not an object, not UTF-8, nested too deep, or has a key twice (at its top
+ * level) is INVALID.
  * 2. A value that its slot's type can't hold makes that slot mismatched, not the event; the caller
  *    decides what that means.
  *
- * 3. What is not in the value (key, headers, broker's time) is taken from the record alone: no member of
- *    the value can set it, and in what was pushed it is absent.
+ * 3. What is not in the value (key, headers, broker's time) is taken from the record alone: no
+ * member of the value can set it, and in what was pushed it is absent.
  *
  * Thread: a decoder belongs to one. */
 #ifndef ASOF_STREAM_DECODER_H
@@ -22,11 +22,12 @@
 struct decoder;
 
 struct decoded_event {
-    struct value *values; /* one a slot; VALUE_NULL where absent or mismatched */
-    bool *mismatched;     /* one a slot */
+    struct value *values;   /* one a slot; VALUE_NULL where absent or mismatched */
+    bool *mismatched;       /* one a slot */
     ssize_t first_mismatch; /* the first slot of the source's own fields that is, or -1 */
     struct error mismatch;  /* why, where first_mismatch >= 0 */
-    bool is_deletion; /* set by the caller: it names an entity of batch views whose features it empties */
+    bool is_deletion; /* set by the caller: it names an entity of batch views whose features it
+                         empties */
 };
 
 /* A decoder of the source's fields; they are borrowed for its life. Owned by the caller. */
@@ -38,8 +39,8 @@ void decoder_destroy(struct decoder **decoder);
 MUST_USE enum status decoder_slot(struct decoder *decoder, const struct field_definition *field,
                                   size_t *out, struct error *err);
 
-/* Whether a slot holds a part of a record of Kafka that is no member of its value; and whether one holds a
- * header. */
+/* Whether a slot holds a part of a record of Kafka that is no member of its value; and whether one
+ * holds a header. */
 bool decoder_takes_record(const struct decoder *decoder);
 bool decoder_takes_headers(const struct decoder *decoder);
 

@@ -31,8 +31,10 @@ static enum status collect_row(void *context, struct bytes key, struct bytes val
 {
     struct row_list *list = context;
     if (list->count == DEFINITION_ROWS_MAX)
-        return error_set(err, STATUS_LIMIT, "there can be at most %d sources, entities, views and "
-                         "versions", DEFINITION_ROWS_MAX);
+        return error_set(err, STATUS_LIMIT,
+                         "there can be at most %d sources, entities, views and "
+                         "versions",
+                         DEFINITION_ROWS_MAX);
     list_add(list, arena_copy(list->arena, key), arena_copy(list->arena, value));
     return STATUS_OK;
 }
@@ -64,7 +66,8 @@ static void overlay_rows(struct row_list *list, const struct registry_plan *plan
             list_add(list, stored.rows[i].key, stored.rows[i].value);
     for (size_t i = 0; i < plan->rows_count; i++)
         if (is_definition(plan->rows[i].key) &&
-            map_get(latest, plan->rows[i].key) == &plan->rows[i] && plan->rows[i].value.data != NULL)
+            map_get(latest, plan->rows[i].key) == &plan->rows[i] &&
+            plan->rows[i].value.data != NULL)
             list_add(list, plan->rows[i].key, plan->rows[i].value);
     free(stored.rows);
     map_destroy(&latest);
@@ -86,8 +89,8 @@ static enum status load_snapshot(struct stream *stream, const struct registry_pl
     struct row_list list = {.arena = arena_create(STREAM_CHUNK_SIZE)};
     enum status status = STATUS_OK;
     for (size_t i = 0; i < PREFIXES_COUNT && status == STATUS_OK; i++)
-        status = storage_scan_rows(stream->storage, bytes_of_text(prefixes[i]), collect_row, &list,
-                                   err);
+        status =
+            storage_scan_rows(stream->storage, bytes_of_text(prefixes[i]), collect_row, &list, err);
     if (status == STATUS_OK && plan != NULL)
         overlay_rows(&list, plan);
     if (status == STATUS_OK)
@@ -113,8 +116,8 @@ static enum status prepare(struct stream *stream, const struct registry_plan *pl
 {
     enum status status = load_snapshot(stream, plan, &prepared->registry, err);
     if (status == STATUS_OK)
-        status = runtime_create(prepared->registry, stream_find_state, stream, &prepared->runtime,
-                                err);
+        status =
+            runtime_create(prepared->registry, stream_find_state, stream, &prepared->runtime, err);
     if (status == STATUS_OK)
         status = fold_bind(stream, prepared->runtime, err);
     if (status != STATUS_OK) {

@@ -6,13 +6,13 @@
 
 #include "stream/stream_private.h"
 
-/* Puts a decoded event into the fill's batch, if the filling version takes it; place is as input_reduce has
- * it. */
+/* Puts a decoded event into the fill's batch, if the filling version takes it; place is as
+ * input_reduce has it. */
 void fill_put(struct stream *stream, struct view_input *input, const struct decoded_event *event,
               struct bytes place);
 
-/* Writes the fill's batch; newest_us is the largest event time in it. IO, UNAVAILABLE: err. The open batch
- * is empty. */
+/* Writes the fill's batch; newest_us is the largest event time in it. IO, UNAVAILABLE: err. The
+ * open batch is empty. */
 MUST_USE enum status fill_commit(struct stream *stream, struct source_state *state,
                                  int64_t newest_us, bool is_synced, struct error *err);
 

@@ -16,14 +16,14 @@ enum {
     FOLD_STEP_EVENTS_MAX = 1000, /* taken out or looked at, so that a step is a few milliseconds */
     FOLD_STEP_ENTITIES_MAX = 300,
     FOLD_STEP_BYTES_MAX = 4 * 1024 * 1024, /* of bases, for the same reason */
-    FOLD_PARTS = 16,             /* a pass begins when so much of what is kept can go */
-    FOLD_BUSY_PART = 4,          /* of the time, while events are pushed */
-    FOLD_PASS_PART = 4,          /* of the time, passes over one table */
-    FOLD_FLUSH_EVENTS_MIN = 10 * 1000, /* a pass that took out so many makes room on the disk */
+    FOLD_PARTS = 16,                       /* a pass begins when so much of what is kept can go */
+    FOLD_BUSY_PART = 4,                    /* of the time, while events are pushed */
+    FOLD_PASS_PART = 4,                    /* of the time, passes over one table */
+    FOLD_FLUSH_EVENTS_MIN = 10 * 1000,     /* a pass that took out so many makes room on the disk */
 };
 
 #define FOLD_LOOK_INTERVAL_US (US_PER_SECOND / 10) /* how often due passes are looked for */
-#define FOLD_RETRY_US (5 * US_PER_SECOND)
+#define FOLD_RETRY_US         (5 * US_PER_SECOND)
 
 static void buffer_set(struct buffer *buffer, struct bytes bytes)
 {
@@ -61,8 +61,8 @@ static enum status horizon_read(struct stream *stream, struct fold *fold, struct
 {
     struct bytes row;
     struct arena *arena = arena_create(256);
-    enum status status = storage_get_row(stream->storage, horizon_key(arena, fold->table_id),
-                                         arena, &row, err);
+    enum status status =
+        storage_get_row(stream->storage, horizon_key(arena, fold->table_id), arena, &row, err);
     int64_t horizon_us = INT64_MIN;
     fold->folded_us = INT64_MIN;
     if (status == STATUS_OK) {
@@ -198,9 +198,8 @@ struct piece {
 static struct timeline *open_timeline(const struct piece *piece, int64_t t_us)
 {
     const struct storage_reading reading = {0};
-    const struct timeline_bounds bounds = {.t_us = t_us,
-                                           .oldest_us = INT64_MIN,
-                                           .has_base = view_plan_has_base(piece->input->plan)};
+    const struct timeline_bounds bounds = {
+        .t_us = t_us, .oldest_us = INT64_MIN, .has_base = view_plan_has_base(piece->input->plan)};
     return timeline_open_within(piece->stream->storage, &reading, piece->fold->table_id,
                                 buffer_bytes(&piece->entity), &bounds);
 }
@@ -251,8 +250,8 @@ static enum status fold_entity(struct piece *piece, struct error *err)
     struct buffer base = {0};
     arena_reset(stream->event_arena);
     struct timeline *timeline = open_timeline(piece, piece->newest_us);
-    enum status status = features_fold(piece->input->plan, timeline_back, timeline,
-                                       stream->event_arena, &base, err);
+    enum status status =
+        features_fold(piece->input->plan, timeline_back, timeline, stream->event_arena, &base, err);
     timeline_close(&timeline);
     if (status == STATUS_OK)
         batch_put_base(stream->fill_batch, stream->storage, piece->fold->table_id,
@@ -268,9 +267,9 @@ static enum status piece_leave(struct piece *piece, struct error *err)
     if (piece->entity_count == 0)
         return STATUS_OK;
     piece->entity_count = 0;
-    enum status status = batch_delete_partials(
-        stream->fill_batch, stream->storage, piece->fold->table_id, buffer_bytes(&piece->entity),
-        piece->oldest_us, piece->newest_us, err);
+    enum status status = batch_delete_partials(stream->fill_batch, stream->storage,
+                                               piece->fold->table_id, buffer_bytes(&piece->entity),
+                                               piece->oldest_us, piece->newest_us, err);
     bool has_base = view_plan_has_base(piece->input->plan);
     return status == STATUS_OK && has_base ? fold_entity(piece, err) : status;
 }
@@ -381,9 +380,9 @@ static enum status fold_piece(struct stream *stream, const struct view_input *in
     const struct storage_reading read_newest = {0};
     bool is_first = fold->pass.position.size == 0;
     batch_clear(stream->fill_batch);
-    struct event_scan *scan = event_scan_open(stream->storage, &read_newest, fold->table_id,
-                                              buffer_bytes(&fold->pass.position), encoded_size,
-                                              input->view);
+    struct event_scan *scan =
+        event_scan_open(stream->storage, &read_newest, fold->table_id,
+                        buffer_bytes(&fold->pass.position), encoded_size, input->view);
     enum status status = piece_fill(&piece, scan, err);
     if (status == STATUS_OK && (is_first || piece.is_done))
         horizon_put(stream, fold, fold->pass.horizon_us,
@@ -433,7 +432,8 @@ static struct view_input *find_work(struct stream *stream, int64_t now_mono_us)
     return due;
 }
 
-/* Whether to leave the time to pushes: some came since the last piece, and that was a moment ago. */
+/* Whether to leave the time to pushes: some came since the last piece, and that was a moment ago.
+ */
 static bool must_wait(struct stream *stream, int64_t now_mono_us)
 {
     bool is_busy = stream->counters.events_accepted_total != stream->fold_accepted_total;

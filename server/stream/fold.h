@@ -8,8 +8,8 @@
  * 1. What is taken out is at or before a horizon that was stored before or with it, in the row
  *    "horizon/TABLE"; so nothing that came later can be older.
  * 2. Answers at every T inside the history are the same before, during and after a pass.
- * 3. A version that is being filled has no horizon: all of the log counts. While one is backfilled from
- *    files, its horizon stands still.
+ * 3. A version that is being filled has no horizon: all of the log counts. While one is backfilled
+ * from files, its horizon stands still.
  *
  * Private to stream/. Thread: the one that owns the stream. */
 #ifndef ASOF_STREAM_FOLD_H
@@ -25,11 +25,11 @@ struct stream;
 /* A walk over all entities of a table, a piece at a time; begins anew after a restart. */
 struct fold_pass {
     bool is_running;
-    int64_t horizon_us;      /* of the version when the pass began */
-    struct buffer position;  /* owned: of the event scan */
-    uint64_t events_count;   /* that it has taken out */
+    int64_t horizon_us;     /* of the version when the pass began */
+    struct buffer position; /* owned: of the event scan */
+    uint64_t events_count;  /* that it has taken out */
     int64_t begun_mono_us;
-    int64_t next_mono_us;    /* the next pass begins no earlier */
+    int64_t next_mono_us; /* the next pass begins no earlier */
 };
 
 /* What is known of a version with a `history`; lives as long as the stream. */

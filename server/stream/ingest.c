@@ -314,7 +314,8 @@ bool ingest_record(struct stream *stream, struct source_runtime *source,
 
 /* ---- writes that say no time ---- */
 
-/* Whether the event that was decoded last is a write of a batch view that does not name its time. */
+/* Whether the event that was decoded last is a write of a batch view that does not name its time.
+ */
 static bool is_undated(const struct source_runtime *source)
 {
     const struct source_definition *definition = source->source->definition;
@@ -336,8 +337,8 @@ static struct bytes json_with(struct bytes object, struct bytes member, struct a
                         BYTES_ARGS(rest));
 }
 
-/* The event as of the moment of its push, by which it is kept: so it means the same when it is read from
- * the log again. It was decoded before, and its memory is the batch's. */
+/* The event as of the moment of its push, by which it is kept: so it means the same when it is read
+ * from the log again. It was decoded before, and its memory is the batch's. */
 static struct push_event event_dated(struct stream *stream, const struct push_event *text)
 {
     struct arena *arena = stream->batch_arena;

@@ -20,13 +20,13 @@ enum {
 #define TURN_BATCH_SIZE_MAX ((size_t)8 * 1024 * 1024)
 
 /* How long after a write that failed, and how often a source is tried that can't be read. */
-#define RETRY_US US_PER_SECOND
-#define RESTART_US (10 * US_PER_SECOND)
+#define RETRY_US          US_PER_SECOND
+#define RESTART_US        (10 * US_PER_SECOND)
 #define CAUGHT_UP_LOOK_US US_PER_SECOND
 
 struct intake {
     stream_wake_fn wake;
-    void *context; /* borrowed */
+    void *context;                                    /* borrowed */
     struct kafka_source *sources[INTAKE_SOURCES_MAX]; /* owned */
     size_t sources_count;
     struct kafka_consumer *retired[INTAKE_SOURCES_MAX]; /* owned: they are stopping */
@@ -127,8 +127,7 @@ static bool is_same(const struct kafka_source *ours, const struct source *source
 static void retire_changed(struct intake *intake, const struct registry *registry)
 {
     for (size_t i = intake->sources_count; i > 0; i--) {
-        const struct source *source =
-            find_registered(registry, intake->sources[i - 1]->source_id);
+        const struct source *source = find_registered(registry, intake->sources[i - 1]->source_id);
         if (is_same(intake->sources[i - 1], source))
             kafka_source_bind(intake->sources[i - 1], source);
         else
@@ -229,7 +228,8 @@ static bool commit(struct stream *stream)
     return false;
 }
 
-/* Takes at most items_max items of the source. Returns how many; *is_well is false when a commit failed. */
+/* Takes at most items_max items of the source. Returns how many; *is_well is false when a commit
+ * failed. */
 static size_t take(struct stream *stream, struct kafka_source *source, size_t items_max,
                    bool *is_well)
 {
@@ -295,8 +295,7 @@ bool intake_step(struct stream *stream)
     bool is_well = true;
     size_t left = TURN_ITEMS_MAX;
     for (size_t i = 0; i < intake->sources_count && left > 0 && is_well; i++) {
-        struct kafka_source *source =
-            intake->sources[(intake->turn + i) % intake->sources_count];
+        struct kafka_source *source = intake->sources[(intake->turn + i) % intake->sources_count];
         if (is_ready(stream, source))
             left -= take(stream, source, left, &is_well);
     }
@@ -325,11 +324,11 @@ static void append_partition(struct kafka_source *source, uint32_t index, uint32
     const struct kafka_topic *topic = &source->topics[index];
     const struct kafka_partition *partition = &topic->partitions[number];
     int64_t next = partition->state == PARTITION_FINDING ? -1 : partition->position.next;
-    int64_t high = source->consumer == NULL ? -1
-                                            : kafka_consumer_high(source->consumer, index, number);
+    int64_t high =
+        source->consumer == NULL ? -1 : kafka_consumer_high(source->consumer, index, number);
     int64_t lag = next < 0 || high < 0 ? -1 : high > next ? high - next : 0;
-    int64_t read_ms = partition->position.last.offset >= 0 ? partition->position.last.timestamp_ms
-                                                           : -1;
+    int64_t read_ms =
+        partition->position.last.offset >= 0 ? partition->position.last.timestamp_ms : -1;
     int64_t age_ms = clock_now_us() / US_PER_MS - read_ms;
     json_comma(out);
     buffer_append_byte(out, '{');
@@ -350,15 +349,15 @@ static void append_partition(struct kafka_source *source, uint32_t index, uint32
 static void append_freshness(const struct source_runtime *runtime, struct buffer *out)
 {
     const struct source_time *time = &runtime->state->time;
-    struct source_fresh fresh = source_fresh_at(time, runtime->source->definition->freshness_slo_us,
-                                                clock_now_us());
+    struct source_fresh fresh =
+        source_fresh_at(time, runtime->source->definition->freshness_slo_us, clock_now_us());
     json_name(out, "waiting_seconds");
     buffer_format(out, "%.3f", (double)fresh.waiting_us / US_PER_SECOND);
     json_member_duration(out, "freshness_slo", runtime->source->definition->freshness_slo_us);
     json_name(out, "is_fresh");
     buffer_append_text(out, fresh.is_breached ? "false" : "true");
-    member_signed(out, "missed", (int64_t)atomic_load_explicit(&time->missed_total,
-                                                              memory_order_relaxed));
+    member_signed(out, "missed",
+                  (int64_t)atomic_load_explicit(&time->missed_total, memory_order_relaxed));
 }
 
 static void append_source(const struct stream *stream, struct kafka_source *source,
@@ -370,9 +369,9 @@ static void append_source(const struct stream *stream, struct kafka_source *sour
     json_member_text(out, "source", source->name);
     if (source->consumer != NULL)
         kafka_consumer_error(source->consumer, error, sizeof(error));
-    json_member_text_or_null(out, "error",
-                             bytes_of_text(source->failure.text[0] != '\0' ? source->failure.text
-                                                                           : error));
+    json_member_text_or_null(
+        out, "error",
+        bytes_of_text(source->failure.text[0] != '\0' ? source->failure.text : error));
     append_freshness(runtime_find(stream->runtime, source->name), out);
     letter_sender_append(source->sender, runtime_find(stream->runtime, source->name)->state, out);
     json_name(out, "partitions");
@@ -397,8 +396,10 @@ enum status stream_append_lag(struct stream *stream, struct bytes name, struct b
     }
     buffer_append_byte(out, ']');
     if (name.size > 0 && found_count == 0)
-        return error_set(err, STATUS_NOT_FOUND, "no source '%.*s' reads Kafka; `asof lag` shows "
-                         "those that do", BYTES_ARGS(name));
+        return error_set(err, STATUS_NOT_FOUND,
+                         "no source '%.*s' reads Kafka; `asof lag` shows "
+                         "those that do",
+                         BYTES_ARGS(name));
     return STATUS_OK;
 }
 

@@ -13,14 +13,15 @@
 #include "stream/kafka_properties.h"
 
 enum {
-    CALL_MS = 2000,      /* a question to a broker: a stop waits that long */
-    POLL_MS = 20,        /* an idle poll: a command waits that long */
-    GATHER_MAX = 512,    /* items that are put into the queue together */
-    ERROR_SIZE = 256,    /* of what is told of a broker */
+    CALL_MS = 2000,        /* a question to a broker: a stop waits that long */
+    POLL_MS = 20,          /* an idle poll: a command waits that long */
+    GATHER_MAX = 512,      /* items that are put into the queue together */
+    ERROR_SIZE = 256,      /* of what is told of a broker */
     CONF_ERROR_SIZE = 512, /* of what librdkafka says of properties */
-    STOP_MAX_MS = 10 * 1000, /* that a stop waits for the client; a call to a broker may be under way */
+    STOP_MAX_MS =
+        10 * 1000, /* that a stop waits for the client; a call to a broker may be under way */
     STOP_LOOK_MS = 2,
-    END_OF_ALL = -1,     /* to a broker's ListOffsets: the offset behind the last record */
+    END_OF_ALL = -1, /* to a broker's ListOffsets: the offset behind the last record */
     BEGINNING_OF_ALL = -2,
 };
 
@@ -29,7 +30,7 @@ enum {
 
 /* How often partitions are looked for that were added, and topics that came and went. */
 #define DISCOVERY_US (3 * US_PER_SECOND)
-#define RETRY_US US_PER_SECOND
+#define RETRY_US     US_PER_SECOND
 
 enum command_kind { COMMAND_ASSIGN, COMMAND_UNASSIGN, COMMAND_FIND, COMMAND_MIRROR };
 
@@ -62,7 +63,7 @@ struct topic {
 };
 
 struct kafka_consumer {
-    char *source; /* owned: its name, for the log */
+    char *source;       /* owned: its name, for the log */
     rd_kafka_t *client; /* owned */
     struct topic topics[KAFKA_TOPICS_MAX];
     size_t topics_count;
@@ -236,8 +237,8 @@ size_t kafka_item_headers(const struct kafka_item *item, struct arena *arena,
         if (rd_kafka_header_get_all(list, count, &name, &value, &size) !=
             RD_KAFKA_RESP_ERR_NO_ERROR)
             break;
-        headers[count] = (struct kafka_header){.name = bytes_of_text(name),
-                                               .value = bytes_of(value, size)};
+        headers[count] =
+            (struct kafka_header){.name = bytes_of_text(name), .value = bytes_of(value, size)};
     }
     *out = headers;
     return count;
@@ -296,9 +297,10 @@ static void take_event(struct kafka_consumer *consumer, const rd_kafka_message_t
         break;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
         if (place != NULL)
-            list_add(&consumer->asks,
-                     (struct command){.kind = COMMAND_ASSIGN, .topic = topic,
-                                      .partition = item.partition, .epoch = item.epoch});
+            list_add(&consumer->asks, (struct command){.kind = COMMAND_ASSIGN,
+                                                       .topic = topic,
+                                                       .partition = item.partition,
+                                                       .epoch = item.epoch});
         break;
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
@@ -374,8 +376,8 @@ static void report_topic(struct kafka_consumer *consumer, uint32_t index, size_t
 static bool discover_topic(struct kafka_consumer *consumer, uint32_t index)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    rd_kafka_resp_err_t error = rd_kafka_metadata(
-        consumer->client, 0, consumer->topics[index].handle, &metadata, CALL_MS);
+    rd_kafka_resp_err_t error =
+        rd_kafka_metadata(consumer->client, 0, consumer->topics[index].handle, &metadata, CALL_MS);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         set_error(consumer, rd_kafka_err2str(error));
         return false;
@@ -506,7 +508,8 @@ static void run_mirror(struct kafka_consumer *consumer, const struct command *co
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, consumer->topics[command->topic].name,
-                                      (int32_t)command->partition)->offset = command->offset;
+                                      (int32_t)command->partition)
+        ->offset = command->offset;
     rd_kafka_commit(consumer->client, list, 1);
     rd_kafka_topic_partition_list_destroy(list);
 }
@@ -555,8 +558,11 @@ static void post(struct kafka_consumer *consumer, struct command command)
 void kafka_consumer_assign(struct kafka_consumer *consumer, uint32_t topic, uint32_t partition,
                            uint32_t epoch, int64_t offset)
 {
-    post(consumer, (struct command){.kind = COMMAND_ASSIGN, .topic = topic, .partition = partition,
-                                    .epoch = epoch, .offset = offset});
+    post(consumer, (struct command){.kind = COMMAND_ASSIGN,
+                                    .topic = topic,
+                                    .partition = partition,
+                                    .epoch = epoch,
+                                    .offset = offset});
 }
 
 void kafka_consumer_unassign(struct kafka_consumer *consumer, uint32_t topic, uint32_t partition)
@@ -570,15 +576,20 @@ void kafka_consumer_find(struct kafka_consumer *consumer, uint32_t topic, uint32
 {
     int64_t ms = start_us / US_PER_MS + (start_us % US_PER_MS > 0); /* the first at or after it */
     bool is_all = start == KAFKA_AT && ms < 0; /* before there can be records */
-    post(consumer, (struct command){.kind = COMMAND_FIND, .topic = topic, .partition = partition,
-                                    .epoch = epoch, .offset = ms,
+    post(consumer, (struct command){.kind = COMMAND_FIND,
+                                    .topic = topic,
+                                    .partition = partition,
+                                    .epoch = epoch,
+                                    .offset = ms,
                                     .start = is_all ? KAFKA_EARLIEST : start});
 }
 
 void kafka_consumer_mirror(struct kafka_consumer *consumer, uint32_t topic, uint32_t partition,
                            int64_t next_offset)
 {
-    post(consumer, (struct command){.kind = COMMAND_MIRROR, .topic = topic, .partition = partition,
+    post(consumer, (struct command){.kind = COMMAND_MIRROR,
+                                    .topic = topic,
+                                    .partition = partition,
                                     .offset = next_offset});
 }
 
@@ -586,9 +597,8 @@ int64_t kafka_consumer_high(struct kafka_consumer *consumer, uint32_t topic, uin
 {
     int64_t low, high;
     CHECK(topic < consumer->topics_count);
-    rd_kafka_resp_err_t error =
-        rd_kafka_get_watermark_offsets(consumer->client, consumer->topics[topic].name,
-                                       (int32_t)partition, &low, &high);
+    rd_kafka_resp_err_t error = rd_kafka_get_watermark_offsets(
+        consumer->client, consumer->topics[topic].name, (int32_t)partition, &low, &high);
     return error == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? high : -1;
 }
 
@@ -744,7 +754,8 @@ void kafka_consumer_destroy(struct kafka_consumer **out)
     for (int waited_ms = 0; !consumer->has_stopped && waited_ms < STOP_MAX_MS;
          waited_ms += STOP_LOOK_MS)
         nanosleep(&(struct timespec){.tv_nsec = STOP_LOOK_MS * 1000 * 1000}, NULL);
-    if (!consumer->has_stopped) { /* librdkafka 2.0.2 never ends some clients whose topic was deleted */
+    if (!consumer
+             ->has_stopped) { /* librdkafka 2.0.2 never ends some clients whose topic was deleted */
         log_warn("source '%s': its client does not end; it is left alone", consumer->source);
         pthread_detach(consumer->thread);
         return;

@@ -1,13 +1,13 @@
-/* Kafka: one consumer of the topics of one source, on a thread of its own that only fetches. What it
- * fetched waits in a bounded queue; nothing here knows what it means.
+/* Kafka: one consumer of the topics of one source, on a thread of its own that only fetches. What
+ * it fetched waits in a bounded queue; nothing here knows what it means.
  *
  *     owner's thread                          consumer's thread
  *     kafka_consumer_assign, _find   ->       reads partitions from there on, looks for offsets
  *     kafka_consumer_take            <-       messages, ends, and news of topics, in order
  *
  * 1. Partitions are read from where they were assigned, never from an offset that a broker keeps.
- * 2. Each item of a partition carries the epoch of the assignment that it came by, so that who assigns
- *    anew can tell what is older.
+ * 2. Each item of a partition carries the epoch of the assignment that it came by, so that who
+ * assigns anew can tell what is older.
  * 3. While the queue is full nothing is polled, and librdkafka's own queue fills up to its bound
  *    (queued.max.messages.kbytes); then it stops fetching. There is no group whose heartbeat would
  *    suffer.
@@ -73,9 +73,8 @@ MUST_USE enum status kafka_consumer_start(struct bytes name,
 void kafka_consumer_stop(struct kafka_consumer *consumer);
 bool kafka_consumer_has_stopped(struct kafka_consumer *consumer);
 
-/* Stops, waits for the thread (10 s at most: then it is left alone, and what it has) and frees all. Every
- * item must have been released. Accepts NULL and
- * leaves NULL behind. Thread: any. */
+/* Stops, waits for the thread (10 s at most: then it is left alone, and what it has) and frees all.
+ * Every item must have been released. Accepts NULL and leaves NULL behind. Thread: any. */
 void kafka_consumer_destroy(struct kafka_consumer **consumer);
 
 /* ---- what it is to do; thread: the owner's ---- */
@@ -115,7 +114,6 @@ void kafka_consumer_error(struct kafka_consumer *consumer, char *text, size_t te
 /* ---- definitions ---- */
 
 /* Whether a property may be passed to librdkafka with this value. INVALID: err. Thread: any. */
-MUST_USE enum status kafka_check_property(struct bytes name, struct bytes value,
-                                          struct error *err);
+MUST_USE enum status kafka_check_property(struct bytes name, struct bytes value, struct error *err);
 
 #endif

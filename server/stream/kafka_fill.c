@@ -252,8 +252,7 @@ static enum status read_from(struct stream *stream, uint32_t table_id, int64_t *
 {
     struct bytes row;
     struct bytes key = kafka_fill_from_key(stream->event_arena, table_id);
-    enum status status = storage_get_row(stream->storage, key,
-                                         stream->event_arena, &row, err);
+    enum status status = storage_get_row(stream->storage, key, stream->event_arena, &row, err);
     *from_us = FILL_FOUND;
     if (status == STATUS_OK && row.size != FILL_FROM_SIZE)
         return error_set(err, STATUS_CORRUPT, "where the fill begins can't be read");

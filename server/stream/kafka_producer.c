@@ -10,8 +10,8 @@
 enum { ERROR_SIZE = 256, CONF_ERROR_SIZE = 512 };
 
 struct kafka_producer {
-    char *source; /* owned: its name, for the log */
-    char *topic;  /* owned */
+    char *source;       /* owned: its name, for the log */
+    char *topic;        /* owned */
     rd_kafka_t *client; /* owned */
     kafka_wake_fn wake;
     void *context; /* borrowed */
@@ -127,8 +127,8 @@ void kafka_producer_send(struct kafka_producer *producer, const struct kafka_rec
     for (size_t i = 0; i < record->headers_count; i++) {
         const struct kafka_header *header = &record->headers[i];
         CHECK(rd_kafka_header_add(headers, header->name.data, (ssize_t)header->name.size,
-                                  header->value.data, (ssize_t)header->value.size) ==
-              RD_KAFKA_RESP_ERR_NO_ERROR);
+                                  header->value.data,
+                                  (ssize_t)header->value.size) == RD_KAFKA_RESP_ERR_NO_ERROR);
     }
     *delivery = DELIVERY_PENDING;
     rd_kafka_resp_err_t error = rd_kafka_producev(

@@ -24,9 +24,9 @@ struct kafka_record {
 
 struct kafka_producer;
 
-/* name is that of the source, for the log; brokers and properties are those of the definition, which is
- * not needed afterwards. wake is called on another thread when something became of a record. INVALID:
- * librdkafka does not take the properties together. Owned by the caller. */
+/* name is that of the source, for the log; brokers and properties are those of the definition,
+ * which is not needed afterwards. wake is called on another thread when something became of a
+ * record. INVALID: librdkafka does not take the properties together. Owned by the caller. */
 MUST_USE enum status kafka_producer_create(struct bytes name,
                                            const struct kafka_definition *definition,
                                            struct bytes topic, kafka_wake_fn wake, void *context,
@@ -35,7 +35,8 @@ MUST_USE enum status kafka_producer_create(struct bytes name,
 /* Forgets what was not delivered. Accepts NULL and leaves NULL behind. */
 void kafka_producer_destroy(struct kafka_producer **producer);
 
-/* Sends a copy. What became of it is written to *delivery, which must live as long as the producer. */
+/* Sends a copy. What became of it is written to *delivery, which must live as long as the producer.
+ */
 void kafka_producer_send(struct kafka_producer *producer, const struct kafka_record *record,
                          enum kafka_delivery *delivery);
 

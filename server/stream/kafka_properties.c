@@ -18,12 +18,16 @@ static bool text_starts_with(const char *text, const char *prefix)
 static const char *property_refusal(const char *name)
 {
     static const char *const ours[] = {
-        "metadata.broker.list", "bootstrap.servers", "group.id", "group.instance.id",
-        "enable.auto.commit", "enable.auto.offset.store", "auto.offset.reset", "isolation.level",
-        "enable.partition.eof", "auto.commit.enable", "log.queue", "enabled_events",
+        "metadata.broker.list", "bootstrap.servers",  "group.id",
+        "group.instance.id",    "enable.auto.commit", "enable.auto.offset.store",
+        "auto.offset.reset",    "isolation.level",    "enable.partition.eof",
+        "auto.commit.enable",   "log.queue",          "enabled_events",
     };
     static const char *const dangerous[] = {
-        "plugin.library.paths", "sasl.kerberos.kinit.cmd", "ssl.engine.location", "builtin.features",
+        "plugin.library.paths",
+        "sasl.kerberos.kinit.cmd",
+        "ssl.engine.location",
+        "builtin.features",
     };
     for (size_t i = 0; i < COUNT_OF(ours); i++)
         if (strcmp(name, ours[i]) == 0)
@@ -50,9 +54,9 @@ enum status kafka_check_property(struct bytes name, struct bytes value, struct e
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     CHECK(name_text != NULL && value_text != NULL);
     const char *refusal = property_refusal(name_text);
-    enum status status = refusal != NULL ? error_set(err, STATUS_INVALID, "property '%s' %s",
-                                                     name_text, refusal)
-                                         : property_set(conf, name_text, value_text, err);
+    enum status status =
+        refusal != NULL ? error_set(err, STATUS_INVALID, "property '%s' %s", name_text, refusal)
+                        : property_set(conf, name_text, value_text, err);
     rd_kafka_conf_destroy(conf);
     free(name_text);
     free(value_text);
@@ -108,9 +112,9 @@ enum status kafka_properties_set(rd_kafka_conf_t *conf, const struct kafka_defin
                                  struct error *err)
 {
     static const struct preset fixed[] = {
-        {"enable.auto.commit", "false"},     {"enable.auto.offset.store", "false"},
-        {"auto.offset.reset", "error"},      {"isolation.level", "read_committed"},
-        {"enable.partition.eof", "true"},    {"allow.auto.create.topics", "false"},
+        {"enable.auto.commit", "false"},  {"enable.auto.offset.store", "false"},
+        {"auto.offset.reset", "error"},   {"isolation.level", "read_committed"},
+        {"enable.partition.eof", "true"}, {"allow.auto.create.topics", "false"},
     };
     enum status status = set_common(conf, definition, err);
     if (status == STATUS_OK)
@@ -119,15 +123,17 @@ enum status kafka_properties_set(rd_kafka_conf_t *conf, const struct kafka_defin
     return status == STATUS_OK ? set_bytes(conf, "group.id", group, err) : status;
 }
 
-/* Not an idempotent producer: what was not delivered is sent again by who keeps it, and this release's
- * stops for good after some errors. */
+/* Not an idempotent producer: what was not delivered is sent again by who keeps it, and this
+ * release's stops for good after some errors. */
 enum status kafka_properties_set_producer(rd_kafka_conf_t *conf,
                                           const struct kafka_definition *definition,
                                           struct error *err)
 {
     static const struct preset fixed[] = {
-        {"acks", "all"},          {"enable.idempotence", "false"},
-        {"linger.ms", "5"},       {"message.timeout.ms", "5000"},
+        {"acks", "all"},
+        {"enable.idempotence", "false"},
+        {"linger.ms", "5"},
+        {"message.timeout.ms", "5000"},
         {"batch.size", "65536"},
         {"message.max.bytes", "4000000"}, /* what the topic takes is less, and its broker says so */
     };

@@ -1,5 +1,5 @@
-/* Kafka properties: what librdkafka is told of a source's consumer, and of the producer of its dead letters.
- * Private to stream/kafka*.c. */
+/* Kafka properties: what librdkafka is told of a source's consumer, and of the producer of its dead
+ * letters. Private to stream/kafka*.c. */
 #ifndef ASOF_STREAM_KAFKA_PROPERTIES_H
 #define ASOF_STREAM_KAFKA_PROPERTIES_H
 

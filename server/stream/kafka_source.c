@@ -86,9 +86,12 @@ struct at {
 static struct at at_of(struct stream *stream, struct kafka_source *source, uint32_t topic,
                        uint32_t number)
 {
-    return (struct at){.stream = stream, .source = source, .topic = &source->topics[topic],
+    return (struct at){.stream = stream,
+                       .source = source,
+                       .topic = &source->topics[topic],
                        .partition = &source->topics[topic].partitions[number],
-                       .topic_index = topic, .number = number};
+                       .topic_index = topic,
+                       .number = number};
 }
 
 static void assign(const struct at *at, enum partition_check check, int64_t offset)
@@ -158,8 +161,8 @@ static enum status load_partition(const struct at *at, struct error *err)
 {
     struct stream *stream = at->stream;
     struct bytes row;
-    struct bytes key = position_key(stream->event_arena, at->source->source_id, at->topic->name,
-                                    at->number);
+    struct bytes key =
+        position_key(stream->event_arena, at->source->source_id, at->topic->name, at->number);
     *at->partition = (struct kafka_partition){0};
     enum status status = storage_get_row(stream->storage, key, stream->event_arena, &row, err);
     if (status == STATUS_NOT_FOUND) {
@@ -194,8 +197,7 @@ static enum status load_topic(struct stream *stream, struct kafka_source *source
     return status;
 }
 
-enum status kafka_source_load(struct stream *stream, struct kafka_source *source,
-                              struct error *err)
+enum status kafka_source_load(struct stream *stream, struct kafka_source *source, struct error *err)
 {
     arena_reset(stream->event_arena);
     enum status status = load_origins(stream, source, err);
@@ -236,10 +238,10 @@ static void put_position(const struct at *at)
     partition->last_item = NULL;
     partition->is_moved = false;
     position_write(&partition->position, row);
-    batch_put_row(stream->batch, stream->storage,
-                  position_key(stream->batch_arena, at->source->source_id, at->topic->name,
-                               at->number),
-                  bytes_of(row, sizeof(row)));
+    batch_put_row(
+        stream->batch, stream->storage,
+        position_key(stream->batch_arena, at->source->source_id, at->topic->name, at->number),
+        bytes_of(row, sizeof(row)));
     at->source->is_dirty = true;
 }
 
@@ -257,15 +259,17 @@ void kafka_source_put_positions(struct stream *stream, struct kafka_source *sour
 /* ---- what is not there any more ---- */
 
 /* The topic's name stands for another log: all that was read of the old one is read no further, the
- * new one from its beginning. A partition that was new when the topic was looked at again may have read
- * the new log since, and keeps its position; but not where another one has shown that it was the old
- * log then. */
+ * new one from its beginning. A partition that was new when the topic was looked at again may have
+ * read the new log since, and keeps its position; but not where another one has shown that it was
+ * the old log then. */
 static void begin_new_origin(const struct at *at)
 {
     struct kafka_source *source = at->source;
     struct kafka_topic *topic = at->topic;
-    log_warn("source '%.*s': topic %.*s was deleted and created again; it is read from its beginning, "
-             "as a new origin", BYTES_ARGS(source->name), BYTES_ARGS(topic->name));
+    log_warn(
+        "source '%.*s': topic %.*s was deleted and created again; it is read from its beginning, "
+        "as a new origin",
+        BYTES_ARGS(source->name), BYTES_ARGS(topic->name));
     at->stream->counters.kafka_origins_total++;
     topic->row = (struct topic_row){.origin = source->next_origin++};
     put_topic(at->stream, source, topic);
@@ -287,14 +291,16 @@ static void meet_gap(const struct at *at, int64_t resume)
 {
     struct position *position = &at->partition->position;
     int64_t lost = resume > position->next ? resume - position->next : 0;
-    const char *place = arena_format(at->stream->event_arena, "source '%.*s': topic %.*s, partition %u",
-                                     BYTES_ARGS(at->source->name), BYTES_ARGS(at->topic->name),
-                                     at->number).data;
+    const char *place =
+        arena_format(at->stream->event_arena, "source '%.*s': topic %.*s, partition %u",
+                     BYTES_ARGS(at->source->name), BYTES_ARGS(at->topic->name), at->number)
+            .data;
     at->stream->counters.kafka_gaps_total++;
     if (at->source->definition->on_gap == KAFKA_STOP) {
-        log_error("%s: what stood behind offset %lld is not there any more, the log goes on at %lld; "
-                  "this partition is not read until the source says on_gap: skip", place,
-                  (long long)position->next, (long long)resume);
+        log_error(
+            "%s: what stood behind offset %lld is not there any more, the log goes on at %lld; "
+            "this partition is not read until the source says on_gap: skip",
+            place, (long long)position->next, (long long)resume);
         unassign(at, PARTITION_GAP);
         return;
     }
@@ -307,7 +313,8 @@ static void meet_gap(const struct at *at, int64_t resume)
     assign(at, CHECK_NOTHING, resume);
 }
 
-/* The last record is not what it was, or not there: the first one says whether it is the same log. */
+/* The last record is not what it was, or not there: the first one says whether it is the same log.
+ */
 static void check_first(const struct at *at, int64_t resume)
 {
     if (at->partition->position.first.offset < 0) {
@@ -428,8 +435,8 @@ static void take_topic(struct stream *stream, struct kafka_source *source,
     topic->is_missing = false;
     kafka_source_put_positions(stream, source); /* so that last records are known */
     if (!topic->is_known) {
-        topic->row = (struct topic_row){.origin = source->next_origin++,
-                                        .partitions_count = item->count};
+        topic->row =
+            (struct topic_row){.origin = source->next_origin++, .partitions_count = item->count};
         topic->is_known = topic->is_verified = true;
         put_topic(stream, source, topic);
     }

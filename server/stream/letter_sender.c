@@ -12,9 +12,9 @@
 #include "stream/kafka_producer.h"
 
 enum {
-    WINDOW_MAX = 256,              /* letters that are under way together */
+    WINDOW_MAX = 256,               /* letters that are under way together */
     WINDOW_BYTES_MAX = 1024 * 1024, /* of their rows; one letter may pass it */
-    LOOKS_MAX = 1024,              /* letters that are looked for in one step: many may be dropped */
+    LOOKS_MAX = 1024, /* letters that are looked for in one step: many may be dropped */
     SENT_ROW_SIZE = 8,
     OUR_HEADERS_MAX = 9,
 };
@@ -119,8 +119,7 @@ struct header_list {
 
 static void add_header(struct header_list *list, const char *name, struct bytes value)
 {
-    list->items[list->count++] =
-        (struct kafka_header){.name = bytes_of_text(name), .value = value};
+    list->items[list->count++] = (struct kafka_header){.name = bytes_of_text(name), .value = value};
 }
 
 static void add_number(struct header_list *list, const char *name, int64_t value)
@@ -180,8 +179,7 @@ static enum status send_letter(struct stream *stream, struct letter_sender *send
 
 /* ---- a step ---- */
 
-static void fail(struct letter_sender *sender, const struct source_runtime *source,
-                 const char *why)
+static void fail(struct letter_sender *sender, const struct source_runtime *source, const char *why)
 {
     if (strcmp(sender->failure.text, why) != 0)
         log_error("source '%.*s': dead letters are not produced to topic %.*s: %s; trying again",
@@ -214,8 +212,9 @@ static enum status fill_window(struct stream *stream, struct letter_sender *send
     return STATUS_OK;
 }
 
-/* Sends a letter again that was too large; brokers say that of all that come together. So first it is
- * sent alone, then without its value, and then it is given up: its headers alone are too large. */
+/* Sends a letter again that was too large; brokers say that of all that come together. So first it
+ * is sent alone, then without its value, and then it is given up: its headers alone are too large.
+ */
 static enum status send_smaller(struct stream *stream, struct letter_sender *sender,
                                 const struct source_runtime *source, struct sending *sending,
                                 struct error *err)
@@ -241,8 +240,7 @@ static enum status look_at_window(struct stream *stream, struct letter_sender *s
     for (size_t i = 0; i < sender->window_count; i++) {
         struct sending *sending = &sender->window[i];
         if (sending->delivery == DELIVERY_FAILED)
-            return error_set(err, STATUS_UNAVAILABLE, "%s",
-                             kafka_producer_error(sender->producer));
+            return error_set(err, STATUS_UNAVAILABLE, "%s", kafka_producer_error(sender->producer));
         if (sending->delivery == DELIVERY_TOO_LARGE && too_large == NULL)
             too_large = sending;
         is_pending |= sending->delivery == DELIVERY_PENDING;
@@ -315,9 +313,9 @@ void letter_sender_append(const struct letter_sender *sender, const struct sourc
     buffer_append_byte(out, '{');
     json_member_text(out, "topic", topic_of(sender));
     json_name(out, "unsent");
-    buffer_format(out, "%llu",
-                  (unsigned long long)(state->letters_committed.next_sequence - 1 -
-                                       state->letters_sent));
+    buffer_format(
+        out, "%llu",
+        (unsigned long long)(state->letters_committed.next_sequence - 1 - state->letters_sent));
     json_member_text_or_null(out, "error", bytes_of_text(sender->failure.text));
     buffer_append_byte(out, '}');
 }

@@ -86,8 +86,8 @@ uint32_t log_block_finish(const struct log_block *block, size_t piece, int64_t n
     be64_write_signed(head + 1, now_us);
     be32_write(head + 1 + NOW_SIZE, end.count - begin.count);
     buffer_added(out, HEAD_SIZE);
-    buffer_append(out, bytes_of(buffer_bytes(&block->events).data + begin.size,
-                                end.size - begin.size));
+    buffer_append(out,
+                  bytes_of(buffer_bytes(&block->events).data + begin.size, end.size - begin.size));
     return end.count - begin.count;
 }
 

@@ -22,7 +22,7 @@ enum {
 
 /* Where a piece of a block ends. */
 struct log_cut {
-    size_t size;    /* of the events up to there */
+    size_t size; /* of the events up to there */
     uint32_t count;
 };
 
@@ -55,9 +55,9 @@ uint32_t log_block_finish(const struct log_block *block, size_t piece, int64_t n
 /* A block that is read. */
 struct log_reader {
     int64_t now_us;
-    uint32_t count;     /* of events in all */
-    uint32_t next;      /* index of the next event */
-    struct bytes left;  /* borrowed from the block */
+    uint32_t count;    /* of events in all */
+    uint32_t next;     /* index of the next event */
+    struct bytes left; /* borrowed from the block */
 };
 
 /* CORRUPT: it is no block. */

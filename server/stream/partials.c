@@ -45,8 +45,8 @@ void condensing_destroy(struct condensing **out)
     *out = NULL;
 }
 
-/* The live version with that table, or NULL; also while files are on their way into it, as they delete the
- * partials that there were when they were begun. */
+/* The live version with that table, or NULL; also while files are on their way into it, as they
+ * delete the partials that there were when they were begun. */
 static const struct view_input *find_input(const struct stream *stream, uint32_t table_id)
 {
     if (file_backfill_holds(stream, table_id))
@@ -105,22 +105,21 @@ static void put_partial(void *context, const struct timeline_chunk *chunk)
 {
     struct stream *stream = context;
     struct condensing *it = stream->condensing;
-    batch_put_partial(it->batch, stream->storage, it->want.table_id,
-                      buffer_bytes(&it->want.entity), chunk);
+    batch_put_partial(it->batch, stream->storage, it->want.table_id, buffer_bytes(&it->want.entity),
+                      chunk);
     stream->counters.partials_built_total++;
 }
 
 /* Reads, makes and writes what one step does. */
-static enum status work_on(struct stream *stream, const struct view_input *input,
-                           struct error *err)
+static enum status work_on(struct stream *stream, const struct view_input *input, struct error *err)
 {
     struct condensing *it = stream->condensing;
     struct timeline *timeline = open_timeline(stream);
     const struct timeline_reader reader = timeline_reader_of(timeline);
     arena_reset(it->arena);
     batch_clear(it->batch);
-    enum status status = condense_step(&it->work, input->plan, &reader, it->arena, put_partial,
-                                       stream, err);
+    enum status status =
+        condense_step(&it->work, input->plan, &reader, it->arena, put_partial, stream, err);
     timeline_close(&timeline);
     if (status == STATUS_OK && !batch_is_empty(it->batch))
         status = storage_write(stream->storage, it->batch, false, err);

@@ -58,8 +58,8 @@ bool position_read(struct bytes row, struct position *out)
     bool has_first = out->first.offset >= 0;
     bool has_last = out->last.offset >= 0;
     return out->next >= 0 && out->first.offset >= -1 && out->last.offset >= -1 &&
-           (!has_last || (has_first && out->first.offset <= out->last.offset &&
-                          out->last.offset < out->next));
+           (!has_last ||
+            (has_first && out->first.offset <= out->last.offset && out->last.offset < out->next));
 }
 
 void fill_position_write(const struct fill_position *position, char row[FILL_POSITION_SIZE])

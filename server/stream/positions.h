@@ -2,13 +2,13 @@
  * there, in one batch, and so true after every crash.
  *
  *     kafka/SOURCE                    origins that were given, u32
- *     kafka/SOURCE/TOPIC              origin of the topic, u32; partitions that it had at first, u32
- *     kafka/SOURCE/TOPIC/PARTITION    struct position, POSITION_SIZE bytes
+ *     kafka/SOURCE/TOPIC              origin of the topic, u32; partitions that it had at first,
+ * u32 kafka/SOURCE/TOPIC/PARTITION    struct position, POSITION_SIZE bytes
  *
- * all big-endian, in the default family. An origin is a number for what a topic's name stood for: a topic
- * that was deleted and created again is another one, whose offsets begin anew. A broker does not tell
- * that to our client, so a position remembers two records, its first and its last, by time and digest:
- * whether they are still there, and the same, says whether it is the same log.
+ * all big-endian, in the default family. An origin is a number for what a topic's name stood for: a
+ * topic that was deleted and created again is another one, whose offsets begin anew. A broker does
+ * not tell that to our client, so a position remembers two records, its first and its last, by time
+ * and digest: whether they are still there, and the same, says whether it is the same log.
  *
  * Private to stream/. Thread: any. */
 #ifndef ASOF_STREAM_POSITIONS_H
@@ -40,7 +40,8 @@ struct position {
 struct fill_position {
     struct position position;
     int64_t end;     /* up to here */
-    int64_t find_us; /* it begins with the first record of this time, which is not found yet; or FILL_FOUND */
+    int64_t find_us; /* it begins with the first record of this time, which is not found yet; or
+                        FILL_FOUND */
 };
 
 enum { FILL_POSITION_SIZE = POSITION_SIZE + 16 };

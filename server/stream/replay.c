@@ -21,9 +21,8 @@ enum status stream_replay(struct stream *stream, struct bytes source, int64_t fr
         uint32_t table_id = stream->registry->next_id + (uint32_t)i;
         char *from = arena_allocate(arena, FILL_FROM_SIZE);
         be64_write_signed(from, from_us);
-        rows[plan->rows_count + i] =
-            (struct registry_row){.key = kafka_fill_from_key(arena, table_id),
-                                  .value = bytes_of(from, FILL_FROM_SIZE)};
+        rows[plan->rows_count + i] = (struct registry_row){
+            .key = kafka_fill_from_key(arena, table_id), .value = bytes_of(from, FILL_FROM_SIZE)};
     }
     plan->rows = rows;
     plan->rows_count = count;

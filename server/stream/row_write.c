@@ -37,9 +37,10 @@ static enum status check_writable(const struct view_definition *view, struct err
                          "or ASOF.PUSH to source '%.*s'",
                          BYTES_ARGS(view->name), BYTES_ARGS(view->source));
     if (!view_has_writes(view))
-        return error_set(err, STATUS_INVALID,
-                         "batch view '%.*s' takes what is written from source '%.*s'; send it there",
-                         BYTES_ARGS(view->name), BYTES_ARGS(view->source));
+        return error_set(
+            err, STATUS_INVALID,
+            "batch view '%.*s' takes what is written from source '%.*s'; send it there",
+            BYTES_ARGS(view->name), BYTES_ARGS(view->source));
     return STATUS_OK;
 }
 
@@ -105,10 +106,10 @@ static enum status row_find(struct stream *stream, const struct row_write *write
     row->source = runtime_find(stream->runtime, row->version->definition->source);
     CHECK(row->source != NULL);
     const struct source_state *state = row->source->state;
-    bool has_pushes = state->pending.next_sequence - state->committed.next_sequence !=
-                      state->row_writes_count;
+    bool has_pushes =
+        state->pending.next_sequence - state->committed.next_sequence != state->row_writes_count;
     return has_pushes || map_get(stream->written_rows, row->name) != NULL ? STATUS_AGAIN
-                                                                           : STATUS_OK;
+                                                                          : STATUS_OK;
 }
 
 /* ---- what was there ---- */
@@ -116,8 +117,7 @@ static enum status row_find(struct stream *stream, const struct row_write *write
 /* Sets has_value[i] for each feature that has one when the write happens, or, where something is
  * stored of a later time, as of that. */
 static enum status row_look(struct stream *stream, const struct row *row, int64_t t_us,
-                            struct arena *arena, bool *has_value, bool *is_found,
-                            struct error *err)
+                            struct arena *arena, bool *has_value, bool *is_found, struct error *err)
 {
     const struct view_definition *view = row->version->definition;
     const struct storage_reading newest = {0};
@@ -254,7 +254,8 @@ static enum status row_write(struct stream *stream, const struct row *row, struc
     bool is_found = false;
     int64_t t_us = row->write->moment.t_us;
     if (row->write->moment.is_now)
-        t_us = source_time_now_us(&row->source->state->time, row->source->source->definition->clock);
+        t_us =
+            source_time_now_us(&row->source->state->time, row->source->source->definition->clock);
     enum status status = row_look(stream, row, t_us, arena, has_value, &is_found, err);
     if (status == STATUS_OK)
         status = row_push(stream, row, t_us, arena, err);

@@ -9,7 +9,7 @@
 enum {
     RUNTIME_CHUNK_SIZE = 16 * 1024,
     EVENT_ID_SIZE_MAX = 1024,
-    DIGEST_SIZE = 8,   /* behind an event id: events that the view can tell apart are all kept */
+    DIGEST_SIZE = 8, /* behind an event id: events that the view can tell apart are all kept */
 };
 
 static struct write_input *write_input_create(const struct view_definition *view,
@@ -30,8 +30,8 @@ static struct write_input *write_input_create(const struct view_definition *view
         .is_named = ARENA_NEW_ARRAY(arena, view->features_count, bool),
     };
     if (view_has_writes(view))
-        write->deleted_field = field_find(view->fields, view->fields_count,
-                                          bytes_of_text(WRITES_DELETED_FIELD));
+        write->deleted_field =
+            field_find(view->fields, view->fields_count, bytes_of_text(WRITES_DELETED_FIELD));
     return write;
 }
 
@@ -92,9 +92,8 @@ static enum status add_inputs(struct source_runtime *source, const struct regist
     return STATUS_OK;
 }
 
-enum status runtime_create(const struct registry *registry,
-                           find_state_fn find_state, void *context, struct runtime **out,
-                           struct error *err)
+enum status runtime_create(const struct registry *registry, find_state_fn find_state, void *context,
+                           struct runtime **out, struct error *err)
 {
     enum status status = STATUS_OK;
     struct arena *arena = arena_create(RUNTIME_CHUNK_SIZE);
@@ -204,13 +203,12 @@ static bool take_write(const struct view_input *input, bool is_deletion, struct 
     const struct write_input *write = input->write;
     const struct value *deleted =
         write->deleted_field < 0 ? NULL : &input->fields[write->deleted_field];
-    bool is_whole = is_deletion || (deleted != NULL && deleted->kind == VALUE_BOOL &&
-                                    deleted->integer != 0);
+    bool is_whole =
+        is_deletion || (deleted != NULL && deleted->kind == VALUE_BOOL && deleted->integer != 0);
     for (size_t i = 0; i < input->view->features_count; i++) {
         size_t field = write->features[i];
         write->values[i] = is_deletion ? value_null() : input->fields[field];
-        write->is_named[i] =
-            is_whole || decoder_has_named(write->decoder, input->slots[field]);
+        write->is_named[i] = is_whole || decoder_has_named(write->decoder, input->slots[field]);
     }
     return batch_write_encode(input->view, write->values, write->is_named, out);
 }

@@ -58,10 +58,10 @@ struct view_input {
     struct reducer *reducer;            /* owned */
     size_t *slots;                      /* of the decoder, one a field of the view; in the arena */
     struct fold *fold;                  /* borrowed from the stream; NULL: nothing is ever late */
-    bool is_shown;                      /* it is what the view's bare name reads, or will read first */
-    struct freshness *freshness;        /* borrowed from the stream; NULL: another version tells */
-    struct value *fields;               /* scratch, one a field of the view; in the arena */
-    struct write_input *write;          /* of a batch view, else NULL; in the arena */
+    bool is_shown;               /* it is what the view's bare name reads, or will read first */
+    struct freshness *freshness; /* borrowed from the stream; NULL: another version tells */
+    struct value *fields;        /* scratch, one a field of the view; in the arena */
+    struct write_input *write;   /* of a batch view, else NULL; in the arena */
 };
 
 struct source_runtime {
@@ -70,7 +70,7 @@ struct source_runtime {
     struct source_state *state;  /* borrowed from the stream */
     struct view_input *inputs;   /* in the arena */
     size_t inputs_count;
-    size_t writes_count;         /* of them those of batch views */
+    size_t writes_count; /* of them those of batch views */
 };
 
 struct runtime {
@@ -80,8 +80,8 @@ struct runtime {
     struct arena *arena; /* owned */
 };
 
-/* A place in the embedded log: its sequence. In Kafka: origin, partition, offset; see positions.h. In a file:
- * its number and the row; see file_backfill.h. */
+/* A place in the embedded log: its sequence. In Kafka: origin, partition, offset; see positions.h.
+ * In a file: its number and the row; see file_backfill.h. */
 enum { SEQUENCE_SIZE = 8, EVENT_PLACE_SIZE_MAX = 16 };
 
 /* Where an event goes, one view's part of it. */
@@ -107,9 +107,8 @@ typedef enum status (*find_state_fn)(void *context, uint32_t source_id, struct s
 
 /* Builds it. Owned by the caller. INVALID: an expression of a stored definition is not taken any
  * more. LIMIT: a source with too many fields of too many types. Else what find_state says. */
-MUST_USE enum status runtime_create(const struct registry *registry,
-                                    find_state_fn find_state, void *context,
-                                    struct runtime **out, struct error *err);
+MUST_USE enum status runtime_create(const struct registry *registry, find_state_fn find_state,
+                                    void *context, struct runtime **out, struct error *err);
 void runtime_destroy(struct runtime **runtime);
 
 struct source_runtime *runtime_find(const struct runtime *runtime, struct bytes source);

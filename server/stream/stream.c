@@ -13,8 +13,8 @@
 #include "stream/kafka_fill.h"
 
 enum {
-    STATE_ROW_SIZE = 16, /* next sequence, newest event time */
-    TRIM_BLOCKS_MAX = 2000, /* of one source in one call */
+    STATE_ROW_SIZE = 16,               /* next sequence, newest event time */
+    TRIM_BLOCKS_MAX = 2000,            /* of one source in one call */
     EXPIRED_PRODUCERS_MAX = 10 * 1000, /* of one call */
 };
 
@@ -98,7 +98,8 @@ static enum status reread_states(struct stream *stream, struct error *err)
     return status;
 }
 
-/* What was put into the open batch hangs on the snapshot and the horizons, which steps may change. */
+/* What was put into the open batch hangs on the snapshot and the horizons, which steps may change.
+ */
 bool stream_step(struct stream *stream)
 {
     if (stream_is_dirty(stream))
@@ -151,8 +152,8 @@ static enum status expire_producer(void *context, struct bytes key, struct bytes
 {
     struct expiry *expiry = context;
     (void)err;
-    bool is_old = value.size != PRODUCER_ROW_SIZE ||
-                  be64_read_signed(value.data + 8) < expiry->before_us;
+    bool is_old =
+        value.size != PRODUCER_ROW_SIZE || be64_read_signed(value.data + 8) < expiry->before_us;
     if (!is_old)
         return STATUS_OK;
     batch_delete_row(expiry->deletes, expiry->storage, key);
@@ -359,8 +360,8 @@ static enum status trim_source(struct stream *stream, struct source_runtime *sou
     int64_t kept_from_us = now_us - source->source->definition->retention_us;
     struct batch *deletes = batch_create();
     uint64_t first_sequence = source->state->first_sequence;
-    struct log_cursor *cursor = log_cursor_open(stream->storage, source->source->id,
-                                                first_sequence);
+    struct log_cursor *cursor =
+        log_cursor_open(stream->storage, source->source->id, first_sequence);
     enum status status = STATUS_OK;
     for (size_t i = 0; i < TRIM_BLOCKS_MAX && status == STATUS_OK; i++) {
         struct bytes block;
@@ -373,7 +374,8 @@ static enum status trim_source(struct stream *stream, struct source_runtime *sou
     if ((status == STATUS_OK || status == STATUS_NOT_FOUND) && !batch_is_empty(deletes))
         status = storage_write(stream->storage, deletes, false, err);
     if (status == STATUS_OK)
-        source->state->first_sequence = first_sequence; /* the next call need not pass what is gone */
+        source->state->first_sequence =
+            first_sequence; /* the next call need not pass what is gone */
     batch_destroy(&deletes);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

@@ -20,11 +20,12 @@
 #include "storage/storage.h"
 
 enum {
-    PUSH_EVENTS_MAX = 100 * 1000,       /* of one call */
-    EVENT_SIZE_MAX = 1024 * 1024,       /* of one event's text */
-    EVENT_DEPTH_MAX = 64,               /* of nested JSON */
-    EVENT_KEYS_MAX = 1024,              /* of one event's object */
-    BATCH_SIZE_MAX = 32 * 1024 * 1024,  /* rows and raw events of one commit: push says AGAIN beyond */
+    PUSH_EVENTS_MAX = 100 * 1000, /* of one call */
+    EVENT_SIZE_MAX = 1024 * 1024, /* of one event's text */
+    EVENT_DEPTH_MAX = 64,         /* of nested JSON */
+    EVENT_KEYS_MAX = 1024,        /* of one event's object */
+    BATCH_SIZE_MAX =
+        32 * 1024 * 1024, /* rows and raw events of one commit: push says AGAIN beyond */
     BATCH_PUT_SIZE_MAX = 512 * 1024 * 1024, /* rows: a push that would pass it is refused */
 };
 
@@ -36,8 +37,8 @@ typedef void (*registry_changed_fn)(void *context, struct stream *stream,
 
 /* Loads definitions and the state of sources from storage (borrowed for its life), and goes on with
  * fills that a stop interrupted. Calls changed once before it returns. Owned by the caller. */
-MUST_USE enum status stream_open(struct storage *storage, registry_changed_fn changed, void *context,
-                                 struct stream **out, struct error *err);
+MUST_USE enum status stream_open(struct storage *storage, registry_changed_fn changed,
+                                 void *context, struct stream **out, struct error *err);
 
 /* Drops what is not committed. Accepts NULL and leaves NULL behind. */
 void stream_close(struct stream **stream);
@@ -60,8 +61,8 @@ struct kafka_header;
 
 /* What a record of Kafka has beside its value. */
 struct event_record {
-    struct bytes key;     /* data is NULL where there is none */
-    int64_t timestamp_ms; /* -1: there is none */
+    struct bytes key;                   /* data is NULL where there is none */
+    int64_t timestamp_ms;               /* -1: there is none */
     const struct kafka_header *headers; /* headers_count of them */
     size_t headers_count;
 };
@@ -79,15 +80,16 @@ struct push {
     const struct push_event *events;
     size_t events_count;
     /* A producer that repeats its last push after a broken connection counts once: a push whose
-     * sequence is not above the last accepted one of that producer is acknowledged without effect. */
+     * sequence is not above the last accepted one of that producer is acknowledged without effect.
+     */
     struct bytes producer; /* empty: none; at most NAME_SIZE_MAX bytes */
     uint64_t producer_sequence;
 };
 
 struct push_result {
-    size_t events_count;     /* acknowledged after the commit, duplicates too */
-    uint64_t last_sequence;  /* of the last event in the source's log */
-    int64_t last_time_us;    /* its event time */
+    size_t events_count;    /* acknowledged after the commit, duplicates too */
+    uint64_t last_sequence; /* of the last event in the source's log */
+    int64_t last_time_us;   /* its event time */
 };
 
 /* Decodes and adds the push to the open batch; everything is copied. What it returns must not be
@@ -100,30 +102,32 @@ MUST_USE enum status stream_push(struct stream *stream, const struct push *push,
 /* ---- batch views ---- */
 
 enum row_change {
-    ROW_SET,         /* these features get these values */
-    ROW_EMPTY,       /* these features are emptied */
-    ROW_DELETE,      /* all features are emptied */
+    ROW_SET,    /* these features get these values */
+    ROW_EMPTY,  /* these features are emptied */
+    ROW_DELETE, /* all features are emptied */
 };
 
 /* A write of one entity of a batch view, by its key. */
 struct row_write {
     struct bytes key; /* "view:entity" */
     enum row_change change;
-    const struct bytes *fields; /* fields_count names of features; ROW_SET: each with a text behind */
+    const struct bytes
+        *fields; /* fields_count names of features; ROW_SET: each with a text behind */
     size_t fields_count;
     struct moment moment; /* when it happens: now, or at a T */
 };
 
-/* The batch view of a key, and the key's entity as a text. NOT_FOUND: outside all views. INVALID: no
- * batch view, or one that takes its writes elsewhere, or no entity of it; err says what to do. */
+/* The batch view of a key, and the key's entity as a text. NOT_FOUND: outside all views. INVALID:
+ * no batch view, or one that takes its writes elsewhere, or no entity of it; err says what to do.
+ */
 MUST_USE enum status stream_find_batch_view(const struct stream *stream, struct bytes key,
                                             const struct view_definition **view,
                                             struct bytes *entity, struct error *err);
 
 /* Adds the writes to the open batch, as stream_push. changed_count: features that ROW_SET gave a
- * value that had none, or that ROW_EMPTY took one from; entities that ROW_DELETE found. Keys outside
- * all views are passed over. LIMIT, INVALID: nothing is taken of a call with one write. AGAIN: commit
- * first, nothing is taken. IO, CORRUPT: what is stored can't be read. */
+ * value that had none, or that ROW_EMPTY took one from; entities that ROW_DELETE found. Keys
+ * outside all views are passed over. LIMIT, INVALID: nothing is taken of a call with one write.
+ * AGAIN: commit first, nothing is taken. IO, CORRUPT: what is stored can't be read. */
 MUST_USE enum status stream_write_rows(struct stream *stream, const struct row_write *writes,
                                        size_t count, struct arena *arena, size_t *changed_count,
                                        struct error *err);
@@ -141,8 +145,8 @@ MUST_USE enum status stream_plan(struct stream *stream, const struct definition_
                                  struct registry_plan *plan, struct error *err);
 
 /* The same and does it, durably; commits the open batch first. New versions without events to read
- * are live when it returns; the others are filled by stream_step. The first version of a view becomes
- * active by itself once it is filled; later ones do where is_promoting. */
+ * are live when it returns; the others are filled by stream_step. The first version of a view
+ * becomes active by itself once it is filled; later ones do where is_promoting. */
 MUST_USE enum status stream_apply(struct stream *stream, const struct definition_file *files,
                                   size_t files_count, bool is_promoting, struct arena *arena,
                                   struct registry_plan *plan, struct error *err);
@@ -151,16 +155,16 @@ MUST_USE enum status stream_apply(struct stream *stream, const struct definition
 struct backfill {
     uint64_t events_count;
     uint64_t size_bytes; /* of the texts, about */
-    int64_t from_us;     /* by the source's clock, when the oldest of them came; where there are some */
+    int64_t from_us; /* by the source's clock, when the oldest of them came; where there are some */
 };
 
-/* What a version that is made now would read, of its log or of Kafka, whose bytes are not known: 0. NOT_FOUND: no
- * such source. IO, CORRUPT: err. */
+/* What a version that is made now would read, of its log or of Kafka, whose bytes are not known: 0.
+ * NOT_FOUND: no such source. IO, CORRUPT: err. */
 MUST_USE enum status stream_find_backfill(struct stream *stream, struct bytes source,
                                           struct backfill *backfill, struct error *err);
 
-/* ---- versions: as registry.h says of each; durably, in one batch, and then readers see it at once.
- * The open batch is committed first. ---- */
+/* ---- versions: as registry.h says of each; durably, in one batch, and then readers see it at
+ * once. The open batch is committed first. ---- */
 
 MUST_USE enum status stream_promote(struct stream *stream, struct bytes view, uint32_t number,
                                     bool is_forced, struct error *err);
@@ -200,9 +204,10 @@ void stream_start_kafka(struct stream *stream, stream_wake_fn wake, void *contex
 /* Ends it and waits for that, seconds at most; wake is not called any more. */
 void stream_stop_kafka(struct stream *stream);
 
-/* Gives the views of a source that reads Kafka new versions of the same meaning, which are filled from all records
- * since from_us, by the brokers' times (TIME_MIN_US: all that there are); commits the open batch first. What the
- * plan says is in the arena. Errors as registry_plan_replay and stream_apply. */
+/* Gives the views of a source that reads Kafka new versions of the same meaning, which are filled
+ * from all records since from_us, by the brokers' times (TIME_MIN_US: all that there are); commits
+ * the open batch first. What the plan says is in the arena. Errors as registry_plan_replay and
+ * stream_apply. */
 MUST_USE enum status stream_replay(struct stream *stream, struct bytes source, int64_t from_us,
                                    bool is_promoting, struct arena *arena,
                                    struct registry_plan *plan, struct error *err);
@@ -215,9 +220,9 @@ MUST_USE enum status stream_append_lag(struct stream *stream, struct bytes sourc
 struct letter_choice {
     const uint64_t *ids; /* ids_count of them; 0: all, in the order in which they came, */
     size_t ids_count;
-    uint64_t after;      /* behind this id, */
-    size_t count_max;    /* so many at most */
-    bool is_full;        /* of a list: keys, headers and values, too */
+    uint64_t after;   /* behind this id, */
+    size_t count_max; /* so many at most */
+    bool is_full;     /* of a list: keys, headers and values, too */
 };
 
 struct letter_result {
@@ -227,14 +232,14 @@ struct letter_result {
     bool has_more;       /* behind it */
 };
 
-/* Appends JSON: counts of the source's dead letters, and the chosen ones. NOT_FOUND: no such source or
- * letter. IO, CORRUPT: err. */
+/* Appends JSON: counts of the source's dead letters, and the chosen ones. NOT_FOUND: no such source
+ * or letter. IO, CORRUPT: err. */
 MUST_USE enum status stream_list_letters(struct stream *stream, struct bytes source,
                                          const struct letter_choice *choice, struct buffer *out,
                                          struct error *err);
 
-/* Deletes the chosen ones, or takes them again as events and deletes those that are taken: in the open
- * batch. AGAIN: commit first. Else as above; what was done before it failed stays done. */
+/* Deletes the chosen ones, or takes them again as events and deletes those that are taken: in the
+ * open batch. AGAIN: commit first. Else as above; what was done before it failed stays done. */
 MUST_USE enum status stream_drop_letters(struct stream *stream, struct bytes source,
                                          const struct letter_choice *choice,
                                          struct letter_result *result, struct error *err);
@@ -251,7 +256,7 @@ MUST_USE enum status stream_retry_letters(struct stream *stream, struct bytes so
     X(fold_passes_total, "Passes over a view's timelines that took them out.")                     \
     X(events_backfilled_total, "Rows of files that backfills took as events.")                     \
     X(events_filtered_total, "Events that a view's where did not take.")                           \
-    X(row_writes_total, "Writes of one entity of a batch view: HSET, ASOF.SET, HDEL, DEL.")          \
+    X(row_writes_total, "Writes of one entity of a batch view: HSET, ASOF.SET, HDEL, DEL.")        \
     X(events_mismatched_total, "Events that an older version of a view can't decode.")             \
     X(batches_committed_total, "Write batches committed.")                                         \
     X(pushes_repeated_total, "Pushes acknowledged again for a producer that repeated them.")       \

@@ -29,7 +29,7 @@ struct fill_work {
 
 /* Versions that are promoted as soon as that does no harm. */
 struct waiting {
-    bool is_to_look; /* definitions changed since it was looked for them */
+    bool is_to_look;       /* definitions changed since it was looked for them */
     int64_t retry_mono_us; /* after a failed step: not before this */
 };
 
@@ -41,16 +41,16 @@ struct drop {
 };
 
 struct stream {
-    struct storage *storage;       /* borrowed */
+    struct storage *storage; /* borrowed */
     registry_changed_fn changed;
-    void *changed_context;         /* borrowed */
-    struct registry *registry;     /* owned: the snapshot in force */
-    struct runtime *runtime;       /* owned: made of it */
-    struct source_state *states;   /* owned: SOURCES_MAX of them, so that pointers stay */
+    void *changed_context;       /* borrowed */
+    struct registry *registry;   /* owned: the snapshot in force */
+    struct runtime *runtime;     /* owned: made of it */
+    struct source_state *states; /* owned: SOURCES_MAX of them, so that pointers stay */
     size_t states_count;
-    struct batch *batch;           /* owned: the open batch */
-    struct arena *batch_arena;     /* owned: until the commit */
-    struct arena *event_arena;     /* owned: until the next event */
+    struct batch *batch;       /* owned: the open batch */
+    struct arena *batch_arena; /* owned: until the commit */
+    struct arena *event_arena; /* owned: until the next event */
     struct pending_producer producers[PENDING_PRODUCERS_MAX];
     size_t producers_count;
     struct arrivals arrivals;      /* owned: of the open batch */
@@ -61,10 +61,10 @@ struct stream {
     struct batch *fill_batch;      /* owned: of the fill's or fold's step at hand */
     struct fold **folds;           /* owned, as each of them: folds_count of them */
     size_t folds_count;
-    int64_t fold_look_mono_us;     /* passes are looked for no earlier */
-    int64_t fold_busy_mono_us;     /* while events are pushed, the next piece is no earlier */
-    uint64_t fold_accepted_total;  /* events that were accepted before the last piece */
-    int64_t fill_retry_mono_us;    /* after a failed step: not before this */
+    int64_t fold_look_mono_us;    /* passes are looked for no earlier */
+    int64_t fold_busy_mono_us;    /* while events are pushed, the next piece is no earlier */
+    uint64_t fold_accepted_total; /* events that were accepted before the last piece */
+    int64_t fill_retry_mono_us;   /* after a failed step: not before this */
     struct waiting waiting;
     struct drop drop;
     struct fill_work fill_work;
@@ -75,30 +75,31 @@ struct stream {
     struct intake *intake;         /* owned; NULL: Kafka is not read */
     struct kafka_fill *kafka_fill; /* owned; NULL: none is under way */
     struct file_backfill *file_backfills; /* borrowed: those under way; see file_backfill.h */
-    uint64_t backfilled_files; /* begun by this process: what tells their sorts apart */
-    uint64_t generation;           /* of the storage that the states were read from */
+    uint64_t backfilled_files;            /* begun by this process: what tells their sorts apart */
+    uint64_t generation;                  /* of the storage that the states were read from */
     struct stream_counters counters;
 };
 
 /* The state of a source, read from storage or made when it is new. LIMIT: too many sources. IO,
  * CORRUPT: it can't be read. */
-MUST_USE enum status stream_find_state(void *stream, uint32_t source_id,
-                                       struct source_state **out, struct error *err);
+MUST_USE enum status stream_find_state(void *stream, uint32_t source_id, struct source_state **out,
+                                       struct error *err);
 
-/* Decodes an event, or a record without a value that deletes, and checks what the source itself asks of
- * each; takes its time. INVALID: why and err say the reason. */
+/* Decodes an event, or a record without a value that deletes, and checks what the source itself
+ * asks of each; takes its time. INVALID: why and err say the reason. */
 MUST_USE enum status ingest_decode(struct stream *stream, struct source_runtime *source,
                                    const struct push_event *text, struct decoded_event *event,
                                    int64_t *time_us, enum refusal *why, struct error *err);
 
 /* Decodes an event and puts it into the open batch for each view that takes it; place is as
- * input_reduce takes it. Moves the source's pending newest time. INVALID, LIMIT: it is refused, why and
- * err say the reason; what was put of it is still in the batch, to be undone to a mark. */
+ * input_reduce takes it. Moves the source's pending newest time. INVALID, LIMIT: it is refused, why
+ * and err say the reason; what was put of it is still in the batch, to be undone to a mark. */
 MUST_USE enum status ingest_event(struct stream *stream, struct source_runtime *source,
                                   const struct push_event *text, struct bytes place,
                                   int64_t *time_us, enum refusal *why, struct error *err);
 
-/* The same of a record of Kafka, of which nothing is left in the batch when it is refused. false: it is. */
+/* The same of a record of Kafka, of which nothing is left in the batch when it is refused. false:
+ * it is. */
 MUST_USE bool ingest_record(struct stream *stream, struct source_runtime *source,
                             const struct push_event *text, struct bytes place, enum refusal *why,
                             struct error *err);
@@ -131,8 +132,7 @@ MUST_USE enum status stream_reload(struct stream *stream, struct error *err);
 /* Writes the rows durably and makes the snapshot with them the one in force; everything that can be
  * wrong with that is found before they are written. */
 MUST_USE enum status stream_write_definitions(struct stream *stream,
-                                              const struct registry_plan *plan,
-                                              struct error *err);
+                                              const struct registry_plan *plan, struct error *err);
 
 /* Does a bounded piece of the oldest fill, as stream_step. */
 bool fill_step(struct stream *stream);
@@ -143,7 +143,8 @@ MUST_USE enum status versions_promote_waiting(struct stream *stream, struct erro
 /* The same, as stream_step. */
 void waiting_step(struct stream *stream);
 
-/* Does a bounded piece of giving back the space of a version that is being dropped, as stream_step. */
+/* Does a bounded piece of giving back the space of a version that is being dropped, as stream_step.
+ */
 bool drop_step(struct stream *stream);
 
 /* What makes partials. Owned by the caller. */

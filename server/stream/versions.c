@@ -1,7 +1,7 @@
-/* Versions: which one of a view is read, and which one goes. A change is one row or two, written in one
- * batch; the new snapshot is shown to all readers in one step. A version that was dropped is not in the
- * runtime any more, so nothing is written to it, and no reader finds it; its table is emptied a piece at
- * a time, also by the next process, and the row that says so goes last. */
+/* Versions: which one of a view is read, and which one goes. A change is one row or two, written in
+ * one batch; the new snapshot is shown to all readers in one step. A version that was dropped is
+ * not in the runtime any more, so nothing is written to it, and no reader finds it; its table is
+ * emptied a piece at a time, also by the next process, and the row that says so goes last. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/fault.h"
@@ -16,7 +16,7 @@ enum {
     SAMPLED_BLOCKS_MAX = 256,  /* of a log whose size is estimated */
 };
 
-#define DROP_RETRY_US (5 * US_PER_SECOND)
+#define DROP_RETRY_US    (5 * US_PER_SECOND)
 #define WAITING_RETRY_US (5 * US_PER_SECOND)
 
 /* What is open is committed, and what is known is what is stored. */
@@ -144,8 +144,8 @@ static enum status forget_version(struct stream *stream, const struct view_versi
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     for (size_t i = 0; i < BESIDE_COUNT; i++)
-        rows[1 + i] = (struct registry_row){
-            .key = arena_format(arena, beside[i], version->table_id)};
+        rows[1 + i] =
+            (struct registry_row){.key = arena_format(arena, beside[i], version->table_id)};
 #pragma GCC diagnostic pop
     plan = (struct registry_plan){.rows = rows, .rows_count = 1 + BESIDE_COUNT};
     enum status status = kafka_fill_forget(stream, version->table_id, err);
@@ -228,14 +228,14 @@ enum status stream_find_backfill(struct stream *stream, struct bytes source,
     if (runtime == NULL)
         return error_set(err, STATUS_NOT_FOUND, "there is no log of source '%.*s'",
                          BYTES_ARGS(source));
-    struct log_cursor *cursor = log_cursor_open(stream->storage, runtime->source->id,
-                                                runtime->state->first_sequence);
+    struct log_cursor *cursor =
+        log_cursor_open(stream->storage, runtime->source->id, runtime->state->first_sequence);
     enum status status = sample_log(cursor, backfill, &events, &first_sequence, err);
     log_cursor_close(&cursor);
     if (status != STATUS_OK || events == 0)
         return status;
     backfill->events_count = runtime->state->committed.next_sequence - first_sequence;
-    backfill->size_bytes = (uint64_t)((double)backfill->size_bytes / (double)events *
-                                      (double)backfill->events_count);
+    backfill->size_bytes =
+        (uint64_t)((double)backfill->size_bytes / (double)events * (double)backfill->events_count);
     return STATUS_OK;
 }

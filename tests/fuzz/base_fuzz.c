@@ -1,5 +1,5 @@
-/* Stored bases: whatever the bytes, what can be read answers questions and is folded again into bytes
- * that can be read, which answer the same. For libFuzzer. */
+/* Stored bases: whatever the bytes, what can be read answers questions and is folded again into
+ * bytes that can be read, which answer the same. For libFuzzer. */
 #include "state_world.h"
 #include "features/base.h"
 

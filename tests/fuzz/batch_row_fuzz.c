@@ -1,5 +1,5 @@
-/* Stored rows and writes of batch views: whatever the bytes, what is taken of them can be encoded, taken
- * again to the same bytes, and answered from. For libFuzzer. */
+/* Stored rows and writes of batch views: whatever the bytes, what is taken of them can be encoded,
+ * taken again to the same bytes, and answered from. For libFuzzer. */
 #include "base/check.h"
 #include "features/batch_row.h"
 
@@ -36,7 +36,8 @@ static void check_row(const struct batch_row *row, struct arena *arena)
     batch_row_encode(&again, &repeated);
     CHECK(bytes_equal(buffer_bytes(&out), buffer_bytes(&repeated)));
 
-    const struct question question = {.view = &view, .t_us = batch_row_newest_us(buffer_bytes(&out))};
+    const struct question question = {.view = &view,
+                                      .t_us = batch_row_newest_us(buffer_bytes(&out))};
     const struct batch_source source = {.is_row_known = true, .row = buffer_bytes(&out)};
     enum status status = batch_answer(&question, &source, arena, &answer, NULL);
     CHECK(status == STATUS_OK || status == STATUS_CORRUPT);

@@ -1,5 +1,5 @@
-/* Packed rows of a training set: whatever the bytes, cells that are taken of them can be packed and taken again. For
- * libFuzzer. */
+/* Packed rows of a training set: whatever the bytes, cells that are taken of them can be packed and
+ * taken again. For libFuzzer. */
 #include "base/check.h"
 #include "export/cells.h"
 

@@ -1,5 +1,5 @@
-/* Bytes of our own disk that may be anything: rows of dead letters, positions and topics. What is read
- * must come out the same when it is written again and read. */
+/* Bytes of our own disk that may be anything: rows of dead letters, positions and topics. What is
+ * read must come out the same when it is written again and read. */
 #include <stdlib.h>
 
 #include "base/check.h"

@@ -23,8 +23,7 @@ static void check_values(const struct decoded_event *event)
 {
     struct buffer shown = {0};
     for (size_t i = 0; i < FIELDS_COUNT; i++) {
-        CHECK(event->values[i].kind == VALUE_NULL ||
-              event->values[i].kind == fields[i].type.kind);
+        CHECK(event->values[i].kind == VALUE_NULL || event->values[i].kind == fields[i].type.kind);
         CHECK(!event->mismatched[i] || event->values[i].kind == VALUE_NULL);
         value_append_json(&event->values[i], &shown);
     }

@@ -31,7 +31,9 @@ static void compute(struct bytes text, enum value_kind kind)
 {
     const struct feature_definition features[] = {
         {.name = bytes_of_text("f"), .argument = text, .type = {.kind = kind}},
-        {.name = bytes_of_text("g"), .argument = bytes_of_text("v.n"), .type = {.kind = VALUE_INT}}};
+        {.name = bytes_of_text("g"),
+         .argument = bytes_of_text("v.n"),
+         .type = {.kind = VALUE_INT}}};
     const struct view_definition view = {.kind = VIEW_ON_DEMAND,
                                          .fields = fields,
                                          .fields_count = FIELDS_COUNT,
@@ -39,12 +41,16 @@ static void compute(struct bytes text, enum value_kind kind)
                                          .request_count = 1,
                                          .features = features,
                                          .features_count = 2};
-    const enum feature_status found[FIELDS_COUNT - 1] = {
-        FEATURE_PRESENT, FEATURE_PRESENT, FEATURE_NULL,     FEATURE_OVERFLOW,
-        FEATURE_PRESENT, FEATURE_EXPIRED};
-    const struct value values[FIELDS_COUNT] = {
-        value_text(bytes_of_text("text")), value_int(INT64_MIN), value_null(), value_overflow(),
-        value_int(7),                      value_null(),         value_double(0.5)};
+    const enum feature_status found[FIELDS_COUNT - 1] = {FEATURE_PRESENT, FEATURE_PRESENT,
+                                                         FEATURE_NULL,    FEATURE_OVERFLOW,
+                                                         FEATURE_PRESENT, FEATURE_EXPIRED};
+    const struct value values[FIELDS_COUNT] = {value_text(bytes_of_text("text")),
+                                               value_int(INT64_MIN),
+                                               value_null(),
+                                               value_overflow(),
+                                               value_int(7),
+                                               value_null(),
+                                               value_double(0.5)};
     struct value results[2];
     enum feature_status statuses[2];
     struct on_demand *on_demand = NULL;
@@ -60,9 +66,13 @@ static void evaluate(struct bytes text, enum value_kind kind)
     const struct expression expressions[] = {{.text = text, .type = {.kind = kind}},
                                              {.text = text, .is_condition = true}};
     const struct value values[FIELDS_COUNT] = {
-        value_text(bytes_of_text("text")), value_int(INT64_MIN), value_double(0.5),
+        value_text(bytes_of_text("text")),
+        value_int(INT64_MIN),
+        value_double(0.5),
         {.kind = VALUE_DECIMAL, .digits = 2, .integer = 1234},
-        value_int(7), value_text(bytes_of_text("other")), value_double(-1e300)};
+        value_int(7),
+        value_text(bytes_of_text("other")),
+        value_double(-1e300)};
     struct value results[2];
     struct expression_set *set = NULL;
     CHECK(expression_set_create(expressions, 2, fields, FIELDS_COUNT, &set, NULL) == STATUS_OK);

@@ -1,5 +1,5 @@
-/* Any bytes into the HTTP parser: a request lies within what was consumed, and is the same whether its
- * bytes came at once or one by one. */
+/* Any bytes into the HTTP parser: a request lies within what was consumed, and is the same whether
+ * its bytes came at once or one by one. */
 #include <stdint.h>
 
 #include "base/check.h"

@@ -1,5 +1,5 @@
-/* Stored partials: whatever the bytes, what is decoded can be merged, finished and encoded, and what
- * was decoded whole encodes to bytes that decode again. For libFuzzer. */
+/* Stored partials: whatever the bytes, what is decoded can be merged, finished and encoded, and
+ * what was decoded whole encodes to bytes that decode again. For libFuzzer. */
 #include "state_world.h"
 #include "features/partial.h"
 

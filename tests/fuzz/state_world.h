@@ -1,4 +1,5 @@
-/* A view whose features have all states that can be merged and stored, for fuzzers of stored states. */
+/* A view whose features have all states that can be merged and stored, for fuzzers of stored
+ * states. */
 #ifndef ASOF_TESTS_STATE_WORLD_H
 #define ASOF_TESTS_STATE_WORLD_H
 
@@ -15,9 +16,18 @@ static const struct field_definition state_fields[] = {
 enum { STATE_FIELDS_COUNT = sizeof(state_fields) / sizeof(state_fields[0]) };
 
 static const char *const state_features[][2] = {
-    {"count", NULL}, {"sum", "d"}, {"avg", "x"},   {"min", "s"},      {"max", "x"},
-    {"first", "d"},  {"last", "s"}, {"stddev", "d"}, {"variance", "x"}, {"count_distinct", "s"},
-    {"time_since_last", NULL},      {"time_since_first", "d"},
+    {"count", NULL},
+    {"sum", "d"},
+    {"avg", "x"},
+    {"min", "s"},
+    {"max", "x"},
+    {"first", "d"},
+    {"last", "s"},
+    {"stddev", "d"},
+    {"variance", "x"},
+    {"count_distinct", "s"},
+    {"time_since_last", NULL},
+    {"time_since_first", "d"},
 };
 enum { STATE_FEATURES_COUNT = sizeof(state_features) / sizeof(state_features[0]) };
 

@@ -57,8 +57,8 @@ static enum status based_back(void *context, struct timeline_event *event, struc
 {
     struct based *based = context;
     struct events *events = &based->events;
-    bool is_at_end = events->next == 0 ||
-                     events->events[events->next - 1].time_us < based->fetched_from_us;
+    bool is_at_end =
+        events->next == 0 || events->events[events->next - 1].time_us < based->fetched_from_us;
     if (!is_at_end)
         return back(events, event, err);
     if (based->base.size == 0 || be64_read_signed(based->base.data) < based->fetched_from_us)
@@ -106,7 +106,8 @@ static void fold_some(struct fixture *fixture, struct based *based, struct rando
     struct buffer base = {0};
     struct error err;
     size_t count = 1 + random_below(random, events->count);
-    while (count < events->count && events->events[count].time_us == events->events[count - 1].time_us)
+    while (count < events->count &&
+           events->events[count].time_us == events->events[count - 1].time_us)
         count++;
     events->next = count;
     based->fetched_from_us = INT64_MIN;

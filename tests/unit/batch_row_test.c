@@ -69,8 +69,8 @@ static struct value random_value(struct type type, struct random *random)
         return value_double((double)draw / 3);
     return (struct value){.kind = type.kind,
                           .digits = type.digits,
-                          .integer = type.kind == VALUE_BOOL ? (int64_t)(draw % 2)
-                                                             : (int64_t)draw - 60};
+                          .integer =
+                              type.kind == VALUE_BOOL ? (int64_t)(draw % 2) : (int64_t)draw - 60};
 }
 
 static struct write *world_write(struct world *world, int64_t time_us)
@@ -111,8 +111,8 @@ static struct batch_stamp stamp_of(const struct write *write)
 
 static struct batch_row row_begin(struct world *world)
 {
-    return (struct batch_row){
-        .cells = ARENA_NEW_ARRAY(world->arena, FEATURES, struct batch_cell), .cells_max = FEATURES};
+    return (struct batch_row){.cells = ARENA_NEW_ARRAY(world->arena, FEATURES, struct batch_cell),
+                              .cells_max = FEATURES};
 }
 
 /* The row of some writes, by way of rows of parts of them, in any order, some twice. */
@@ -144,7 +144,8 @@ static struct bytes row_of(struct world *world, const bool *is_taken, struct ran
     for (size_t i = 0; i < world->count; i++) {
         const struct batch_stamp stamp = stamp_of(&world->writes[i]);
         if (is_taken[i])
-            assert_true(batch_row_take_write(&whole, &stamp, buffer_bytes(&world->writes[i].bytes)));
+            assert_true(
+                batch_row_take_write(&whole, &stamp, buffer_bytes(&world->writes[i].bytes)));
     }
     out.start = out.size = 0;
     if (whole.count > 0)
@@ -248,8 +249,8 @@ static void check_answer(const struct world *world, const struct question *quest
 {
     struct plain plain[FEATURES];
     int64_t event_time_us;
-    bool is_found = plain_answer(world, question->t_us - question->is_exclusive, plain,
-                                 &event_time_us);
+    bool is_found =
+        plain_answer(world, question->t_us - question->is_exclusive, plain, &event_time_us);
     assert_int_equal(answer->is_found, is_found);
     assert_int_equal(answer->has_event_time, is_found);
     if (is_found)

@@ -38,8 +38,8 @@ static void assert_row(const char *name, const char *expected)
     struct arena *arena = arena_create(4096);
     struct answer answer;
     struct error err;
-    enum status status = storage_get_batch_row(storage, &reading, TABLE, entity_of(&memory, name),
-                                               &row, &err);
+    enum status status =
+        storage_get_batch_row(storage, &reading, TABLE, entity_of(&memory, name), &row, &err);
     if (status == STATUS_NOT_FOUND)
         buffer_append_text(&shown, "none");
     else
@@ -111,9 +111,9 @@ static void events_of_other_tables_get_no_row(void **state)
                     bytes_of_text("no write at all"));
     write_batch(batch, false);
     assert_row("a", "10,,,");
-    assert_int_equal(storage_get_batch_row(storage, &reading, OTHER_TABLE,
-                                           entity_of(&memory, "a"), &row, NULL),
-                     STATUS_NOT_FOUND);
+    assert_int_equal(
+        storage_get_batch_row(storage, &reading, OTHER_TABLE, entity_of(&memory, "a"), &row, NULL),
+        STATUS_NOT_FOUND);
     batch_destroy(&batch);
     buffer_fini(&memory);
 }

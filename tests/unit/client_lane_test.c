@@ -65,9 +65,9 @@ static void read_request(const struct lane *lane, struct asof_push *push, struct
     struct error err;
     lane_request(lane, push);
     assert_int_equal(asof_push_message(push, &message, &error), ASOF_OK);
-    assert_int_equal(rpc_push_parse(bytes_of(message.data, message.size), EVENTS_MAX, arena,
-                                    request, &err),
-                     STATUS_OK);
+    assert_int_equal(
+        rpc_push_parse(bytes_of(message.data, message.size), EVENTS_MAX, arena, request, &err),
+        STATUS_OK);
 }
 
 static size_t push_to_model(struct lane *lane, size_t producer, struct model *model)

@@ -1,5 +1,5 @@
-/* Rows of answers of GetFeatures: typed JSON, texts for people, answers that are none; and entities as
- * they are typed. */
+/* Rows of answers of GetFeatures: typed JSON, texts for people, answers that are none; and entities
+ * as they are typed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,9 +75,12 @@ static struct asof_result *result_of(struct bytes message)
 static void read_row(size_t row, struct buffer *json, struct buffer *texts)
 {
     struct column columns[] = {
-        column_of("n", VALUE_INT, ints, present),      column_of("d", VALUE_DECIMAL, decimals, present),
-        column_of("b", VALUE_BOOL, bools, present),    column_of("t", VALUE_TIMESTAMP, times, present),
-        column_of("l", VALUE_STRING, lists, present),  column_of("o", VALUE_DOUBLE, nothing, without),
+        column_of("n", VALUE_INT, ints, present),
+        column_of("d", VALUE_DECIMAL, decimals, present),
+        column_of("b", VALUE_BOOL, bools, present),
+        column_of("t", VALUE_TIMESTAMP, times, present),
+        column_of("l", VALUE_STRING, lists, present),
+        column_of("o", VALUE_DOUBLE, nothing, without),
     };
     columns[4].type.is_list = true;
     const struct columns answer = {.rows_count = ROWS,
@@ -179,10 +182,10 @@ static void an_entity_is_split_at_bars_that_are_not_escaped(void **state)
         size_t keys_count;
         const char *joined; /* the keys with a ',' behind each; NULL: they are not so many */
     } cases[] = {
-        {"c42", 1, "c42,"},         {"a|b\\", 1, "a|b\\,"},     {"", 1, ","},
-        {"acme|7", 2, "acme,7,"},   {"a\\|b|c", 2, "a|b,c,"},   {"a\\\\|c", 2, "a\\,c,"},
-        {"|", 2, ",,"},             {"a\\x|\\", 2, "a\\x,\\,"}, {"a|b|c", 3, "a,b,c,"},
-        {"acme", 2, NULL},          {"a|b|c", 2, NULL},         {"a\\|b", 2, NULL},
+        {"c42", 1, "c42,"},       {"a|b\\", 1, "a|b\\,"},     {"", 1, ","},
+        {"acme|7", 2, "acme,7,"}, {"a\\|b|c", 2, "a|b,c,"},   {"a\\\\|c", 2, "a\\,c,"},
+        {"|", 2, ",,"},           {"a\\x|\\", 2, "a\\x,\\,"}, {"a|b|c", 3, "a,b,c,"},
+        {"acme", 2, NULL},        {"a|b|c", 2, NULL},         {"a\\|b", 2, NULL},
     };
     struct arena *arena = arena_create(1024);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

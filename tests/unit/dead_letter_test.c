@@ -13,11 +13,18 @@
 
 static struct dead_letter some_letter(const struct kafka_header *headers, size_t headers_count)
 {
-    return (struct dead_letter){
-        .reason = REFUSED_LATE, .time_us = 1700000000000000, .error = bytes_of_text("why"),
-        .topic = bytes_of_text("things"), .origin = 3, .partition = 7, .offset = 1234567890123,
-        .timestamp_ms = -1, .value = bytes_of_text("{}"), .value_size = 2, .headers = headers,
-        .headers_count = headers_count};
+    return (struct dead_letter){.reason = REFUSED_LATE,
+                                .time_us = 1700000000000000,
+                                .error = bytes_of_text("why"),
+                                .topic = bytes_of_text("things"),
+                                .origin = 3,
+                                .partition = 7,
+                                .offset = 1234567890123,
+                                .timestamp_ms = -1,
+                                .value = bytes_of_text("{}"),
+                                .value_size = 2,
+                                .headers = headers,
+                                .headers_count = headers_count};
 }
 
 static void a_letter_is_read_as_it_was_written(void **state)
@@ -57,8 +64,9 @@ static void a_row_that_is_cut_or_longer_is_corrupt(void **state)
     dead_letter_encode(&letter, &row);
 
     for (size_t size = 0; size < row.size; size++)
-        assert_int_equal(dead_letter_decode(bytes_of(buffer_bytes(&row).data, size), arena, &read,
-                                            &err), STATUS_CORRUPT);
+        assert_int_equal(
+            dead_letter_decode(bytes_of(buffer_bytes(&row).data, size), arena, &read, &err),
+            STATUS_CORRUPT);
     buffer_append_byte(&row, 0);
     assert_int_equal(dead_letter_decode(buffer_bytes(&row), arena, &read, &err), STATUS_CORRUPT);
     buffer_fini(&row);
@@ -111,8 +119,9 @@ static void a_position_is_read_as_it_was_written_and_nonsense_is_not(void **stat
 static void base64_is_that_of_the_rfc(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = {{"", ""},         {"f", "Zg=="},       {"fo", "Zm8="},
-                                           {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"\xff\xfe", "//4="}};
+    static const char *const cases[][2] = {
+        {"", ""},        {"f", "Zg=="},        {"fo", "Zm8="},
+        {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"\xff\xfe", "//4="}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct buffer out = {0};
         base64_append(bytes_of_text(cases[i][0]), &out);
@@ -124,17 +133,23 @@ static void base64_is_that_of_the_rfc(void **state)
 static void properties_that_are_ours_or_run_code_are_refused(void **state)
 {
     (void)state;
-    static const char *const refused[] = {"group.id", "enable.auto.commit", "isolation.level",
-                                          "plugin.library.paths", "sasl.kerberos.kinit.cmd",
-                                          "test.mock.num.brokers", "no.such.property"};
+    static const char *const refused[] = {"group.id",
+                                          "enable.auto.commit",
+                                          "isolation.level",
+                                          "plugin.library.paths",
+                                          "sasl.kerberos.kinit.cmd",
+                                          "test.mock.num.brokers",
+                                          "no.such.property"};
     struct error err = {0};
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
         assert_int_equal(kafka_check_property(bytes_of_text(refused[i]), bytes_of_text("1"), &err),
                          STATUS_INVALID);
-    assert_int_equal(kafka_check_property(bytes_of_text("fetch.min.bytes"), bytes_of_text("1"), &err),
-                     STATUS_OK);
-    assert_int_equal(kafka_check_property(bytes_of_text("fetch.min.bytes"), bytes_of_text("x"), &err),
-                     STATUS_INVALID);
+    assert_int_equal(
+        kafka_check_property(bytes_of_text("fetch.min.bytes"), bytes_of_text("1"), &err),
+        STATUS_OK);
+    assert_int_equal(
+        kafka_check_property(bytes_of_text("fetch.min.bytes"), bytes_of_text("x"), &err),
+        STATUS_INVALID);
 }
 
 int main(void)

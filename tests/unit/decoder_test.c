@@ -224,10 +224,11 @@ static void parts_of_a_record_are_not_members(void **state)
 static void pairs_are_read_by_the_type_of_their_field(void **state)
 {
     (void)state;
-    const struct bytes pairs[] = {
-        bytes_of_text("amount"), bytes_of_text("12.30"), bytes_of_text("ok"), bytes_of_text("1"),
-        bytes_of_text("at"), bytes_of_text("2023-11-14T22:13:20Z"), bytes_of_text("id"),
-        bytes_of_text("7"), bytes_of_text("n"), bytes_of_text("x")};
+    const struct bytes pairs[] = {bytes_of_text("amount"), bytes_of_text("12.30"),
+                                  bytes_of_text("ok"),     bytes_of_text("1"),
+                                  bytes_of_text("at"),     bytes_of_text("2023-11-14T22:13:20Z"),
+                                  bytes_of_text("id"),     bytes_of_text("7"),
+                                  bytes_of_text("n"),      bytes_of_text("x")};
     const struct push_event push = {.format = EVENT_PAIRS, .pairs = pairs, .pairs_count = 5};
     struct decoded_event event;
 
@@ -297,12 +298,37 @@ static void flat_and_plain_decoding_are_the_same(void **state)
 {
     (void)state;
     enum { ROUNDS = 100000, MEMBERS_MAX = 4 };
-    static const char *const keys[] = {"\"id\"",   "\"ts\"", "\"amount\"", "\"n\"", "\"ok\"",
+    static const char *const keys[] = {"\"id\"",    "\"ts\"", "\"amount\"",   "\"n\"", "\"ok\"",
                                        "\"other\"", "\"\"",   "\"i\\u0064\"", "\"x\""};
-    static const char *const values[] = {
-        "\"a\"", "\"\"", "1", "-12.50", "0", "-0", "01", "1e3", "1E+3", "1e", "1.", ".5", "-", "+1",
-        "true", "false", "null", "nul", "truex", "{}", "[1]", "\"a\\nb\"", "\"a\nb\"", "\"a",
-        "1700000000123", "\"\xc3\xa9\"", "\"\xc3\"", "NaN", "\"2023-11-14T22:13:20Z\""};
+    static const char *const values[] = {"\"a\"",
+                                         "\"\"",
+                                         "1",
+                                         "-12.50",
+                                         "0",
+                                         "-0",
+                                         "01",
+                                         "1e3",
+                                         "1E+3",
+                                         "1e",
+                                         "1.",
+                                         ".5",
+                                         "-",
+                                         "+1",
+                                         "true",
+                                         "false",
+                                         "null",
+                                         "nul",
+                                         "truex",
+                                         "{}",
+                                         "[1]",
+                                         "\"a\\nb\"",
+                                         "\"a\nb\"",
+                                         "\"a",
+                                         "1700000000123",
+                                         "\"\xc3\xa9\"",
+                                         "\"\xc3\"",
+                                         "NaN",
+                                         "\"2023-11-14T22:13:20Z\""};
     static const char *const spaces[] = {"", "", "", "", "", "", " ", "\n\t", "\r", "\v", ",", "}"};
     enum {
         KEYS = sizeof(keys) / sizeof(keys[0]),

@@ -41,7 +41,8 @@ static void make_live(struct world *world, const char *name)
 {
     struct registry_plan plan;
     const struct view *view = registry_find_view(world->registry, bytes_of_text(name));
-    registry_plan_live(world->registry, view, &view->versions[view->versions_count - 1], 1, world->arena, &plan);
+    registry_plan_live(world->registry, view, &view->versions[view->versions_count - 1], 1,
+                       world->arena, &plan);
     world_commit(world, &plan);
 }
 
@@ -80,8 +81,9 @@ static void an_on_demand_view_has_what_it_reads_and_what_a_read_brings_along(voi
     (void)state;
     struct world world = world_with_views();
 
-    world_apply(&world, RISK RATIO "      last: c.last\n"
-                                   "      twice: {expression: c@1.n + c.n, type: int, default: 0}\n");
+    world_apply(&world,
+                RISK RATIO "      last: c.last\n"
+                           "      twice: {expression: c@1.n + c.n, type: int, default: 0}\n");
 
     const struct view_definition *risk = active(&world, "risk");
     assert_int_equal(risk->kind, VIEW_ON_DEMAND);
@@ -106,7 +108,8 @@ static void a_bare_name_keeps_its_type(void **state)
     (void)state;
     struct world world = world_with_views();
 
-    world_apply(&world, RISK "      bare: ' c.last '\n      asked: request.amount\n      sum: c.last + 0\n");
+    world_apply(&world, RISK
+                "      bare: ' c.last '\n      asked: request.amount\n      sum: c.last + 0\n");
 
     const struct view_definition *risk = active(&world, "risk");
     assert_int_equal(risk->features[0].type.kind, VALUE_DECIMAL);
@@ -168,10 +171,12 @@ static void one_file_may_have_all_of_it(void **state)
     (void)state;
     struct world world = world_create();
 
-    struct registry_plan plan = world_apply(&world, "---\n" SERVICE "---\n" RISK RATIO "---\n" VIEWS);
+    struct registry_plan plan =
+        world_apply(&world, "---\n" SERVICE "---\n" RISK RATIO "---\n" VIEWS);
 
-    assert_changes(&plan, "new source payments; new entity card; new entity merchant; new view c@1; "
-                          "new view m@1; new view risk@1; new service fraud@1");
+    assert_changes(&plan,
+                   "new source payments; new entity card; new entity merchant; new view c@1; "
+                   "new view m@1; new view risk@1; new service fraud@1");
     assert_bytes(lack_of(&world, "fraud"),
                  "fraud@1 can't be read: view 'c' is being filled and not shown yet");
     make_live(&world, "c");
@@ -186,8 +191,9 @@ static void a_name_goes_by_the_active_version(void **state)
     struct world world = world_with_views();
     world_apply(&world, "services: {now: {features: [c.n]}, old: {features: [c@1.n]}}\n");
 
-    world_apply(&world, "views: {c: {source: payments, entity: card, features: {k: {count: '*', over: "
-                        "2h}}}}\n");
+    world_apply(&world,
+                "views: {c: {source: payments, entity: card, features: {k: {count: '*', over: "
+                "2h}}}}\n");
 
     make_live(&world, "c");
     assert_int_equal(lack_of(&world, "now").size, 0);
@@ -205,7 +211,8 @@ static void what_is_read_by_its_number_is_pinned(void **state)
     (void)state;
     struct world world = world_with_views();
     struct bytes by;
-    world_apply(&world, RISK "      a: c@1.n\n" "services: {old: {features: [m@1.n]}}\n");
+    world_apply(&world, RISK "      a: c@1.n\n"
+                             "services: {old: {features: [m@1.n]}}\n");
 
     assert_true(registry_find_pin(world.registry, bytes_of_text("c"), 1, world.arena, &by));
     assert_bytes(by, "view risk@1");
@@ -230,7 +237,8 @@ static void a_service_is_promoted_and_rolled_back(void **state)
     assert_promote(&world, "s", 2, false, "");
     assert_int_equal(active(&world, "s")->version, 2);
     assert_int_equal(registry_plan_rollback(world.registry, bytes_of_text("s"), 1, world.arena,
-                                            &number, &plan, &err), STATUS_OK);
+                                            &number, &plan, &err),
+                     STATUS_OK);
     world_commit(&world, &plan);
 
     assert_int_equal(number, 1);
@@ -254,8 +262,9 @@ static void mistakes_are_told_with_their_place(void **state)
         {RISK "      a: d.n\n",
          "a.yaml:7:10: feature 'a': there is no view 'd'; the views are risk, c, m"},
         {RISK "      a: c@2.n\n", "a.yaml:7:10: feature 'a': view 'c' has no version 2"},
-        {RISK "      a: 1 + m.n\n", "a.yaml:7:14: feature 'a': view 'm' is of entity 'merchant', and "
-                                    "this one of 'card'; a service reads both"},
+        {RISK "      a: 1 + m.n\n",
+         "a.yaml:7:14: feature 'a': view 'm' is of entity 'merchant', and "
+         "this one of 'card'; a service reads both"},
         {RISK "      a: c.n + amount\n",
          "a.yaml:7:16: feature 'a': unknown name 'amount'; write view.feature or request.NAME"},
         {RISK "      a: c.n + request.amuont\n",

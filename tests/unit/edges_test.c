@@ -89,8 +89,8 @@ static size_t put_some(struct model *model, struct random *random, struct timeli
     return count;
 }
 
-/* Late ones, the same ones again, ones with the same key and another row: edges that were told all of
- * them are those that would be made of the store now. */
+/* Late ones, the same ones again, ones with the same key and another row: edges that were told all
+ * of them are those that would be made of the store now. */
 static void edges_that_are_told_events_are_those_of_the_store(void **state)
 {
     (void)state;
@@ -101,8 +101,8 @@ static void edges_that_are_told_events_are_those_of_the_store(void **state)
         struct timeline_event events[8];
         model_clear(&model);
         put_some(&model, &random, events);
-        int64_t since_us = random_below(&random, 2) == 0 ? INT64_MIN
-                                                         : (int64_t)random_below(&random, TIMES);
+        int64_t since_us =
+            random_below(&random, 2) == 0 ? INT64_MIN : (int64_t)random_below(&random, TIMES);
         assert_true(draft_of(&model, since_us, &draft));
         struct edges *edges = pack(&draft);
         bool is_small = true;
@@ -124,7 +124,8 @@ static void edges_that_are_told_events_are_those_of_the_store(void **state)
     }
 }
 
-/* What back gives from the model: the newest event before *time, *identity. false: none at or after end. */
+/* What back gives from the model: the newest event before *time, *identity. false: none at or after
+ * end. */
 static bool model_back(const struct model *model, int64_t end_us, int *time, int *identity)
 {
     do {

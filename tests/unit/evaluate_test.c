@@ -178,9 +178,9 @@ static void not_found_is_when_the_newest_event_lies_in_no_window(void **state)
     const struct question question = {
         .view = &fixture.view, .features = &first, .features_count = 1, .t_us = 7000000};
     events.next = 1;
-    assert_int_equal(features_evaluate(fixture.plan, &question, back, &events, fixture.arena,
-                                       &answer, NULL),
-                     STATUS_OK);
+    assert_int_equal(
+        features_evaluate(fixture.plan, &question, back, &events, fixture.arena, &answer, NULL),
+        STATUS_OK);
     assert_int_equal(answer.statuses[0], FEATURE_PRESENT);
     end(&fixture);
 }
@@ -204,8 +204,8 @@ static void a_row_that_is_cut_or_grown_is_corrupt(void **state)
         memcpy(copy, row.data, size < row.size ? size : row.size);
         events.events[0].row = bytes_of(copy, size);
         events.next = 1;
-        enum status status = features_evaluate(fixture.plan, &question, back, &events,
-                                               fixture.arena, &answer, NULL);
+        enum status status =
+            features_evaluate(fixture.plan, &question, back, &events, fixture.arena, &answer, NULL);
         assert_int_equal(status, size == row.size ? STATUS_OK : STATUS_CORRUPT);
     }
     end(&fixture);
@@ -296,16 +296,16 @@ static bool is_changed(const struct answer *a, const struct answer *b)
 {
     bool changed = a->is_found != b->is_found;
     for (size_t i = 0; i < a->count; i++)
-        changed |= a->statuses[i] != b->statuses[i] ||
-                   value_compare(&a->values[i], &b->values[i]) != 0;
+        changed |=
+            a->statuses[i] != b->statuses[i] || value_compare(&a->values[i], &b->values[i]) != 0;
     return changed;
 }
 
 static void an_answer_holds_until_the_moment_it_names(void **state)
 {
     (void)state;
-    static const char *const overs[] = {"1s", "1s step 1s", "tumbling(1s)", "session(1s)",
-                                        "last(2)", "forever"};
+    static const char *const overs[] = {"1s",          "1s step 1s", "tumbling(1s)",
+                                        "session(1s)", "last(2)",    "forever"};
     struct random random = random_begin(__func__);
     size_t changes = 0;
     for (size_t round = 0; round < 600; round++) {

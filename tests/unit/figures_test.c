@@ -32,14 +32,21 @@ static void counters_of_all_rooms_are_told_twice(void **state)
                               .hot = {.rows = 8},
                               .histograms = &no_observations};
     static const char *const info_lines[] = {
-        "workers:3\r\n", "connections:4\r\n", "network_input_bytes_total:5\r\n",
-        "resp_commands_total:6\r\n", "stream_events_accepted_total:18446744073709551615\r\n",
+        "workers:3\r\n",
+        "connections:4\r\n",
+        "network_input_bytes_total:5\r\n",
+        "resp_commands_total:6\r\n",
+        "stream_events_accepted_total:18446744073709551615\r\n",
         "hot_rows:8\r\n"};
     static const char *const metric_lines[] = {
-        "\nasof_workers 3\n", "\nasof_connections 4\n", "\nasof_network_input_bytes_total 5\n",
+        "\nasof_workers 3\n",
+        "\nasof_connections 4\n",
+        "\nasof_network_input_bytes_total 5\n",
         "\nasof_resp_commands_total 6\n",
-        "\nasof_stream_events_accepted_total 18446744073709551615\n", "\nasof_hot_rows 8\n",
-        "\n# TYPE asof_hot_rows gauge\n", "\n# TYPE asof_resp_commands_total counter\n",
+        "\nasof_stream_events_accepted_total 18446744073709551615\n",
+        "\nasof_hot_rows 8\n",
+        "\n# TYPE asof_hot_rows gauge\n",
+        "\n# TYPE asof_resp_commands_total counter\n",
         "\nasof_build_info{version=\"1.2.3\"} 1\n"};
     struct buffer info = {0};
     struct buffer metrics = {0};
@@ -60,9 +67,14 @@ static void sources_tell_only_what_they_have(void **state)
 {
     (void)state;
     const struct source_figures sources[] = {
-        {.name = bytes_of_text("live"), .clock = CLOCK_WALL, .events_total = 7,
-         .newest_us = 90 * US_PER_SECOND, .accepted_us = 95 * US_PER_SECOND},
-        {.name = bytes_of_text("replay"), .clock = CLOCK_EVENT, .events_total = 8,
+        {.name = bytes_of_text("live"),
+         .clock = CLOCK_WALL,
+         .events_total = 7,
+         .newest_us = 90 * US_PER_SECOND,
+         .accepted_us = 95 * US_PER_SECOND},
+        {.name = bytes_of_text("replay"),
+         .clock = CLOCK_EVENT,
+         .events_total = 8,
          .newest_us = 10 * US_PER_SECOND},
         {.name = bytes_of_text("new"), .clock = CLOCK_WALL, .newest_us = TIME_MIN_US},
     };
@@ -81,8 +93,10 @@ static void sources_tell_only_what_they_have(void **state)
         "\nasof_source_idle_seconds{source=\"live\"} 5\n",
     };
     static const char *const missing[] = {
-        "newest_event_timestamp_seconds{source=\"new\"}", "event_lag_seconds{source=\"replay\"}",
-        "event_lag_seconds{source=\"new\"}", "idle_seconds{source=\"replay\"}",
+        "newest_event_timestamp_seconds{source=\"new\"}",
+        "event_lag_seconds{source=\"replay\"}",
+        "event_lag_seconds{source=\"new\"}",
+        "idle_seconds{source=\"replay\"}",
         "idle_seconds{source=\"new\"}",
     };
     struct buffer metrics = {0};
@@ -100,11 +114,12 @@ static void the_document_of_metrics_is_the_table(void **state)
 {
     (void)state;
     struct buffer expected = {0};
-    buffer_append_text(&expected, "# Metrics of asofd\n\n`/metrics` of the HTTP door, in Prometheus' "
-                                  "text format. Plain numbers of asof are also in `redis-cli INFO\n"
-                                  "asof`, without `asof_`. Counters begin at 0 with each start, but "
-                                  "where it says otherwise. What to watch and\nwhen to act: "
-                                  "[operations.md](operations.md).\n\n");
+    buffer_append_text(&expected,
+                       "# Metrics of asofd\n\n`/metrics` of the HTTP door, in Prometheus' "
+                       "text format. Plain numbers of asof are also in `redis-cli INFO\n"
+                       "asof`, without `asof_`. Counters begin at 0 with each start, but "
+                       "where it says otherwise. What to watch and\nwhen to act: "
+                       "[operations.md](operations.md).\n\n");
     figures_append_markdown(&expected);
     assert_document("docs/metrics.md", &expected);
     buffer_fini(&expected);

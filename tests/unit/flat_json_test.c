@@ -27,9 +27,9 @@ static void members_are_given_in_their_order(void **state)
     (void)state;
     struct buffer found = {0};
 
-    assert_int_equal(take_all(" {\"a\" : \"x y\",\n\"b\":-1.5e+3, \"\":true,\"a\":null\t,\"c\":false} ",
-                              &found),
-                     FLAT_END);
+    assert_int_equal(
+        take_all(" {\"a\" : \"x y\",\n\"b\":-1.5e+3, \"\":true,\"a\":null\t,\"c\":false} ", &found),
+        FLAT_END);
     assert_string_equal(buffer_bytes(&found).data, "a:4:x y;b:3:-1.5e+3;:1:;a:0:;c:2:;");
     buffer_fini(&found);
 }
@@ -50,10 +50,34 @@ static void all_else_is_left_to_yajl(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", " ", "{", "}", "[]", "1", "{a:1}", "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1,}", "{,}",
-        "{\"a\":1 \"b\":2}", "{\"a\":{}}", "{\"a\":[]}", "{\"a\":01}", "{\"a\":1.}", "{\"a\":-}",
-        "{\"a\":1e}", "{\"a\":+1}", "{\"a\":tru}", "{\"a\":truth}", "{\"a\":1}{}", "{\"a\":1}x",
-        "{\"a\":\"x}", "{\"a\":\"x\ny\"}", "{\"a\x01\":1}", "{\"a\":1,,\"b\":2}",
+        "",
+        " ",
+        "{",
+        "}",
+        "[]",
+        "1",
+        "{a:1}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1",
+        "{\"a\":1,}",
+        "{,}",
+        "{\"a\":1 \"b\":2}",
+        "{\"a\":{}}",
+        "{\"a\":[]}",
+        "{\"a\":01}",
+        "{\"a\":1.}",
+        "{\"a\":-}",
+        "{\"a\":1e}",
+        "{\"a\":+1}",
+        "{\"a\":tru}",
+        "{\"a\":truth}",
+        "{\"a\":1}{}",
+        "{\"a\":1}x",
+        "{\"a\":\"x}",
+        "{\"a\":\"x\ny\"}",
+        "{\"a\x01\":1}",
+        "{\"a\":1,,\"b\":2}",
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         struct buffer found = {0};

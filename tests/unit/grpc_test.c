@@ -292,9 +292,9 @@ static void timeouts_are_read_in_all_their_units(void **state)
 static void traces_are_taken_where_they_are_well_formed(void **state)
 {
     (void)state;
-    static const char *const good[] = {
-        "00-" TRACE "-" PARENT "-01", "00-" TRACE "-" PARENT "-00", "01-" TRACE "-" PARENT "-ff",
-        "cc-" TRACE "-" PARENT "-01-what comes later"};
+    static const char *const good[] = {"00-" TRACE "-" PARENT "-01", "00-" TRACE "-" PARENT "-00",
+                                       "01-" TRACE "-" PARENT "-ff",
+                                       "cc-" TRACE "-" PARENT "-01-what comes later"};
     static const char *const broken[] = {
         "",
         "00-" TRACE "-" PARENT "-0",

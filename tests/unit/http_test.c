@@ -42,9 +42,11 @@ static void requests_are_taken_apart(void **state)
         {"get / HTTP/1.1\r\n" HOST "\r\n", HTTP_OTHER, "/", "", false, true},
         {"GET / HTTP/1.0\r\n\r\n", HTTP_GET, "/", "", false, false},
         {"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", HTTP_GET, "/", "", false, true},
-        {"GET / HTTP/1.1\r\n" HOST "connection: x , CLOSE\r\n\r\n", HTTP_GET, "/", "", false, false},
+        {"GET / HTTP/1.1\r\n" HOST "connection: x , CLOSE\r\n\r\n", HTTP_GET, "/", "", false,
+         false},
         {"GET / HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", HTTP_GET, "/", "", false, true},
-        {"POST /a HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\n", HTTP_OTHER, "/a", "", true, false},
+        {"POST /a HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\n", HTTP_OTHER, "/a", "", true,
+         false},
         {"GET / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", HTTP_GET, "/", "", true,
          false},
     };

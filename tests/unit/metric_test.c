@@ -69,8 +69,7 @@ static void help_and_labels_are_escaped(void **state)
 {
     (void)state;
     struct buffer out = {0};
-    const struct metric_label label = {.name = "source",
-                                       .value = bytes_of_text("a\"b\\c\nd")};
+    const struct metric_label label = {.name = "source", .value = bytes_of_text("a\"b\\c\nd")};
 
     exposition_head(&out, "a_total", METRIC_COUNTER, "A \"quote\", a \\ and a\nline.");
     exposition_integer(&out, "a_total", &label, UINT64_MAX);

@@ -1,4 +1,5 @@
-/* What steps of the on-disk format make of rows: as they were written, already done, and damaged. */
+/* What steps of the on-disk format make of rows: as they were written, already done, and damaged.
+ */
 #include "storage_world.h"
 
 #include "migrations/migrations.h"

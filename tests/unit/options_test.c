@@ -78,8 +78,7 @@ static void mistakes_say_what_would_be_right(void **state)
 }
 
 /* Parses with a config file of this text, and --resp-port 7. */
-static enum status parse_config(const char *text, struct server_options *options,
-                                struct error *err)
+static enum status parse_config(const char *text, struct server_options *options, struct error *err)
 {
     char path[] = "/tmp/asof-options-XXXXXX";
     int fd = mkstemp(path);

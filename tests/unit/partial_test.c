@@ -31,9 +31,8 @@ static void put_random(struct fixture *fixture, struct events *events, struct ra
         char id[16];
         time += (int64_t)random_below(random, 4);
         snprintf(id, sizeof(id), "%04zu", i);
-        struct value n = random_below(random, 5) == 0
-                             ? value_null()
-                             : value_int((int64_t)random_below(random, 9));
+        struct value n = random_below(random, 5) == 0 ? value_null()
+                                                      : value_int((int64_t)random_below(random, 9));
         double x = (double)random_below(random, 1000) / 7;
         if (random_below(random, 40) == 0)
             x *= 1e300;

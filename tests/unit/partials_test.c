@@ -128,13 +128,15 @@ static uint64_t compare_at(const struct world *world, int64_t t_us)
     struct error err;
     int64_t next_us;
     int64_t later_us = INT64_MAX;
-    assert_int_equal(features_walk(world->fixture.plan, &question, &reader, arena, &fast, &report,
-                                   &err), STATUS_OK);
+    assert_int_equal(
+        features_walk(world->fixture.plan, &question, &reader, arena, &fast, &report, &err),
+        STATUS_OK);
     assert_int_equal(timeline_next_us(timeline, &next_us, &err), STATUS_OK);
     timeline_close(&timeline);
     timeline = open_timeline(world, t_us);
     assert_int_equal(features_evaluate(world->fixture.plan, &question, timeline_back, timeline,
-                                       arena, &plain, &err), STATUS_OK);
+                                       arena, &plain, &err),
+                     STATUS_OK);
     timeline_close(&timeline);
     timeline = open_timeline(world, TIME_MAX_US);
     struct timeline_event event;
@@ -159,8 +161,8 @@ static void reads_with_partials_are_plain(void **state)
     for (size_t i = 0; i < 1500; i++) {
         char id[24];
         bool is_refused = random_below(&random, 20) == 0;
-        int64_t late_us = random_below(&random, 12) == 0
-                              ? (int64_t)random_below(&random, 20 * US_PER_SECOND) : 0;
+        int64_t late_us =
+            random_below(&random, 12) == 0 ? (int64_t)random_below(&random, 20 * US_PER_SECOND) : 0;
         now_us += (int64_t)random_below(&random, 60 * US_PER_MS);
         snprintf(id, sizeof(id), "%u", (unsigned)random_below(&random, 1000));
         batch_mark(world.batch);
@@ -179,8 +181,9 @@ static void reads_with_partials_are_plain(void **state)
         if (random_below(&random, 300) == 0)
             reopen();
         if (random_below(&random, 5) == 0)
-            chunks += compare_at(&world, now_us - (int64_t)random_below(&random, 2) *
-                                                      (int64_t)random_below(&random, (uint64_t)now_us));
+            chunks +=
+                compare_at(&world, now_us - (int64_t)random_below(&random, 2) *
+                                                (int64_t)random_below(&random, (uint64_t)now_us));
     }
     assert_true(chunks > 100);
     world_end(&world);
@@ -216,7 +219,8 @@ static void each_full_chunk_has_a_partial(void **state)
                    event.time_us >= end_us - size_us)
                 count++;
             timeline_close(&timeline);
-            assert_int_equal(find_partial(&world, end_us, level, &stored), count >= CHUNK_EVENTS_MIN);
+            assert_int_equal(find_partial(&world, end_us, level, &stored),
+                             count >= CHUNK_EVENTS_MIN);
             checked += count >= CHUNK_EVENTS_MIN;
             if (count >= CHUNK_EVENTS_MIN)
                 assert_int_equal(stored, count);
@@ -226,7 +230,8 @@ static void each_full_chunk_has_a_partial(void **state)
     world_end(&world);
 }
 
-/* Many events of one moment, as a source that tells seconds has them, where a piece of work ends. */
+/* Many events of one moment, as a source that tells seconds has them, where a piece of work ends.
+ */
 static void bursts_have_partials(void **state)
 {
     (void)state;
@@ -305,14 +310,15 @@ static void partials_of_deleted_events_go(void **state)
     condense(&world, CONDENSE_FROM_BEGINNING, 20 * second_us, 20 * second_us, SIZE_MAX);
 
     assert_int_equal(batch_delete_partials(world.batch, storage, TABLE, world.entity,
-                                           2 * second_us + 1, 6 * second_us, &err), STATUS_OK);
+                                           2 * second_us + 1, 6 * second_us, &err),
+                     STATUS_OK);
     commit(&world);
 
     const struct {
         int64_t end_s;
         unsigned level;
         bool is_kept;
-    } cases[] = {{2, 3, true},  {3, 3, false}, {6, 3, false}, {7, 3, false}, {8, 3, true},
+    } cases[] = {{2, 3, true},  {3, 3, false},  {6, 3, false}, {7, 3, false}, {8, 3, true},
                  {5, 4, false}, {10, 4, false}, {15, 4, true}, {15, 5, false}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_int_equal(find_partial(&world, cases[i].end_s * second_us, cases[i].level, &count),
@@ -344,8 +350,8 @@ static void partials_are_no_events_and_no_entities(void **state)
     timeline_close(&timeline);
     assert_int_equal(count, 200);
 
-    struct entity_scan *scan = entity_scan_open(storage, &reading, TABLE, (struct bytes){0},
-                                                string_size, NULL);
+    struct entity_scan *scan =
+        entity_scan_open(storage, &reading, TABLE, (struct bytes){0}, string_size, NULL);
     assert_int_equal(entity_scan_next(scan, &entity, NULL), STATUS_OK);
     assert_true(bytes_equal(entity, world.entity));
     assert_int_equal(entity_scan_next(scan, &entity, NULL), STATUS_NOT_FOUND);

@@ -258,7 +258,7 @@ static void a_view_with_a_mistake(void **state)
 static void a_batch_view_with_a_mistake(void **state)
 {
     (void)state;
-#define BATCH(body) PAYMENTS CARD "views:\n  v:\n    kind: batch\n" body
+#define BATCH(body)   PAYMENTS CARD "views:\n  v:\n    kind: batch\n" body
 #define OF_CARD(body) BATCH("    entity: card\n    features: {" body "}\n")
     static const struct mistake_case cases[] = {
         {BATCH("    entity: card\n    ttl: 30d\n"),

@@ -113,10 +113,10 @@ static void assert_corrupt(const struct registry_row *rows, size_t count, const 
 }
 
 #define VIEW_ROW_NEWEST(table, number)                                                             \
-    "{\"active\": 0, \"newest\": " number ", \"newest_table\": " table                              \
+    "{\"active\": 0, \"newest\": " number ", \"newest_table\": " table                             \
     ", \"promoted_when_filled\": 0, \"before\": [], \"switches\": []}"
 #define VIEW_ROW(active, before)                                                                   \
-    "{\"active\": " active ", \"newest\": 1, \"newest_table\": 9, \"promoted_when_filled\": 0, "     \
+    "{\"active\": " active ", \"newest\": 1, \"newest_table\": 9, \"promoted_when_filled\": 0, "   \
     "\"before\": [" before "], \"switches\": []}"
 
 static void a_row_that_is_not_what_was_written_is_corrupt(void **state)
@@ -142,7 +142,8 @@ static void a_row_that_is_not_what_was_written_is_corrupt(void **state)
          "timestamp"},
         {"entity/a", "{}", "stored definitions: entity/a:1:1: there is no definition"},
         {"view/a", "{\"active\": 0}", "stored definitions: view/a:1:1: there is no number newest"},
-        {"view/a", "{\"active\": 0, \"newest\": 1, \"newest_table\": 1, \"promoted_when_filled\": 0}",
+        {"view/a",
+         "{\"active\": 0, \"newest\": 1, \"newest_table\": 1, \"promoted_when_filled\": 0}",
          "stored definitions: view/a:1:1: there is no list before of at most 64"},
         {"view/a", VIEW_ROW("0", ""),
          "stored definitions: view 'a' has no version, or not those that its row names"},

@@ -96,11 +96,12 @@ static void a_source_of_kafka_has_what_its_file_says_also_after_a_restart(void *
 {
     (void)state;
     struct world world = world_create();
-    world_apply(&world, FROM_KAFKA("      topic: [clicks.web, clicks_app]\n"
-                                   "      group: asof\n"
-                                   "      properties: {client.rack: r1, ssl.key.password: \"a\\nb\"}\n"
-                                   "    start: 2026-01-31T12:00:00Z\n"
-                                   "    on_gap: skip\n"));
+    world_apply(&world,
+                FROM_KAFKA("      topic: [clicks.web, clicks_app]\n"
+                           "      group: asof\n"
+                           "      properties: {client.rack: r1, ssl.key.password: \"a\\nb\"}\n"
+                           "    start: 2026-01-31T12:00:00Z\n"
+                           "    on_gap: skip\n"));
     world_load(&world);
 
     const struct source_definition *clicks =
@@ -127,15 +128,16 @@ static void a_source_that_reads_elsewhere_is_changed_and_its_views_are_not(void 
                         "views: {v: {source: clicks, entity: user, "
                         "features: {n: {count: '*', over: 5m}}}}\n");
 
-    struct registry_plan plan = world_apply(
-        &world, FROM_KAFKA("      topic: [clicks, more]\n      on_gap: skip\n"
-                           "      properties: {ssl.key.password: secret}\n"));
-    assert_changes(&plan, "changed source clicks (topic clicks -> clicks, more; on_gap stop -> skip; "
-                          "other properties)");
+    struct registry_plan plan =
+        world_apply(&world, FROM_KAFKA("      topic: [clicks, more]\n      on_gap: skip\n"
+                                       "      properties: {ssl.key.password: secret}\n"));
+    assert_changes(&plan,
+                   "changed source clicks (topic clicks -> clicks, more; on_gap stop -> skip; "
+                   "other properties)");
     assert_int_equal(plan.rows_count, 1);
-    struct registry_plan again = world_apply(
-        &world, FROM_KAFKA("      topic: [clicks, more]\n      on_gap: skip\n"
-                           "      properties: {ssl.key.password: secret}\n"));
+    struct registry_plan again =
+        world_apply(&world, FROM_KAFKA("      topic: [clicks, more]\n      on_gap: skip\n"
+                                       "      properties: {ssl.key.password: secret}\n"));
     assert_changes(&again, "unchanged source clicks");
     world_destroy(&world);
 }
@@ -149,8 +151,8 @@ static void a_description_hides_what_is_secret(void **state)
     world_apply(&world, FROM_KAFKA("      topic: clicks\n"
                                    "      properties: {sasl.password: tiger, client.rack: r1}\n"));
 
-    assert_int_equal(
-        registry_describe_json(world.registry, bytes_of_text("clicks"), &json, &err), STATUS_OK);
+    assert_int_equal(registry_describe_json(world.registry, bytes_of_text("clicks"), &json, &err),
+                     STATUS_OK);
 
     buffer_append_byte(&json, '\0');
     assert_null(strstr(buffer_bytes(&json).data, "tiger"));
@@ -493,7 +495,8 @@ static void rows_are_as_the_header_draws_them(void **state)
                  "\"decimal(2)\",\"status\": \"string\"},\"event_time\": \"ts\",\"event_id\": "
                  "\"txn\",\"clock\": \"wall\",\"durability\": \"fsync\",\"ahead_max\": \"1h\"}}");
     assert_bytes(row_value(&world, "entity/card"), "{\"definition\": {\"keys\": [\"card\"]}}");
-    assert_bytes(row_value(&world, "view/card_payments"), "{\"active\": 0, \"newest\": 1, \"newest_table\": 2, "
+    assert_bytes(row_value(&world, "view/card_payments"),
+                 "{\"active\": 0, \"newest\": 1, \"newest_table\": 2, "
                  "\"promoted_when_filled\": 0, \"before\": [], \"switches\": []}");
     assert_bytes(row_value(&world, "view/card_payments@1"),
                  "{\"table\": 2, \"state\": \"filling\", \"definition\": {\"source\": "
@@ -599,7 +602,8 @@ static void the_list_names_everything_in_short(void **state)
     struct world world = world_create();
     struct buffer json = {0};
     registry_list_json(world.registry, &json);
-    assert_bytes(buffer_bytes(&json), "{\"sources\": [],\"entities\": [],\"views\": [],\"services\": []}");
+    assert_bytes(buffer_bytes(&json),
+                 "{\"sources\": [],\"entities\": [],\"views\": [],\"services\": []}");
     world_apply(&world, TWO_FEATURES);
     make_live(&world, "card_payments");
     world_apply(&world, VIEW_BEGIN "      n: {count: '*', over: 5m}\n");

@@ -15,7 +15,8 @@ static void fill(struct world *world, uint32_t number)
 {
     struct registry_plan plan;
     const struct view *view = view_of(world);
-    registry_plan_live(world->registry, view, view_find_version(view, number), number, world->arena, &plan);
+    registry_plan_live(world->registry, view, view_find_version(view, number), number, world->arena,
+                       &plan);
     world_commit(world, &plan);
 }
 
@@ -207,11 +208,10 @@ static void what_is_not_there_is_not_found(void **state)
     struct registry_plan plan;
     assert_int_equal(promote(&world, 4, true, &err), STATUS_NOT_FOUND);
     assert_int_equal(drop(&world, 4, &err), STATUS_NOT_FOUND);
-    assert_int_equal(registry_plan_promote(world.registry, bytes_of_text("card_payment"), 1, false, 0,
-                                           world.arena, &plan, &err),
+    assert_int_equal(registry_plan_promote(world.registry, bytes_of_text("card_payment"), 1, false,
+                                           0, world.arena, &plan, &err),
                      STATUS_NOT_FOUND);
-    assert_string_equal(err.text,
-                        "there is no view 'card_payment'; did you mean 'card_payments'?");
+    assert_string_equal(err.text, "there is no view 'card_payment'; did you mean 'card_payments'?");
     world_destroy(&world);
 }
 

@@ -61,8 +61,8 @@ static void assert_exchanges(const struct exchange *exchanges, size_t count)
 
 /* ---- requests ---- */
 
-#define BAD_COUNT "-ERR Protocol error: invalid multibulk length\r\n"
-#define BAD_SIZE "-ERR Protocol error: invalid bulk length\r\n"
+#define BAD_COUNT  "-ERR Protocol error: invalid multibulk length\r\n"
+#define BAD_SIZE   "-ERR Protocol error: invalid bulk length\r\n"
 #define UNBALANCED "-ERR Protocol error: unbalanced quotes in request\r\n"
 
 static void bytes_that_are_no_request_are_answered_as_by_redis(void **state)
@@ -251,8 +251,7 @@ static void a_request_in_many_pieces_is_looked_at_once(void **state)
         buffer_format(&input, "$5\r\n%05zu\r\n", i);
     }
 
-    assert_int_equal(resp_parse(&parser, buffer_bytes(&input), &request, &consumed),
-                     RESP_COMPLETE);
+    assert_int_equal(resp_parse(&parser, buffer_bytes(&input), &request, &consumed), RESP_COMPLETE);
 
     assert_int_equal(request.count, ARGUMENTS);
     assert_int_equal(consumed, input.size);
@@ -439,7 +438,8 @@ static void a_transaction_queues_reads_and_refuses_pushes(void **state)
     (void)state;
     static const struct exchange exchanges[] = {
         {"MULTI\r\nPING\r\nECHO a\r\nEXEC\r\nEXEC\r\n",
-         "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+PONG\r\n$1\r\na\r\n-ERR EXEC without MULTI\r\n", false},
+         "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+PONG\r\n$1\r\na\r\n-ERR EXEC without MULTI\r\n",
+         false},
         {"MULTI\r\nPING\r\nDISCARD\r\nPING\r\n", "+OK\r\n+QUEUED\r\n+OK\r\n+PONG\r\n", false},
         {"MULTI\r\nEXEC\r\n", "+OK\r\n*0\r\n", false},
         {"foo\r\nMULTI\r\nPING\r\nEXEC\r\n",

@@ -247,7 +247,8 @@ static void requests_written_by_protobuf_c_are_read(void **state)
     struct columns_question question;
     struct error err;
 
-    assert_int_equal(rpc_get_parse(bytes_of(packed, size), COLUMNS_ROWS_MAX, arena, &question, &err), STATUS_OK);
+    assert_int_equal(
+        rpc_get_parse(bytes_of(packed, size), COLUMNS_ROWS_MAX, arena, &question, &err), STATUS_OK);
 
     assert_int_equal(question.features_count, 2);
     assert_true(bytes_equal_text(question.features[1], "a@2.*"));
@@ -265,9 +266,10 @@ static void requests_written_by_protobuf_c_are_read(void **state)
 }
 
 /* Names "a.b" and "c.d", as they stand in a request, and a key column behind them. */
-#define NAMES   "\x0a\x03"                                                                         \
-                "a.b\x0a\x03"                                                                      \
-                "c.d"
+#define NAMES                                                                                      \
+    "\x0a\x03"                                                                                     \
+    "a.b\x0a\x03"                                                                                  \
+    "c.d"
 #define THE_KEY "\x12\x06\x0a\x01k\x12\x01x"
 
 static void names_that_are_known_are_taken_as_they_are(void **state)
@@ -280,10 +282,19 @@ static void names_that_are_known_are_taken_as_they_are(void **state)
     } cases[] = {
         {NAMES THE_KEY, 2, true},
         {NAMES THE_KEY "\x20\x01", 2, true},
-        {NAMES "\x0a\x03" "e.f" THE_KEY, 3, false},
-        {NAMES THE_KEY "\x0a\x03" "e.f", 3, false},
-        {"\x0a\x03" "a.b" THE_KEY, 1, false},
-        {"\x0a\x03" "a.c\x0a\x03" "c.d" THE_KEY, 2, false},
+        {NAMES "\x0a\x03"
+               "e.f" THE_KEY,
+         3, false},
+        {NAMES THE_KEY "\x0a\x03"
+                       "e.f",
+         3, false},
+        {"\x0a\x03"
+         "a.b" THE_KEY,
+         1, false},
+        {"\x0a\x03"
+         "a.c\x0a\x03"
+         "c.d" THE_KEY,
+         2, false},
     };
     struct bytes features[] = {bytes_of_text("a.b"), bytes_of_text("c.d")};
     const struct columns_names known = {bytes_of_text(NAMES), features, 2};
@@ -293,8 +304,8 @@ static void names_that_are_known_are_taken_as_they_are(void **state)
         struct columns_question question;
         struct error err;
 
-        assert_int_equal(rpc_get_parse_as(bytes_of_text(cases[i].message), &known,
-                                          COLUMNS_ROWS_MAX, arena, &question, &err),
+        assert_int_equal(rpc_get_parse_as(bytes_of_text(cases[i].message), &known, COLUMNS_ROWS_MAX,
+                                          arena, &question, &err),
                          STATUS_OK);
 
         assert_int_equal(question.features_count, cases[i].features);
@@ -384,7 +395,8 @@ static void cut_requests_do_no_harm(void **state)
         struct columns_question question;
         struct error err;
         memcpy(copy, whole, size);
-        refused += rpc_get_parse(bytes_of(copy, size), COLUMNS_ROWS_MAX, arena, &question, &err) == STATUS_INVALID;
+        refused += rpc_get_parse(bytes_of(copy, size), COLUMNS_ROWS_MAX, arena, &question, &err) ==
+                   STATUS_INVALID;
         free(copy);
     }
     assert_true(refused > 10);
@@ -399,7 +411,8 @@ static void strings_keep_their_zero_bytes(void **state)
     struct arena *arena = arena_create(4096);
     struct columns_question question;
     struct error err;
-    assert_int_equal(rpc_get_parse(bytes_of(message, sizeof(message) - 1), COLUMNS_ROWS_MAX, arena, &question, &err),
+    assert_int_equal(rpc_get_parse(bytes_of(message, sizeof(message) - 1), COLUMNS_ROWS_MAX, arena,
+                                   &question, &err),
                      STATUS_OK);
     assert_true(bytes_equal(question.keys[0].strings[0], bytes_of("a\0b", 3)));
     arena_destroy(&arena);

@@ -375,8 +375,9 @@ static void csv_and_ndjson_go_in_and_out(void **state)
     assert_string_equal(text, "k,j,t,pair__n,whole__n_50ms\n");
 }
 
-/* What a text file says is what is read: DuckDB's guesses (a UUID in small letters, days for months, the zone of the
- * row before, quotes, comments) would be other keys and moments, and so other values. */
+/* What a text file says is what is read: DuckDB's guesses (a UUID in small letters, days for
+ * months, the zone of the row before, quotes, comments) would be other keys and moments, and so
+ * other values. */
 static void texts_are_taken_as_they_are(void **state)
 {
     struct world *world = *state;
@@ -385,17 +386,21 @@ static void texts_are_taken_as_they_are(void **state)
         const char *labels;
         const char *made; /* up to the features */
     } cases[] = {
-        {EXPORT_NDJSON, "{\"k\":\"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11\",\"event_timestamp\":\"2023-11-14\",\"d\":\"01-02-2023\"}\n",
+        {EXPORT_NDJSON,
+         "{\"k\":\"A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11\",\"event_timestamp\":\"2023-11-14\",\"d\":\"01-02-2023\"}\n",
          "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11,2023-11-14 00:00:00+00,01-02-2023,"},
-        {EXPORT_NDJSON, "{\"k\":\"2023-1-5\",\"event_timestamp\":\"2023-11-14T01:00:00+02:00\"}\n"
-                        "{\"k\":7,\"event_timestamp\":1700000000000000}\n",
+        {EXPORT_NDJSON,
+         "{\"k\":\"2023-1-5\",\"event_timestamp\":\"2023-11-14T01:00:00+02:00\"}\n"
+         "{\"k\":7,\"event_timestamp\":1700000000000000}\n",
          "2023-1-5,2023-11-13 23:00:00+00,\n7,2023-11-14 22:13:20+00,\n"},
         {EXPORT_CSV, "event_timestamp,k,x\n2023-11-14,'k1',01/02/2023 10:00:00\n",
          "2023-11-14 00:00:00+00,'k1',01/02/2023 10:00:00,"},
         {EXPORT_CSV, "k,event_timestamp\nk1,2023-11-14T01:00:00+02:00\nk1,2023-11-14 00:00\n",
          "k1,2023-11-13 23:00:00+00,\nk1,2023-11-14 00:00:00+00,\n"},
-        {EXPORT_CSV, "k;event_timestamp;x\n#k;2023-11-14;1,5\n", "\"#k\",2023-11-14 00:00:00+00,\"1,5\","},
-        {EXPORT_CSV, "\xef\xbb\xbfk\tevent_timestamp\r\n\"a\"\"b\"\t0\r\n", "\"a\"\"b\",1970-01-01 00:00:00+00,\n"},
+        {EXPORT_CSV, "k;event_timestamp;x\n#k;2023-11-14;1,5\n",
+         "\"#k\",2023-11-14 00:00:00+00,\"1,5\","},
+        {EXPORT_CSV, "\xef\xbb\xbfk\tevent_timestamp\r\n\"a\"\"b\"\t0\r\n",
+         "\"a\"\"b\",1970-01-01 00:00:00+00,\n"},
     };
     const struct bytes feature = bytes_of_text("whole.n_50ms");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -419,11 +424,13 @@ static void texts_that_can_not_be_read_are_told(void **state)
         const char *labels; /* CSV */
         const char *sentence;
     } cases[] = {
-        {"k,event_timestamp\nk1,0\nk1\n", "CSV Error on Line: 3; Expected Number of Columns: 2 Found: 1"},
+        {"k,event_timestamp\nk1,0\nk1\n",
+         "CSV Error on Line: 3; Expected Number of Columns: 2 Found: 1"},
         {"k,event_timestamp\n# by hand\nk1,0\n", "CSV Error on Line: 2"},
         {"k,event_timestamp\nk1,0\n\xfc,0\n", "CSV Error on Line: 3; Invalid unicode"},
         {"k,event_timestamp\n\"k1,0\n", "a quote is not closed"},
-        {"k,event_timestamp\nk1,2023-11-14 00:00:00 Europe/Berlin\n", "'2023-11-14 00:00:00 Europe/Berlin'; it is"},
+        {"k,event_timestamp\nk1,2023-11-14 00:00:00 Europe/Berlin\n",
+         "'2023-11-14 00:00:00 Europe/Berlin'; it is"},
         {"k,event_timestamp\nk1,14.11.2023\n", "'14.11.2023'; it is"},
         {"k,event_timestamp\nk1,\n", "row 1 of the labels has no time"},
         {"k,at\nk1,0\n", "they have 'k', 'at'"},
@@ -463,7 +470,8 @@ static void mistakes_are_told(void **state)
         {"SELECT 'k1' AS k, 'x' AS j, 1 AS event_timestamp", "pair.*", "'j' is an int, got x"},
         {"SELECT 'k1' AS k, 1.5::DOUBLE AS j, 1 AS event_timestamp", "pair.*", "got 1.5"},
         {"SELECT 'k1' AS k, 1.50::DECIMAL(38,2) AS j, 1 AS event_timestamp", "pair.*", "got 1.50"},
-        {"SELECT 'k1' AS k, 1.5::DOUBLE AS x, 1 AS event_timestamp", "o.*", "row 1 of the labels, 'x'"},
+        {"SELECT 'k1' AS k, 1.5::DOUBLE AS x, 1 AS event_timestamp", "o.*",
+         "row 1 of the labels, 'x'"},
         {"SELECT 'k1' AS k, 'many' AS x, 1 AS event_timestamp", "o.*", "row 1 of the labels, 'x'"},
         {"SELECT 'k1' AS k, 1 AS event_timestamp", "whole.none", "no feature 'none'"},
         {"SELECT 'k1' AS k, 1 AS event_timestamp", "none.x", "no view 'none'"},
