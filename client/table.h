@@ -19,8 +19,11 @@ struct table;
 
 /* Owned by the caller. columns are copied. */
 struct table *table_create(const struct table_column *columns, size_t columns_count);
+
+/* Frees it, and forgets it. */
 void table_destroy(struct table **table);
 
+/* How many columns it was made with. */
 size_t table_columns_count(const struct table *table);
 
 /* The next cell, row by row; control characters are escaped. The text is copied. */

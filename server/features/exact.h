@@ -40,7 +40,10 @@ struct exact_moments {
     struct exact_room squares_room;
 };
 
+/* Makes it the empty sum. */
 void exact_sum_reset(struct exact_sum *sum);
+
+/* Adds a value; a double is finite (CHECK). */
 void exact_sum_add_double(struct exact_sum *sum, double value);
 void exact_sum_add_int64(struct exact_sum *sum, int64_t value);
 
@@ -65,9 +68,14 @@ void exact_sum_encode(const struct exact_sum *sum, struct buffer *out);
 /* Takes a sum from the front of *input. false: the bytes are not what encode writes. */
 bool exact_sum_decode(struct exact_sum *sum, struct bytes *input);
 
+/* Makes both sums empty. */
 void exact_moments_reset(struct exact_moments *moments);
+
+/* Adds a value and its square; a double is finite (CHECK). */
 void exact_moments_add_double(struct exact_moments *moments, double value);
 void exact_moments_add_int64(struct exact_moments *moments, int64_t value);
+
+/* Adds other to moments; they may be the same. */
 void exact_moments_merge(struct exact_moments *moments, const struct exact_moments *other);
 
 /* The variance of the sample, (n * sum(x^2) - sum(x)^2) / (n * (n - 1)) / 10^(2 * digits), computed
@@ -78,6 +86,8 @@ double exact_moments_variance(const struct exact_moments *moments, uint64_t coun
 
 /* As of a sum: first the sum of x, then that of x * x. */
 void exact_moments_encode(const struct exact_moments *moments, struct buffer *out);
+
+/* Takes moments from the front of *input. false: the bytes are not what encode writes. */
 bool exact_moments_decode(struct exact_moments *moments, struct bytes *input);
 
 #endif

@@ -51,12 +51,15 @@ enum light_result {
 /* Takes a frame from the front of input; consumed is its size. */
 enum light_result light_parse(struct bytes input, struct light_frame *frame, size_t *consumed);
 
+/* Append a frame to out: the ANSWER of a call, which ends it. */
 void light_append_answer(uint32_t call, struct bytes message, struct buffer *out);
 
 /* The same of a message that is appended in between; begin says what end is told. */
 size_t light_begin_answer(uint32_t call, struct buffer *out);
 void light_end_answer(size_t begun, struct buffer *out);
 
+/* Append a PART of an answer that is a stream; the DONE behind the last one; FAILED, which ends a
+ * call instead: code is gRPC's, text is UTF-8 for people. */
 void light_append_part(uint32_t call, struct bytes message, struct buffer *out);
 void light_append_done(uint32_t call, struct buffer *out);
 void light_append_failure(uint32_t call, unsigned code, struct bytes text, struct buffer *out);

@@ -64,6 +64,7 @@ struct bytes query_value_text(const struct value *value, struct buffer *scratch,
 /* What counts at T's before this may have been taken out of the state that is read. */
 int64_t query_kept_from_us(const struct query *query, const struct target *target);
 
+/* A target of it without an entity, and without request values. */
 struct target query_target_of(const struct readable *readable);
 
 /* What of an entity's events may count at the moment. */
@@ -78,6 +79,7 @@ MUST_USE enum status query_read_events(struct query *query, const struct target 
 
 /* ---- derived.c ---- */
 
+/* Compiled on-demand views, empty at first. Owned by the caller. */
 struct derived_cache *derived_cache_create(void);
 void derived_cache_destroy(struct derived_cache **cache);
 
