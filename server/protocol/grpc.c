@@ -556,6 +556,9 @@ static nghttp2_session *http_create(struct grpc_session *session)
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_option_set_no_auto_window_update(option, 1);
+    /* Else DATA that a peer's cancel overtook, as Netty sends it now and then, ends the connection
+     * and all of its calls. */
+    nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_stream_reset_rate_limit(option, GRPC_RESETS_BURST, GRPC_RESETS_PER_S);
     CHECK(nghttp2_session_server_new2(&http, callbacks, session, option) == 0);
     nghttp2_option_del(option);

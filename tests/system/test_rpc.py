@@ -654,3 +654,17 @@ def test_a_peer_with_a_window_of_nothing_holds_up_no_other(steady, rpc):
         connection.sendall(data)
         for _ in range(50):
             rpc.get(["things.i_sum"], {"k": ["a"]}, timeout_s=10)
+
+
+def test_data_behind_a_cancel_costs_no_other_call(server):
+    """Netty sends some now and then: what a cancel overtook."""
+    late = frame(1, 4, 1, grpc_headers(b"/asof.v1.FeatureStore/GetFeatures")) + frame(3, 0, 1, struct.pack(">I", 8))
+    ping = frame(6, 0, 0, b"8 bytes!")
+    with socket.create_connection(("127.0.0.1", server.rpc_port), timeout=60) as peer:
+        peer.sendall(PREFACE + frame(4, 0, 0) + late + frame(0, 1, 1, grpc_message(b"")) + ping)
+        got = b""
+        while ping[:3] + b"\x06\x01" not in got:
+            more = peer.recv(1 << 16)
+            assert more, got
+            got += more
+    assert b"stream closed" not in got
